@@ -1,0 +1,1 @@
+"""Keeps the promises. May import `wallet`, never `casino_pam`."""

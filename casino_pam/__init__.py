@@ -1,0 +1,1 @@
+"""The project: doors, verbs, settings. May import `bonus` and `wallet`."""

@@ -1,0 +1,1 @@
+"""Keeps the money. Imports neither `bonus` nor `casino_pam`."""
