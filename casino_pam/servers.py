@@ -78,8 +78,8 @@ def can_reach(account: Account | None, folder: Path) -> bool:
 
 
 def free_port(wanted: int) -> int:
-    """The wanted port, else a free one below 32768: the kernel hands out the higher ones to clients."""
-    for port in (wanted, *random.sample(range(20_000, 32_768), 200)):
+    """The wanted port (0 wants none), else a free one below 32768: the kernel hands out the higher ones to clients."""
+    for port in ([wanted] if wanted else []) + random.sample(range(20_000, 32_768), 200):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
@@ -465,11 +465,11 @@ class Servers:
 
 
 @contextlib.contextmanager
-def passing_servers() -> Iterator[Servers]:
-    """Throw-away servers on free ports, addresses in `environment`."""
+def passing_servers(*kinds: type[PostgreSQL | Valkey]) -> Iterator[Servers]:
+    """Throw-away servers (both, unless named) on free ports, their addresses in `environment`."""
     place = passing_place()
     with Servers(place) as servers:
-        servers.start(PostgreSQL(place, random.randrange(20_000, 32_768)), Valkey(place, random.randrange(20_000, 32_768)))
+        servers.start(*(kind(place, port=0) for kind in kinds or (PostgreSQL, Valkey)))
         yield servers
 
 

@@ -1,1 +1,33 @@
 """What every test may ask for."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connections
+from django.test.utils import setup_databases
+from pytest_django import DjangoDbBlocker
+
+from tests import books as the_books
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None, django_db_blocker: DjangoDbBlocker, django_db_modify_db_settings: None
+) -> None:
+    """The test database of this process, migrated.
+
+    pytest-django's own makes one only for its own fixtures, whose flush the ledger's triggers refuse; and it drops
+    it at the end, which ours need not: the server goes with it.
+    """
+    with django_db_blocker.unblock():
+        setup_databases(verbosity=0, interactive=False, aliases={"default"}, serialized_aliases=set())
+
+
+@pytest.fixture
+def books(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Real, committed transactions on an empty database; every test that touches the database asks for it."""
+    with django_db_blocker.unblock():
+        the_books.emptied()
+        yield
+        the_books.reconciled()
+        connections.close_all()

@@ -1,6 +1,7 @@
-"""Starts throw-away PostgreSQL and Valkey before pytest-django reads the settings (`-p tests.servers_plugin`).
+"""Starts throw-away servers before pytest-django reads the settings (`-p tests.servers_plugin`).
 
-pytest-xdist's workers inherit the addresses from the process that started them.
+pytest-xdist's workers inherit PostgreSQL, where each has a database of its own, and start a Valkey each: channels
+are not divided by database.
 """
 
 import os
@@ -8,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from casino_pam.servers import passing_servers
+from casino_pam.servers import PostgreSQL, Valkey, passing_servers
 
 TEST_SETTINGS = {
     "SECRET_KEY": "only-for-tests-" + "0123456789" * 5,
@@ -21,9 +22,8 @@ TEST_SETTINGS = {
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Runs before any other plugin looks for settings."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        return
+    kinds = [Valkey] if "PYTEST_XDIST_WORKER" in os.environ else [PostgreSQL, Valkey]
     servers = ExitStack()
     early_config.add_cleanup(servers.close)
     os.environ.update(TEST_SETTINGS)
-    os.environ.update(servers.enter_context(passing_servers()).environment)
+    os.environ.update(servers.enter_context(passing_servers(*kinds)).environment)

@@ -4,8 +4,7 @@ import pytest
 from django.db import connection
 
 
-@pytest.mark.django_db
-def test_bounds_every_statement_at_three_seconds() -> None:
+def test_bounds_every_statement_at_three_seconds(books: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SHOW statement_timeout")
         assert cursor.fetchone() == ("3s",)
