@@ -1,0 +1,98 @@
+"""The one front parser for every JSON body, stricter than either library beneath it.
+
+msgspec already refuses what is not UTF-8 or not JSON: a byte order mark, NaN, numbers out of
+range, raw control characters, half a surrogate pair. Two things it lets pass: a repeated key (the
+last wins, so two readers of one request may see two different stakes) and a NUL, which PostgreSQL
+cannot store. It also nests as deep as the interpreter's stack. All three are refused here.
+
+The caller bounds the size of the body before it comes here.
+"""
+
+import json
+import re
+from collections import Counter
+from typing import Any, Final
+
+import msgspec
+
+from wallet.errors import Refused
+
+MAX_DEPTH: Final = 32
+
+_decode = msgspec.json.Decoder().decode
+# In JSON that has been accepted, an odd run of backslashes before u0000 is an escaped NUL.
+_escaped_nul = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000").search
+
+
+class Malformed(Refused):
+    """The body is not one JSON object as this house reads JSON; ``detail`` says why."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("malformed", detail=detail)
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """The JSON object in ``body``; raises Malformed for anything else."""
+    value = _well_formed(body)
+    if type(value) is not dict:
+        raise Malformed("The body must be a JSON object.")
+    # A flat object with as many colons as it has members repeats no key and nests no deeper:
+    # nearly every bet is settled here. The rest is looked at member by member.
+    if body.count(b":") != len(value) or b"[" in body:
+        _check_members(value, body)
+    if b"\\" in body and _escaped_nul(body):
+        raise Malformed("No text in the body may contain the character NUL.")
+    return value
+
+
+def _well_formed(body: bytes) -> Any:
+    try:
+        return _decode(body)
+    except UnicodeDecodeError:
+        raise Malformed("The body is not valid UTF-8.") from None
+    except RecursionError:
+        raise _too_deep() from None
+    except msgspec.DecodeError as error:
+        raise Malformed(f"The body is not valid JSON: {error}.") from None
+
+
+def _check_members(value: dict[str, Any], body: bytes) -> None:
+    """Refuse too much depth and repeated keys.
+
+    A colon stands in the bytes once for each member, perhaps again inside a text. So when there
+    are no more colons than members, no member was lost to another of its name; otherwise the
+    body is read once more, this time looking at each pair.
+    """
+    members = _count_members(value, depth=1)
+    if body.count(b":") != members:
+        _refuse_repeated_keys(body)
+
+
+def _count_members(value: Any, depth: int) -> int:
+    if depth > MAX_DEPTH:
+        raise _too_deep()
+    is_object = type(value) is dict
+    members = len(value) if is_object else 0
+    for inner in value.values() if is_object else value:
+        if type(inner) is dict or type(inner) is list:
+            members += _count_members(inner, depth + 1)
+    return members
+
+
+def _refuse_repeated_keys(body: bytes) -> None:
+    try:
+        # Numbers stay text: only the names are of interest.
+        json.loads(body, object_pairs_hook=_unique, parse_int=str, parse_float=str)
+    except RecursionError:
+        # What a repeated key hid may be nested deeper than what msgspec kept of the body.
+        raise _too_deep() from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) < len(pairs):
+        ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise Malformed(f"The key {json.dumps(key[:100])} appears twice in one object.")
+
+
+def _too_deep() -> Malformed:
+    return Malformed(f"The body is nested deeper than {MAX_DEPTH} levels.")
