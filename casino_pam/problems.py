@@ -1,0 +1,233 @@
+"""Every answer that is not a success, as ``application/problem+json`` (RFC 9457).
+
+The code says which refusal it is, ``retry`` whether the very same request may be sent again, and
+the named facts say the rest: nobody should have to parse a sentence. Title and detail are for the
+person who reads the answer, and say what to do next.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from wallet.errors import STATUS, Refused
+from wallet.money import show
+
+CONTENT_TYPE: Final = "application/problem+json"
+RETRY_AFTER_SECONDS: Final = 1
+
+_MAY_BE_REPEATED: Final = frozenset((429, 500, 503))
+_ASK_LATER: Final = frozenset((429, 503))
+_BALANCES: Final = ("balance", "cash", "bonus")
+# No fact may go by one of these names: it would hide what every client reads first.
+_RESERVED: Final = frozenset(("type", "title", "status", "code", "retry", "request_id"))
+
+# code -> title, detail
+TEXTS: Final[dict[str, tuple[str, str]]] = {
+    "malformed": (
+        "The body is not a JSON object",
+        "Send one JSON object in strict UTF-8, without repeated keys.",
+    ),
+    "invalid_field": (
+        "A field is missing or wrong",
+        "Correct the field named in `field` and send the request again.",
+    ),
+    "unauthenticated": (
+        "The request is not authenticated",
+        "Check the credentials or the signature, and that each of its headers is sent once and the clock is right.",
+    ),
+    "forbidden": (
+        "The caller is not allowed to do this",
+        "The credentials are good but do not permit this request; ask the operator of the casino.",
+    ),
+    "unknown_player": (
+        "There is no such player",
+        "Check the player's name, or create the player first.",
+    ),
+    "unknown_wallet": (
+        "The player has no wallet in this currency",
+        "Check the currency, or open the wallet first.",
+    ),
+    "unknown_currency": (
+        "There is no such currency",
+        "Use the code of a currency this casino keeps; codes are capital letters.",
+    ),
+    "unknown_transaction": (
+        "There is no such transaction",
+        "No row was posted under this reference and kind: the request may be sent under it.",
+    ),
+    "unknown_withdrawal": (
+        "There is no such withdrawal",
+        "No money is held under this reference; check it, or ask for the withdrawal first.",
+    ),
+    "unknown_bonus": (
+        "There is no such bonus",
+        "Check the id against the player's list of bonuses.",
+    ),
+    "unknown_offer": (
+        "There is no such offer",
+        "Check the code against the list of offers.",
+    ),
+    "not_found": (
+        "There is nothing at this address",
+        "Check the path against the documentation of the API.",
+    ),
+    "method_not_allowed": (
+        "The method does not fit this address",
+        "Use one of the methods named in the header Allow.",
+    ),
+    "timeout": (
+        "The request did not arrive in time",
+        "Nothing was done; send the whole body without a pause.",
+    ),
+    "too_large": (
+        "The body is too large",
+        "Nothing was done; send fewer operations in one request.",
+    ),
+    "unsupported_media_type": (
+        "The body has another type than JSON",
+        "Send Content-Type: application/json and no Content-Encoding.",
+    ),
+    "reference_reused": (
+        "The reference was already spent on another request",
+        "The fields named in `differing` are not those of the first request; use a new reference for a new request.",
+    ),
+    "original_mismatch": (
+        "The rollback does not agree with its original",
+        "The fields named in `differing` are not those of the original; send the original's own values or none.",
+    ),
+    "rolled_back": (
+        "The transaction was rolled back",
+        "No money moves under this reference any more; do not send it again.",
+    ),
+    "already_rolled_back": (
+        "The original was already rolled back",
+        "Another rollback undid it before; the money was returned once and will not be again.",
+    ),
+    "round_closed": (
+        "The round is closed",
+        "The round has ended; play in a new round.",
+    ),
+    "has_payout": (
+        "The bet already has a payout",
+        "Its round was paid, so the bet cannot be rolled back before its wins are.",
+    ),
+    "unknown_original": (
+        "The named original is not known",
+        "No such bet or win stands in the books of this player; check its reference.",
+    ),
+    "already_settled": (
+        "The withdrawal was already paid",
+        "It was settled and cannot be released any more.",
+    ),
+    "already_released": (
+        "The withdrawal was already released",
+        "Its money went back to the player; ask for a new withdrawal.",
+    ),
+    "already_exists": (
+        "It already exists",
+        "Read what is there; change it instead of making it again.",
+    ),
+    "bonus_ended": (
+        "The bonus has ended",
+        "It can no longer be changed; read the bonus again to see how it ended.",
+    ),
+    "insufficient_funds": (
+        "There is not enough money",
+        "The balance that may be spent here is below the amount; tell the player.",
+    ),
+    "wallet_locked": (
+        "The player is locked",
+        "An operator has locked this kind of request for the player; tell the player to ask support.",
+    ),
+    "player_excluded": (
+        "The player is excluded",
+        "A self-exclusion is in force: no bets, deposits or bonuses until it ends.",
+    ),
+    "limit_reached": (
+        "A limit was reached",
+        "The request would pass a limit on this player or wallet; tell the player.",
+    ),
+    "stake_above_limit": (
+        "The stake is above the limit",
+        "While the bonus is active the stake may not be as high; tell the player to stake less.",
+    ),
+    "game_excluded": (
+        "The game may not be played now",
+        "The active bonus excludes this game; tell the player to choose another one.",
+    ),
+    "currency_disabled": (
+        "The currency is disabled",
+        "No bets are taken in this currency at present.",
+    ),
+    "offer_not_available": (
+        "The offer is not available",
+        "This player cannot take the offer now; `why` says which of its conditions failed.",
+    ),
+    "bonus_active": (
+        "A bonus is active",
+        "This is not possible while the bonus is active; complete or forfeit it first.",
+    ),
+    "rate_limited": (
+        "Too many requests",
+        "Nothing was done; wait as the header Retry-After says and send the same request again.",
+    ),
+    "internal": (
+        "Something went wrong on our side",
+        "Send the very same request again under the same reference; it is carried out at most once.",
+    ),
+    "busy": (
+        "The house is busy",
+        "Nothing is known to have happened; send the very same request again under the same reference.",
+    ),
+    "unavailable": (
+        "The house is not available",
+        "Nothing is known to have happened; send the very same request again under the same reference.",
+    ),
+}
+
+
+_FIXED: Final[dict[str, dict[str, Any]]] = {
+    code: {
+        "type": f"/problems/{code}",
+        "title": title,
+        "status": STATUS[code],
+        "detail": detail,
+        "code": code,
+        "retry": STATUS[code] in _MAY_BE_REPEATED,
+    }
+    for code, (title, detail) in TEXTS.items()
+}
+
+encode = msgspec.json.Encoder().encode
+
+
+def problem(refused: Refused, request_id: str) -> dict[str, Any]:
+    """The members of the problem, in the order in which they are written.
+
+    A fact ``detail`` takes the place of the code's own sentence. The balances come in minor
+    units, all three with the fact ``digits``, and leave as decimal strings.
+    """
+    assert _RESERVED.isdisjoint(refused.facts)
+    return {**_FIXED[refused.code], "request_id": request_id, **_shown(refused.facts)}
+
+
+def body(refused: Refused, request_id: str) -> bytes:
+    return encode(problem(refused, request_id))
+
+
+def headers(status: int) -> dict[str, str]:
+    """The headers a problem of this status is sent with, whatever the door."""
+    found = {"Content-Type": CONTENT_TYPE}
+    if status in _ASK_LATER:
+        found["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return found
+
+
+def _shown(facts: dict[str, Any]) -> dict[str, Any]:
+    if "cash" not in facts:
+        return facts
+    shown = facts.copy()
+    digits = shown.pop("digits")
+    for name in _BALANCES:
+        shown[name] = show(shown[name], digits)
+    return shown
