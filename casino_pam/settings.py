@@ -58,6 +58,9 @@ else:
     SECRET_KEY = required("SECRET_KEY", "Set it to at least 50 random characters and keep it secret.")
     ALLOWED_HOSTS = [host for host in required("ALLOWED_HOSTS", "Name the hosts we serve, with commas.").split(",")]
 
+# Encrypts what must be readable again (providers' secrets); its own variable, so that SECRET_KEY can be rotated alone.
+SECRETS_KEY = env.str("SECRETS_KEY", default=SECRET_KEY)
+
 INSTALLED_APPS = [
     "unfold",
     "django.contrib.admin",

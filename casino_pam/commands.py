@@ -1,0 +1,156 @@
+"""What can be asked of the house. Frozen, typed, already validated; amounts in minor units.
+
+A command says who named its reference (``source``), when it was received (``at``, microseconds
+since 1970 in UTC: the only clock the rules know) and until when it may still be taken up
+(``deadline``, on the process's monotonic clock). References and originals are stored references:
+for a provider whose references are unique per player they already carry the player.
+"""
+
+import math
+import time
+from typing import ClassVar
+
+import msgspec
+
+from wallet.kinds import Kind
+
+# An answer is bounded at 3 s; what is left after this goes to encoding it and to the wire.
+PATIENCE_SECONDS = 2.5
+
+
+def now() -> int:
+    """The present instant in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def deadline() -> float:
+    """The latest moment, on the monotonic clock, at which a command received now may be posted."""
+    return time.monotonic() + PATIENCE_SECONDS
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    kind: ClassVar[str]
+
+    source: str
+    reference: str
+    player: str
+    at: int
+    deadline: float = math.inf
+    actor: str | None = None
+
+
+class Play(Command, frozen=True, kw_only=True):
+    """A command of a game provider; ``source`` is the provider's code."""
+
+    # Which state of the provider's secrets verified the request; None where no signature did.
+    secrets_version: int | None = None
+
+
+class Bet(Play, frozen=True, kw_only=True):
+    kind = Kind.BET
+
+    currency: str
+    round: str
+    game: str
+    amount: int
+    ends_round: bool = False
+
+
+class Win(Play, frozen=True, kw_only=True):
+    """``bet`` and ``win_source`` are None where the request did not say."""
+
+    kind = Kind.WIN
+
+    currency: str
+    amount: int
+    round: str | None = None
+    game: str | None = None
+    bet: str | None = None
+    win_source: str | None = None
+    ends_round: bool = False
+
+
+class Rollback(Play, frozen=True, kw_only=True):
+    """Undo ``original``. Whatever else is named must agree with the stored row.
+
+    ``amount`` stays the decimal string of the request: which currency's digits it has is known
+    only once the original is found.
+    """
+
+    kind = Kind.ROLLBACK
+
+    original: str
+    original_kind: str | None = None
+    currency: str | None = None
+    round: str | None = None
+    game: str | None = None
+    amount: str | None = None
+    reason: str | None = None
+
+
+class EndRound(Play, frozen=True, kw_only=True):
+    kind = Kind.END_ROUND
+
+    currency: str
+    round: str
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """Operations on one wallet, in order, all or nothing."""
+
+    operations: tuple[Play, ...]
+
+    @property
+    def player(self) -> str:
+        return self.operations[0].player
+
+    @property
+    def deadline(self) -> float:
+        return self.operations[0].deadline
+
+
+class Deposit(Command, frozen=True, kw_only=True):
+    """Money in. ``captured``: the gateway already took it, so the gates are skipped."""
+
+    kind = Kind.DEPOSIT
+
+    currency: str
+    amount: int
+    offer: str | None = None
+    captured: bool = False
+
+
+class Hold(Command, frozen=True, kw_only=True):
+    """A withdrawal asked for: the money waits in ``held``."""
+
+    kind = Kind.HOLD
+
+    currency: str
+    amount: int
+
+
+class Settle(Command, frozen=True, kw_only=True):
+    """The withdrawal held under the same reference was paid."""
+
+    kind = Kind.SETTLE
+
+    currency: str
+
+
+class Release(Command, frozen=True, kw_only=True):
+    """The withdrawal held under the same reference will not be paid."""
+
+    kind = Kind.RELEASE
+
+    currency: str
+
+
+class Adjust(Command, frozen=True, kw_only=True):
+    """A correction by hand; ``amount`` may be negative."""
+
+    kind = Kind.ADJUST
+
+    currency: str
+    amount: int
+    reason: str
+    bonus: str | None = None

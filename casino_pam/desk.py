@@ -1,0 +1,99 @@
+"""The desk: an open book with the bonuses beside it, where the verbs decide one command.
+
+Every command that is not a repeat takes the same road: what is due on the wallet comes first,
+then the verb's own decision, then what follows from it (a bonus completed, the next one started).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from bonus.lifecycle import Bonuses, BonusMark
+from casino_pam.commands import Command
+from casino_pam.receipts import Receipt, receipt, remembered
+from wallet.book import Book, Columns, Mark, OpenWallet, Row, Turn
+from wallet.errors import REMEMBERED, TELLS_BALANCES, Refused
+from wallet.kinds import Kind, Status
+
+C = TypeVar("C", bound=Command)
+
+# A refusal of these is a row too: a delayed copy must never be accepted later (PLAY.md rule 5).
+REMEMBERED_KINDS = frozenset((Kind.BET, Kind.HOLD, Kind.DEPOSIT, Kind.ADJUST))
+
+
+class DeskMark(msgspec.Struct):
+    book: Mark
+    bonuses: BonusMark
+
+
+class Desk:
+    """What the verbs decide on. Nothing here touches the database."""
+
+    def __init__(self, book: Book, bonuses: Bonuses) -> None:
+        self.book = book
+        self.bonuses = bonuses
+
+    def carry_out(
+        self,
+        wallet: OpenWallet,
+        command: C,
+        decide: Callable[[Desk, Turn, C], None],
+        columns: Columns,
+    ) -> Receipt:
+        """Decide ``command`` on ``wallet``; ``columns`` describe it should it be refused.
+
+        Raises ``Refused`` with what the caller may know of it. A refusal that must not be
+        forgotten has then been posted as a row.
+        """
+        turn = Turn(self.book, wallet, at=command.at, actor=command.actor)
+        self.bonuses.expire_due(turn)
+        refusal: Refused | None = None
+        try:
+            decide(self, turn, command)
+        except Refused as caught:
+            refusal = caught
+            self.remember(turn, command, caught.code, columns)
+        self.bonuses.settle(turn)
+        turn.close()
+        if refusal is not None:
+            raise self.told(turn, refusal)
+        assert turn.named_row is not None
+        return self.receipt(wallet, turn.named_row)
+
+    def remember(self, turn: Turn, command: Command, code: str, columns: Columns) -> None:
+        """Spend the reference on the refusal, where forgetting it would be dangerous."""
+        if code not in REMEMBERED or command.kind not in REMEMBERED_KINDS:
+            return
+        amount: int = getattr(command, "amount", 0)
+        refused: Columns = {**columns, "status": Status.REFUSED, "refusal": code}
+        turn.named(command.kind, command.source, command.reference, amount, **refused)
+
+    def told(self, turn: Turn, refusal: Refused) -> Refused:
+        """The refusal with its row, if it left one, or else with the balances where they help."""
+        row = turn.named_row
+        if row is not None and row.status == Status.REFUSED:
+            known = remembered(turn.wallet, row, self.book.last_of(row), replayed=False)
+            return Refused(refusal.code, **{**refusal.facts, **known.facts})
+        if refusal.code in TELLS_BALANCES:
+            return Refused(refusal.code, **{**refusal.facts, **turn.wallet.balances()})
+        return refusal
+
+    def receipt(self, wallet: OpenWallet, row: Row) -> Receipt:
+        """The receipt of a row that stands in the book, as its first answer was."""
+        wagering = self.bonuses.wagering(wallet, row)
+        return receipt(wallet, row, self.book.last_of(row), wagering)
+
+    def owner_code(self, row: Row) -> str | None:
+        """Whose row this is, if it belongs to a player this posting has read."""
+        wallet = self.book.wallets_by_id.get(row.wallet)
+        return None if wallet is None else wallet.player.code
+
+    def mark(self, wallet: OpenWallet) -> DeskMark:
+        return DeskMark(book=self.book.mark(wallet), bonuses=self.bonuses.mark(wallet))
+
+    def back_to(self, mark: DeskMark) -> None:
+        self.book.back_to(mark.book)
+        self.bonuses.back_to(mark.bonuses)

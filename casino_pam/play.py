@@ -1,0 +1,269 @@
+"""A game round: bet, win, rollback, end of round (PLAY.md §2).
+
+Each verb finds its wallet, answers a repeat as the first time, and else decides. All of it is
+pure: the desk's book holds everything that may be asked, and takes the rows that follow.
+"""
+
+from __future__ import annotations
+
+from casino_pam.commands import Bet, EndRound, Play, Rollback, Win
+from casino_pam.desk import Desk
+from casino_pam.receipts import Receipt
+from casino_pam.repeats import minor, original_of, repeat
+from wallet.book import Columns, OpenProvider, OpenWallet, Row, Turn
+from wallet.errors import Refused
+from wallet.kinds import Kind, Status, WinSource
+
+PAYOUTS = (WinSource.GAME, WinSource.FREE_ROUND)
+
+
+# --- bet -------------------------------------------------------------------------------------
+
+
+def bet(desk: Desk, command: Bet) -> Receipt:
+    """Take a stake. A refusal is remembered under the reference for ever (rule 5)."""
+    wallet = desk.book.wallet(command.player, command.currency)
+    spent = desk.book.row(command.source, Kind.BET, command.reference)
+    if spent is not None:
+        return repeat(desk, wallet, spent, command)
+    columns: Columns = {"round": command.round, "game": command.game}
+    return desk.carry_out(wallet, command, _bet, columns)
+
+
+def _bet(desk: Desk, turn: Turn, command: Bet) -> None:
+    _may_bet(desk, turn.wallet, command)
+    stake = desk.bonuses.stake(turn, command.source, command.game, command.amount)
+    turn.named(
+        Kind.BET,
+        command.source,
+        command.reference,
+        command.amount,
+        round=command.round,
+        game=command.game,
+        ends_round=command.ends_round,
+        **stake,
+    )
+
+
+def _may_bet(desk: Desk, wallet: OpenWallet, command: Bet) -> None:
+    """The gates of a bet in the contract's order (rule 7); only bets have any."""
+    if _closing_row(desk, wallet, command.source, command.round):
+        raise Refused("round_closed", round=command.round)
+    if wallet.player.excluded(command.at):
+        raise Refused("player_excluded")
+    if wallet.player.bet_locked:
+        raise Refused("wallet_locked", lock="bet")
+    if not wallet.currency.enabled:
+        raise Refused("currency_disabled")
+    if not profile(desk, command).enabled:
+        raise Refused("forbidden", why="provider_disabled")
+    game = desk.book.games.get((command.source, command.game))
+    if game is not None and not game.enabled:
+        raise Refused("forbidden", why="game_disabled")
+
+
+def profile(desk: Desk, command: Play) -> OpenProvider:
+    """The provider's profile; the doors let nobody in who has none."""
+    found = desk.book.providers.get(command.source)
+    if found is None:
+        raise Refused("forbidden", why="no_such_provider")
+    return found
+
+
+# --- rounds ----------------------------------------------------------------------------------
+
+
+def _live(desk: Desk, row: Row) -> bool:
+    """Posted and not rolled back since."""
+    return row.posted and not desk.book.rolled_back(row)
+
+
+def _closing_row(desk: Desk, wallet: OpenWallet, source: str, round: str | None) -> bool:
+    """A round is closed by a row that ends it, unless that row was rolled back (rule 9)."""
+    rows = desk.book.round_rows(wallet.id, source, round)
+    return any(row.ends_round and _live(desk, row) for row in rows)
+
+
+def end_round(desk: Desk, command: EndRound) -> Receipt:
+    """Close a round, known or not, closed or not (rule 23)."""
+    wallet = desk.book.wallet(command.player, command.currency)
+    spent = desk.book.row(command.source, Kind.END_ROUND, command.reference)
+    if spent is not None:
+        return repeat(desk, wallet, spent, command)
+    return desk.carry_out(wallet, command, _end_round, {})
+
+
+def _end_round(desk: Desk, turn: Turn, command: EndRound) -> None:
+    turn.named(Kind.END_ROUND, command.source, command.reference, 0, round=command.round, ends_round=True)
+
+
+# --- win -------------------------------------------------------------------------------------
+
+
+def win(desk: Desk, command: Win) -> Receipt:
+    """Pay. Nothing but its structure and its own round can refuse a win (rule 10)."""
+    wallet = desk.book.wallet(command.player, command.currency)
+    spent = desk.book.row(command.source, Kind.WIN, command.reference)
+    if spent is not None:
+        return repeat(desk, wallet, spent, command)
+    return desk.carry_out(wallet, command, _win, {})
+
+
+def _win(desk: Desk, turn: Turn, command: Win) -> None:
+    rules = profile(desk, command)
+    bets = _bets_of_round(desk, turn.wallet, command)
+    named = _named_bet(desk, command)
+    if _undone(desk, command, named, bets):
+        raise Refused("rolled_back")
+    late = _closing_row(desk, turn.wallet, command.source, command.round)
+    if late and rules.late_win == "refuse":
+        raise Refused("round_closed", round=command.round)
+    live = [row for row in bets if _live(desk, row)]
+    answered = named if named is not None and named.posted else None
+    if rules.win_requires_bet and _from_game(command) and not (answered or live):
+        raise Refused("unknown_original")
+    payout = desk.bonuses.payout(turn, command, [answered] if answered else live)
+    turn.named(
+        Kind.WIN,
+        command.source,
+        command.reference,
+        command.amount,
+        round=command.round,
+        game=command.game,
+        original=command.bet,
+        win_source=command.win_source or WinSource.GAME,
+        ends_round=command.ends_round,
+        late=late,
+        **payout,
+    )
+
+
+def _from_game(command: Win) -> bool:
+    return command.win_source in (None, WinSource.GAME)
+
+
+def _bets_of_round(desk: Desk, wallet: OpenWallet, command: Win) -> list[Row]:
+    """Bets of the win's round, whatever became of them; a refused bet is no bet."""
+    rows = desk.book.round_rows(wallet.id, command.source, command.round)
+    return [row for row in rows if row.kind == Kind.BET and row.status != Status.REFUSED]
+
+
+def _named_bet(desk: Desk, command: Win) -> Row | None:
+    """The bet the win says it answers, if it is one of this player's."""
+    if command.bet is None:
+        return None
+    row = desk.book.row(command.source, Kind.BET, command.bet)
+    if row is None or row.status == Status.REFUSED or desk.owner_code(row) != command.player:
+        return None
+    return row
+
+
+def _undone(desk: Desk, command: Win, named: Row | None, bets: list[Row]) -> bool:
+    """Rule 14: the bet it names, or every bet of its round, did not happen."""
+    if not _from_game(command):
+        return False
+    if command.bet is not None:
+        return named is not None and not _live(desk, named)
+    return bool(bets) and not any(_live(desk, row) for row in bets)
+
+
+# --- rollback --------------------------------------------------------------------------------
+
+
+def rollback(desk: Desk, command: Rollback) -> Receipt:
+    """Undo a bet or a win by its stored amounts; always a definitive answer (rules 15-22)."""
+    book = desk.book
+    home = book.first_wallet(command.player)
+    if command.currency is not None:
+        home = book.wallet(command.player, command.currency)
+    spent = book.row(command.source, Kind.ROLLBACK, command.reference)
+    if spent is not None:
+        return repeat(desk, home, spent, command)
+    original = original_of(desk, command)
+    if original is None or desk.owner_code(original) != command.player:
+        return desk.carry_out(home, command, _void, {})
+    wallet = book.wallets_by_id[original.wallet]
+    if not original.posted:
+        return desk.carry_out(wallet, command, _void, {})
+    return desk.carry_out(wallet, command, _rollback, {})
+
+
+def _void(desk: Desk, turn: Turn, command: Rollback) -> None:
+    """Nothing to undo: spend the original's reference if nobody has, and leave a zero row."""
+    original = original_of(desk, command)
+    named = None if command.amount is None else minor(turn.wallet, command.amount)
+    columns: Columns = {"status": Status.VOID, "round": command.round, "game": command.game}
+    turn.named(
+        Kind.ROLLBACK,
+        command.source,
+        command.reference,
+        named or 0,
+        original=command.original,
+        original_kind=command.original_kind,
+        reason=command.reason,
+        **columns,
+    )
+    if original is None:
+        kind = command.original_kind or Kind.BET
+        turn.post(kind, command.source, command.original, 0, **columns)
+    unknown = original is None or desk.owner_code(original) != command.player
+    if unknown and profile(desk, command).unknown_rollback == "not_found":
+        raise Refused("unknown_original")
+
+
+def _rollback(desk: Desk, turn: Turn, command: Rollback) -> None:
+    original = original_of(desk, command)
+    assert original is not None
+    differing = _disagreements(turn.wallet, original, command)
+    if differing:
+        raise Refused("original_mismatch", differing=differing)
+    if desk.book.rolled_back(original):
+        raise Refused("already_rolled_back")
+    rules = profile(desk, command)
+    if original.kind == Kind.BET:
+        if rules.rollback_after_win == "refuse" and _has_payout(desk, original):
+            raise Refused("has_payout")
+        money_back = desk.bonuses.refund(turn, original)
+    else:
+        if not rules.rollback_wins:
+            raise Refused("forbidden", why="win_rollbacks_disabled")
+        money_back = desk.bonuses.take_back(turn, original, clamp=rules.win_rollback == "clamp")
+    turn.named(
+        Kind.ROLLBACK,
+        command.source,
+        command.reference,
+        original.amount,
+        round=original.round,
+        game=original.game,
+        original=command.original,
+        original_kind=command.original_kind,
+        closes=original.id,
+        reason=command.reason,
+        **money_back,
+    )
+
+
+def _disagreements(wallet: OpenWallet, original: Row, command: Rollback) -> list[str]:
+    """What the request names and the stored row says otherwise (rule 15)."""
+    differing = []
+    if command.currency is not None and command.currency != wallet.currency.code:
+        differing.append("currency")
+    if command.amount is not None and minor(wallet, command.amount) != original.amount:
+        differing.append("amount")
+    if command.round is not None and command.round != original.round:
+        differing.append("round")
+    if command.game is not None and command.game != original.game:
+        differing.append("game")
+    return differing
+
+
+def _has_payout(desk: Desk, stake: Row) -> bool:
+    """Rule 18: a live win names the bet, or names none and answers the bet's round."""
+    rows = desk.book.round_rows(stake.wallet, stake.source, stake.round)
+    wins = [row for row in rows if row.kind == Kind.WIN and row.win_source in PAYOUTS]
+    first_bet = min(row.version for row in rows if row.kind == Kind.BET and row.posted)
+    answering = [
+        row for row in wins if row.original is None and (row.version > stake.version or row.version < first_bet)
+    ]
+    naming = [row for row in desk.book.answers_to(stake) if row.win_source in PAYOUTS]
+    return any(_live(desk, row) for row in (*answering, *naming))

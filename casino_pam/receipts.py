@@ -1,0 +1,73 @@
+"""What became of a command: the answer of every door, before it is put into a door's own words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from wallet.book import OpenWallet, Row
+from wallet.errors import Refused
+from wallet.kinds import Kind, Status
+
+
+class Receipt(msgspec.Struct, kw_only=True):
+    """A command that was carried out, now or before.
+
+    ``row`` is the row that spent the caller's reference; the balances (minor units) and version
+    are those after the command's last row. ``facts`` are a verb's own additions.
+    """
+
+    row: Row
+    player: str
+    currency: str
+    digits: int
+    cash: int
+    bonus: int
+    held: int
+    version: int
+    status: str
+    amount: int
+    replayed: bool = False
+    wagering: dict[str, Any] | None = None
+    facts: dict[str, Any] = {}
+
+
+def moved(row: Row) -> int:
+    """The amount a receipt shows: for a rollback what really came back or was taken."""
+    if row.kind == Kind.ROLLBACK:
+        return 0 if row.status == Status.VOID else row.amount - row.shortfall - row.void_amount
+    return row.amount
+
+
+def receipt(wallet: OpenWallet, row: Row, last: Row, wagering: dict[str, Any] | None) -> Receipt:
+    """The receipt of ``row`` with the balances after ``last``, its command's last row."""
+    return Receipt(
+        row=row,
+        player=wallet.player.code,
+        currency=wallet.currency.code,
+        digits=wallet.currency.digits,
+        cash=last.cash_after,
+        bonus=last.bonus_after,
+        held=last.held_after,
+        version=last.version,
+        status=row.status.lower(),
+        amount=moved(row),
+        wagering=wagering,
+    )
+
+
+def remembered(wallet: OpenWallet, row: Row, last: Row, *, replayed: bool) -> Refused:
+    """The refusal that a REFUSED row stands for."""
+    assert row.refusal is not None
+    return Refused(
+        row.refusal,
+        transaction=row.id,
+        version=last.version,
+        replayed=replayed,
+        balance=last.cash_after + last.bonus_after,
+        cash=last.cash_after,
+        bonus=last.bonus_after,
+        currency=wallet.currency.code,
+        digits=wallet.currency.digits,
+    )

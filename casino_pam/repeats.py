@@ -1,0 +1,156 @@
+"""Repeats: a spent reference answers as it did the first time, for ever (PLAY.md rules 1-6)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from casino_pam.commands import Bet, Command, EndRound, Rollback, Win
+from casino_pam.desk import Desk
+from casino_pam.receipts import Receipt, remembered
+from wallet import money
+from wallet.book import OpenWallet, Row
+from wallet.errors import Refused
+from wallet.kinds import Kind, Status
+
+
+def repeat(desk: Desk, wallet: OpenWallet, row: Row, command: Command) -> Receipt:
+    """Answer a command whose reference ``row`` has spent; writes nothing."""
+    if desk.owner_code(row) != command.player:
+        raise Refused("reference_reused", differing=_differing_of_another(row, command))
+    if row.kind in (Kind.BET, Kind.WIN) and (row.status == Status.VOID or desk.book.rolled_back(row)):
+        return _undone(desk, wallet, row, command)
+    differing = _differing(desk, row, command)
+    if differing:
+        raise Refused("reference_reused", differing=differing)
+    return replay(desk, row)
+
+
+def replay(desk: Desk, row: Row) -> Receipt:
+    """What the row's first answer was, with the balances its provider's profile asks for."""
+    wallet = desk.book.wallets_by_id[row.wallet]
+    provider = desk.book.providers.get(row.source)
+    current = provider is not None and provider.replay_balance == "current"
+    if row.status == Status.REFUSED:
+        refusal = remembered(wallet, row, desk.book.last_of(row), replayed=True)
+        if current:
+            refusal.facts.update(wallet.balances(), version=wallet.version)
+        raise refusal
+    if row.kind == Kind.ROLLBACK and row.status == Status.VOID and _was_unknown(desk, row):
+        raise Refused("unknown_original", **wallet.balances())
+    first = desk.receipt(wallet, row)
+    first.replayed = True
+    return _as_of_now(first, wallet) if current else first
+
+
+def _as_of_now(receipt: Receipt, wallet: OpenWallet) -> Receipt:
+    receipt.cash, receipt.bonus, receipt.held = wallet.cash, wallet.bonus, wallet.held
+    receipt.version = wallet.version
+    return receipt
+
+
+def _undone(desk: Desk, wallet: OpenWallet, row: Row, command: Command) -> Receipt:
+    """Rules 3 and 16: never `posted` again, whether the rollback came before or after."""
+    provider = desk.book.providers.get(command.source)
+    if provider is None or provider.late_bet == "refuse":
+        raise Refused("rolled_back", **wallet.balances())
+    answer = _as_of_now(desk.receipt(wallet, row), wallet)
+    return msgspec.structs.replace(answer, status="void", amount=0, replayed=True)
+
+
+def _was_unknown(desk: Desk, row: Row) -> bool:
+    """Whether the profile answers this zero rollback as `unknown_original` (rule 16)."""
+    provider = desk.book.providers.get(row.source)
+    if provider is None or provider.unknown_rollback != "not_found":
+        return False
+    spent_it = bool(desk.book.companions.get(row.id))
+    return spent_it or _of_another(desk, row)
+
+
+def _of_another(desk: Desk, row: Row) -> bool:
+    wallet = desk.book.wallets_by_id[row.wallet]
+    assert row.original is not None
+    kinds = (row.original_kind,) if row.original_kind else (Kind.BET, Kind.WIN)
+    named = [desk.book.row(row.source, kind, row.original) for kind in kinds]
+    found = next((each for each in named if each is not None), None)
+    return found is not None and desk.owner_code(found) != wallet.player.code
+
+
+def _differing_of_another(row: Row, command: Command) -> list[str]:
+    """Another player's row: its player, and whatever else the request shows to be different."""
+    differing = ["player"]
+    for name in ("amount", "round", "game"):
+        asked = getattr(command, name, None)
+        if isinstance(command, Rollback) or row.status == Status.VOID:
+            break
+        if asked is not None and asked != getattr(row, name):
+            differing.append(name)
+    return differing
+
+
+def _differing(desk: Desk, row: Row, command: Command) -> list[str]:
+    """The names of the fields in which the request differs from the stored row (rule 4)."""
+    wallet = desk.book.wallets_by_id[row.wallet]
+    if isinstance(command, Rollback):
+        return _differing_rollback(desk, wallet, row, command)
+    differing = []
+    if command.currency != wallet.currency.code:  # type: ignore[attr-defined]
+        differing.append("currency")
+    if not isinstance(command, EndRound) and hasattr(command, "amount"):
+        if command.amount != row.amount:
+            differing.append("amount")
+    if isinstance(command, (Bet, Win, EndRound)) and command.round != row.round:
+        differing.append("round")
+    if isinstance(command, (Bet, Win)) and command.game != row.game:
+        differing.append("game")
+    if isinstance(command, Win):
+        if command.bet is not None and command.bet != row.original:
+            differing.append("bet")
+        if command.win_source is not None and command.win_source != row.win_source:
+            differing.append("source")
+    return differing
+
+
+def _differing_rollback(desk: Desk, wallet: OpenWallet, row: Row, command: Rollback) -> list[str]:
+    """What a rollback names only where it likes is compared only where it is named."""
+    differing = []
+    if command.original != row.original:
+        differing.append("original")
+    elif command.original_kind not in (None, _kind_undone(desk, row)):
+        differing.append("original_kind")
+    if command.currency not in (None, wallet.currency.code):
+        differing.append("currency")
+    if command.amount is not None and (row.posted or row.amount):
+        if minor(wallet, command.amount) != row.amount:
+            differing.append("amount")
+    for name in ("round", "game"):
+        asked, stored = getattr(command, name), getattr(row, name)
+        if asked is not None and asked != stored and (row.posted or stored is not None):
+            differing.append(name)
+    return differing
+
+
+def _kind_undone(desk: Desk, row: Row) -> str:
+    """The kind of the row that a stored rollback named, said or not."""
+    assert row.original is not None
+    if row.original_kind is not None:
+        return row.original_kind
+    win = desk.book.row(row.source, Kind.WIN, row.original)
+    bet = desk.book.row(row.source, Kind.BET, row.original)
+    if win is not None and (win.id == row.closes or bet is None):
+        return Kind.WIN
+    return Kind.BET
+
+
+def original_of(desk: Desk, command: Rollback) -> Row | None:
+    """The row the rollback names: the bet of that reference, else the win."""
+    kinds = (command.original_kind,) if command.original_kind else (Kind.BET, Kind.WIN)
+    found = (desk.book.row(command.source, kind, command.original) for kind in kinds)
+    return next((row for row in found if row is not None), None)
+
+
+def minor(wallet: OpenWallet, text: str) -> int | None:
+    """The decimal text in minor units; None if the currency has no such amount."""
+    try:
+        return money.parse(text, wallet.currency.digits)
+    except ValueError:
+        return None

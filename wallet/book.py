@@ -1,0 +1,404 @@
+"""The open book: wallets and rows in memory while commands are decided.
+
+Everything here is pure. ``wallet.ledger`` fills a book from the database, the rules post rows
+into it, and ``wallet.ledger`` writes what was added. Amounts are minor units, times are
+microseconds since 1970, ids are text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, TypedDict, Unpack
+
+import msgspec
+from uuid_utils import uuid7
+
+from wallet.errors import Refused
+from wallet.kinds import Kind, Status
+from wallet.money import MAX_BALANCE
+
+DIGEST_VERSION: Final = 1
+
+
+class Row(msgspec.Struct, kw_only=False):
+    """One ledger row; the fields stand in the order in which they are digested and written."""
+
+    id: str
+    command: str
+    wallet: int
+    version: int
+    kind: str
+    status: str
+    source: str
+    reference: str
+    round: str | None
+    game: str | None
+    amount: int
+    cash_delta: int
+    bonus_delta: int
+    held_delta: int
+    cash_after: int
+    bonus_after: int
+    held_after: int
+    staked_total: int
+    paid_total: int
+    deposited_total: int
+    bonus: str | None
+    contribution: int
+    wagered_after: int | None
+    original: str | None
+    original_kind: str | None
+    closes: str | None
+    win_source: str | None
+    ends_round: bool
+    late: bool
+    captured: bool
+    void_amount: int
+    shortfall: int
+    refusal: str | None
+    actor: str | None
+    reason: str | None
+    digest_version: int
+    created_at: int
+
+    @property
+    def posted(self) -> bool:
+        return self.status == Status.POSTED
+
+    @property
+    def key(self) -> Key:
+        return (self.source, self.kind, self.reference)
+
+
+Key = tuple[str, str, str]
+RoundKey = tuple[int, str, str]
+
+
+class OpenPlayer(msgspec.Struct):
+    """What the rules may ask about a player; ``excluded_until`` in microseconds."""
+
+    id: int
+    code: str
+    country: str | None
+    bet_locked: bool
+    deposit_locked: bool
+    withdraw_locked: bool
+    excluded_until: int | None
+
+    def excluded(self, at: int) -> bool:
+        return self.excluded_until is not None and self.excluded_until > at
+
+
+class OpenCurrency(msgspec.Struct):
+    code: str
+    digits: int
+    enabled: bool
+
+
+class OpenProvider(msgspec.Struct):
+    """A provider's profile (PLAY.md §3) as the batch read it."""
+
+    code: str
+    enabled: bool
+    secrets_version: int
+    reference_scope: str
+    replay_balance: str
+    zero_amount: str
+    win_requires_bet: bool
+    late_win: str
+    unknown_rollback: str
+    late_bet: str
+    rollback_after_win: str
+    rollback_wins: bool
+    win_rollback: str
+    ends_rounds: bool
+
+
+class OpenGame(msgspec.Struct):
+    provider: str
+    code: str
+    category: str
+    enabled: bool
+
+
+class OpenWallet(msgspec.Struct):
+    """A wallet while its commands are decided; ``seen`` is the version that was read."""
+
+    id: int
+    player: OpenPlayer
+    currency: OpenCurrency
+    cash: int
+    bonus: int
+    held: int
+    version: int
+    digest: bytes | None
+    staked_total: int
+    paid_total: int
+    deposited_total: int
+    newest_at: int
+    seen: int
+    rows: list[Row]
+
+    @property
+    def balance(self) -> int:
+        return self.cash + self.bonus
+
+    def balances(self) -> dict[str, Any]:
+        """The facts a refusal tells about where the wallet stands (minor units)."""
+        return {
+            "balance": self.cash + self.bonus,
+            "cash": self.cash,
+            "bonus": self.bonus,
+            "currency": self.currency.code,
+            "digits": self.currency.digits,
+        }
+
+    def append(self, row: Row) -> None:
+        """Take the row's deltas and give the row its version and balances."""
+        cash = self.cash + row.cash_delta
+        bonus = self.bonus + row.bonus_delta
+        held = self.held + row.held_delta
+        if cash < 0 or bonus < 0 or held < 0:
+            # The rules must have asked first; the database would refuse the row all the same.
+            raise AssertionError(f"{row.kind} {row.reference} would make wallet {self.id} negative")
+        if cash > MAX_BALANCE or bonus > MAX_BALANCE or held > MAX_BALANCE:
+            raise Refused("limit_reached", limit="balance", **self.balances())
+        self.cash, self.bonus, self.held = cash, bonus, held
+        self._count(row)
+        self.version += 1
+        self.newest_at = max(self.newest_at, row.created_at)
+        row.version = self.version
+        row.cash_after, row.bonus_after, row.held_after = cash, bonus, held
+        row.staked_total, row.paid_total = self.staked_total, self.paid_total
+        row.deposited_total = self.deposited_total
+        row.created_at = self.newest_at
+        self.rows.append(row)
+
+    def _count(self, row: Row) -> None:
+        """Lifetime totals follow the money that moved; a rollback takes back what it undid."""
+        moved = row.cash_delta + row.bonus_delta
+        if row.kind == Kind.BET:
+            self.staked_total -= moved
+        elif row.kind == Kind.WIN:
+            self.paid_total += moved
+        elif row.kind == Kind.ROLLBACK:
+            if moved > 0:
+                self.staked_total -= moved
+            else:
+                self.paid_total += moved
+        elif row.kind == Kind.DEPOSIT:
+            self.deposited_total += row.cash_delta
+
+
+class Mark(msgspec.Struct):
+    """Where a book stood, to come back to when a batch is refused."""
+
+    rows: int
+    wallet: OpenWallet
+    copy: OpenWallet
+
+
+class Book:
+    """All that one posting has read, and the rows it adds."""
+
+    def __init__(self) -> None:
+        self.players: dict[str, OpenPlayer] = {}
+        self.wallets: dict[str, dict[str, OpenWallet]] = {}
+        self.wallets_by_id: dict[int, OpenWallet] = {}
+        self.providers: dict[str, OpenProvider] = {}
+        self.games: dict[tuple[str, str], OpenGame] = {}
+        self.rows: dict[Key, Row] = {}
+        self.rounds: dict[RoundKey, list[Row]] = {}
+        self.closers: dict[str, Row] = {}
+        self.companions: dict[str, list[Row]] = {}
+        self.answers: dict[RoundKey, list[Row]] = {}
+        self.added: list[Row] = []
+
+    def wallet(self, player: str, currency: str) -> OpenWallet:
+        if player not in self.players:
+            raise Refused("unknown_player", player=player)
+        wallet = self.wallets.get(player, {}).get(currency)
+        if wallet is None:
+            raise Refused("unknown_wallet", player=player, currency=currency)
+        return wallet
+
+    def first_wallet(self, player: str) -> OpenWallet:
+        """The player's first-opened wallet."""
+        if player not in self.players:
+            raise Refused("unknown_player", player=player)
+        wallets = self.wallets.get(player)
+        if not wallets:
+            raise Refused("unknown_wallet", player=player)
+        return min(wallets.values(), key=lambda wallet: wallet.id)
+
+    def row(self, source: str, kind: str, reference: str) -> Row | None:
+        return self.rows.get((source, kind, reference))
+
+    def round_rows(self, wallet: int, source: str, round: str | None) -> list[Row]:
+        """The round's rows in version order; a round is (source, wallet, round)."""
+        return [] if round is None else self.rounds.get((wallet, source, round), [])
+
+    def answers_to(self, bet: Row) -> list[Row]:
+        """Wins that name this bet, whatever their round."""
+        return self.answers.get((bet.wallet, bet.source, bet.reference), [])
+
+    def rolled_back(self, row: Row) -> bool:
+        return row.id in self.closers
+
+    def last_of(self, row: Row) -> Row:
+        """The last row of the command that ``row`` names."""
+        others = self.companions.get(row.id)
+        return row if not others else max(row, *others, key=lambda each: each.version)
+
+    def know(self, rows: Iterable[Row]) -> None:
+        """Take in rows read from the database; a row may come more than once."""
+        fresh = {row.id: row for row in rows if row.key not in self.rows}
+        for row in sorted(fresh.values(), key=lambda row: row.version):
+            self._index(row)
+
+    def add(self, wallet: OpenWallet, row: Row) -> None:
+        wallet.append(row)
+        self.added.append(row)
+        self._index(row)
+
+    def _index(self, row: Row) -> None:
+        self.rows[row.key] = row
+        if row.round is not None:
+            self.rounds.setdefault((row.wallet, row.source, row.round), []).append(row)
+        if row.closes is not None and row.status == Status.POSTED:
+            self.closers[row.closes] = row
+        if row.kind == Kind.WIN and row.original is not None:
+            self.answers.setdefault((row.wallet, row.source, row.original), []).append(row)
+        if row.command != row.id:
+            self.companions.setdefault(row.command, []).append(row)
+
+    def mark(self, wallet: OpenWallet) -> Mark:
+        return Mark(rows=len(self.added), wallet=wallet, copy=msgspec.structs.replace(wallet))
+
+    def back_to(self, mark: Mark) -> None:
+        """Forget every row added since ``mark``; all of them belong to the marked wallet."""
+        while len(self.added) > mark.rows:
+            row = self.added.pop()
+            mark.wallet.rows.pop()
+            del self.rows[row.key]
+            if row.round is not None:
+                self.rounds[(row.wallet, row.source, row.round)].pop()
+            if row.closes is not None and row.status == Status.POSTED:
+                del self.closers[row.closes]
+            if row.kind == Kind.WIN and row.original is not None:
+                self.answers[(row.wallet, row.source, row.original)].pop()
+            if row.command != row.id:
+                self.companions[row.command].pop()
+        for name in ("cash", "bonus", "held", "version", "staked_total", "paid_total"):
+            setattr(mark.wallet, name, getattr(mark.copy, name))
+        mark.wallet.deposited_total = mark.copy.deposited_total
+        mark.wallet.newest_at = mark.copy.newest_at
+
+
+class Columns(TypedDict, total=False):
+    """What a row may say beyond its name and amount; money in minor units."""
+
+    status: str
+    cash: int
+    bonus_money: int
+    held: int
+    round: str | None
+    game: str | None
+    bonus: str | None
+    contribution: int
+    wagered_after: int | None
+    original: str | None
+    original_kind: str | None
+    closes: str | None
+    win_source: str | None
+    ends_round: bool
+    late: bool
+    captured: bool
+    void_amount: int
+    shortfall: int
+    refusal: str | None
+    reason: str | None
+
+
+class Turn:
+    """One command at work on one wallet: its rows share the command's id.
+
+    The row that spends the caller's reference is posted with ``named``; further rows (a bonus
+    that expired first, the next one activated after) with ``post``.
+    """
+
+    __slots__ = ("actor", "at", "book", "first", "id", "named_row", "wallet")
+
+    def __init__(self, book: Book, wallet: OpenWallet, *, at: int, actor: str | None) -> None:
+        self.book = book
+        self.wallet = wallet
+        self.at = at
+        self.actor = actor
+        self.id = str(uuid7())
+        self.first = len(book.added)
+        self.named_row: Row | None = None
+
+    def named(self, kind: str, source: str, reference: str, amount: int, **columns: Unpack[Columns]) -> Row:
+        self.named_row = self._add(self.id, kind, source, reference, amount, columns)
+        return self.named_row
+
+    def post(self, kind: str, source: str, reference: str, amount: int, **columns: Unpack[Columns]) -> Row:
+        return self._add(str(uuid7()), kind, source, reference, amount, columns)
+
+    def rows(self) -> list[Row]:
+        return self.book.added[self.first :]
+
+    def close(self) -> None:
+        """A command that left rows but no named one is known by its first row."""
+        rows = self.rows()
+        if self.named_row is not None or not rows:
+            return
+        self.book.companions.pop(self.id, None)
+        for row in rows:
+            row.command = rows[0].id
+        if rows[1:]:
+            self.book.companions[rows[0].id] = rows[1:]
+
+    def _add(self, id: str, kind: str, source: str, reference: str, amount: int, columns: Columns) -> Row:
+        get = columns.get
+        row = Row(
+            id=id,
+            command=self.id,
+            wallet=self.wallet.id,
+            version=0,
+            kind=kind,
+            status=get("status", Status.POSTED),
+            source=source,
+            reference=reference,
+            round=get("round"),
+            game=get("game"),
+            amount=amount,
+            cash_delta=get("cash", 0),
+            bonus_delta=get("bonus_money", 0),
+            held_delta=get("held", 0),
+            cash_after=0,
+            bonus_after=0,
+            held_after=0,
+            staked_total=0,
+            paid_total=0,
+            deposited_total=0,
+            bonus=get("bonus"),
+            contribution=get("contribution", 0),
+            wagered_after=get("wagered_after"),
+            original=get("original"),
+            original_kind=get("original_kind"),
+            closes=get("closes"),
+            win_source=get("win_source"),
+            ends_round=get("ends_round", False),
+            late=get("late", False),
+            captured=get("captured", False),
+            void_amount=get("void_amount", 0),
+            shortfall=get("shortfall", 0),
+            refusal=get("refusal"),
+            actor=self.actor,
+            reason=get("reason"),
+            digest_version=DIGEST_VERSION,
+            created_at=self.at,
+        )
+        self.book.add(self.wallet, row)
+        return row

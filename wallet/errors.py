@@ -1,0 +1,95 @@
+"""Why a request was refused: a code and named facts, never a sentence to parse.
+
+The codes and their HTTP families are the contract of the doors; the sentences that explain
+them to people live beside the doors (``casino_pam/problems.py``).
+"""
+
+from typing import Any, Final
+
+MALFORMED: Final = ("malformed", "invalid_field")
+UNKNOWN: Final = (
+    "unknown_player",
+    "unknown_wallet",
+    "unknown_currency",
+    "unknown_transaction",
+    "unknown_withdrawal",
+    "unknown_bonus",
+    "unknown_offer",
+    "not_found",
+)
+CONFLICT: Final = (
+    "reference_reused",
+    "original_mismatch",
+    "rolled_back",
+    "already_rolled_back",
+    "round_closed",
+    "has_payout",
+    "unknown_original",
+    "already_settled",
+    "already_released",
+    "already_exists",
+    "bonus_ended",
+)
+NOT_NOW: Final = (
+    "insufficient_funds",
+    "wallet_locked",
+    "player_excluded",
+    "limit_reached",
+    "stake_above_limit",
+    "game_excluded",
+    "currency_disabled",
+    "offer_not_available",
+    "bonus_active",
+)
+
+STATUS: Final[dict[str, int]] = {
+    **dict.fromkeys(MALFORMED, 400),
+    "unauthenticated": 401,
+    "forbidden": 403,
+    **dict.fromkeys(UNKNOWN, 404),
+    "method_not_allowed": 405,
+    "timeout": 408,
+    **dict.fromkeys(CONFLICT, 409),
+    "too_large": 413,
+    "unsupported_media_type": 415,
+    **dict.fromkeys(NOT_NOW, 422),
+    "rate_limited": 429,
+    "internal": 500,
+    "busy": 503,
+    "unavailable": 503,
+}
+
+# Forgetting one of these would let a delayed copy of the request be accepted later.
+REMEMBERED: Final = frozenset((*NOT_NOW, "round_closed"))
+
+# These answers also tell the caller where the wallet stands.
+TELLS_BALANCES: Final = frozenset(
+    (
+        *NOT_NOW,
+        "rolled_back",
+        "already_rolled_back",
+        "round_closed",
+        "has_payout",
+        "unknown_original",
+    )
+)
+
+
+class Refused(Exception):
+    """The request was understood and not carried out; ``facts`` are safe to show the caller."""
+
+    def __init__(self, code: str, **facts: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.facts = facts
+
+    @property
+    def status(self) -> int:
+        return STATUS[self.code]
+
+
+class Busy(Refused):
+    """Nothing is known to have happened: the very same request may be sent again."""
+
+    def __init__(self, code: str = "busy", **facts: Any) -> None:
+        super().__init__(code, **facts)

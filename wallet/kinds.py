@@ -1,0 +1,47 @@
+"""What a transaction is, and what became of it.
+
+Plain strings rather than an Enum: every bet compares and hashes them dozens of times, and an
+Enum member hashes in Python.
+"""
+
+from typing import Final
+
+
+class Kind:
+    DEPOSIT: Final = "DEPOSIT"
+    HOLD: Final = "HOLD"
+    SETTLE: Final = "SETTLE"
+    RELEASE: Final = "RELEASE"
+    BET: Final = "BET"
+    WIN: Final = "WIN"
+    ROLLBACK: Final = "ROLLBACK"
+    END_ROUND: Final = "END_ROUND"
+    GRANT: Final = "GRANT"
+    CONVERT: Final = "CONVERT"
+    FORFEIT: Final = "FORFEIT"
+    EXPIRE: Final = "EXPIRE"
+    ADJUST: Final = "ADJUST"
+
+
+class Status:
+    POSTED: Final = "POSTED"
+    REFUSED: Final = "REFUSED"
+    VOID: Final = "VOID"
+
+
+class WinSource:
+    GAME: Final = "game"
+    FREE_ROUND: Final = "free_round"
+    JACKPOT: Final = "jackpot"
+    PROMO: Final = "promo"
+
+
+KINDS: Final = tuple(value for name, value in vars(Kind).items() if not name.startswith("_"))
+STATUSES: Final = (Status.POSTED, Status.REFUSED, Status.VOID)
+WIN_SOURCES: Final = (WinSource.GAME, WinSource.FREE_ROUND, WinSource.JACKPOT, WinSource.PROMO)
+
+# Sources the house itself uses; no provider may carry one of these codes.
+CASHIER: Final = "cashier"
+BONUS: Final = "bonus"
+OPERATOR: Final = "operator"
+HOUSE_SOURCES: Final = (CASHIER, BONUS, OPERATOR)

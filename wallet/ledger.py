@@ -1,0 +1,339 @@
+"""The ledger: the only code that writes balances.
+
+Reads fill a ``Book``; ``write`` puts down what was added to it. A wallet row is written in one
+statement only, guarded by the version that was read; the rows of a wallet follow only if its
+version still matched. The caller owns the transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable
+from typing import Any, Final
+
+from psycopg import Connection
+
+from wallet.book import (
+    Book,
+    Key,
+    OpenCurrency,
+    OpenGame,
+    OpenPlayer,
+    OpenProvider,
+    OpenWallet,
+    Row,
+)
+
+Connected = Connection[Any]
+
+_MICROSECONDS: Final = "(extract(epoch from {0}) * 1000000)::bigint"
+
+# Column, SQL type, whether its text needs quoting inside an array literal. The order is that of
+# Row's fields and of the digest; it never changes within a digest version.
+COLUMNS: Final = (
+    ("id", "uuid", False),
+    ("command", "uuid", False),
+    ("wallet_id", "bigint", False),
+    ("version", "bigint", False),
+    ("kind", "text", False),
+    ("status", "text", False),
+    ("source", "text", True),
+    ("reference", "text", True),
+    ("round", "text", True),
+    ("game", "text", True),
+    ("amount", "bigint", False),
+    ("cash_delta", "bigint", False),
+    ("bonus_delta", "bigint", False),
+    ("held_delta", "bigint", False),
+    ("cash_after", "bigint", False),
+    ("bonus_after", "bigint", False),
+    ("held_after", "bigint", False),
+    ("staked_total", "bigint", False),
+    ("paid_total", "bigint", False),
+    ("deposited_total", "bigint", False),
+    ("bonus", "uuid", False),
+    ("contribution", "bigint", False),
+    ("wagered_after", "bigint", False),
+    ("original", "text", True),
+    ("original_kind", "text", False),
+    ("closes", "uuid", False),
+    ("win_source", "text", False),
+    ("ends_round", "boolean", False),
+    ("late", "boolean", False),
+    ("captured", "boolean", False),
+    ("void_amount", "bigint", False),
+    ("shortfall", "bigint", False),
+    ("refusal", "text", False),
+    ("actor", "text", True),
+    ("reason", "text", True),
+    ("digest_version", "smallint", False),
+    ("created_at", "bigint", False),
+)
+
+
+def _select(alias: str) -> str:
+    parts = []
+    for name, sql_type, _ in COLUMNS:
+        column = f"{alias}.{name}"
+        if name == "created_at":
+            column = _MICROSECONDS.format(column)
+        elif sql_type == "uuid":
+            column += "::text"
+        parts.append(column)
+    return ", ".join(parts)
+
+
+def array(values: Iterable[str], *, quoted: bool = True) -> str:
+    """A PostgreSQL array literal of texts; an empty text stands for NULL."""
+    if not quoted:
+        return "{" + ",".join([value or "NULL" for value in values]) + "}"
+    return (
+        "{"
+        + ",".join(
+            ['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if value else "NULL" for value in values]
+        )
+        + "}"
+    )
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+_READ_WALLETS = f"""
+SELECT p.id, p.code, p.country, p.bet_locked, p.deposit_locked, p.withdraw_locked,
+       {_MICROSECONDS.format("p.excluded_until")},
+       w.id, c.code, c.digits, c.enabled, w.cash, w.bonus, w.held, w.version, w.digest,
+       w.staked_total, w.paid_total, w.deposited_total, {_MICROSECONDS.format("w.newest_at")}
+FROM unnest(%s::text[]) AS named(code)
+JOIN wallet_player p ON p.code = named.code
+LEFT JOIN wallet_wallet w ON w.player_id = p.id
+LEFT JOIN wallet_currency c ON c.code = w.currency_id
+"""
+
+_READ_PROVIDERS = """
+SELECT code, enabled, secrets_version, reference_scope, replay_balance, zero_amount,
+       win_requires_bet, late_win, unknown_rollback, late_bet, rollback_after_win, rollback_wins,
+       win_rollback, ends_rounds
+FROM wallet_provider WHERE code = ANY(%s::text[])
+"""
+
+_READ_GAMES = """
+SELECT p.code, g.code, g.category, g.enabled
+FROM unnest(%s::text[], %s::text[]) AS named(provider, game)
+JOIN wallet_provider p ON p.code = named.provider
+JOIN wallet_game g ON g.provider_id = p.id AND g.code = named.game
+"""
+
+_READ_ROWS = f"""
+WITH named AS (
+    SELECT t.* FROM unnest(%s::text[], %s::text[], %s::text[]) AS key(source, kind, reference)
+    JOIN wallet_transaction t
+      ON t.source = key.source AND t.reference = key.reference AND t.kind = key.kind
+)
+SELECT {_select("named")} FROM named
+UNION ALL
+SELECT {_select("t")} FROM named
+JOIN wallet_transaction t ON t.closes = named.id AND t.status = 'POSTED'
+UNION ALL
+SELECT {_select("t")} FROM named
+JOIN wallet_transaction t ON t.command = named.id AND t.command <> t.id
+UNION ALL
+SELECT {_select("t")} FROM named
+JOIN wallet_transaction t ON t.wallet_id = named.wallet_id AND t.round = named.round
+UNION ALL
+SELECT {_select("t")} FROM named
+JOIN wallet_transaction t
+  ON t.wallet_id = named.wallet_id AND t.original = named.reference AND t.kind = 'WIN'
+UNION ALL
+SELECT {_select("t")} FROM unnest(%s::bigint[], %s::text[]) AS asked(wallet, round)
+JOIN wallet_transaction t ON t.wallet_id = asked.wallet AND t.round = asked.round
+"""
+
+
+def read_wallets(connection: Connected, book: Book, players: Collection[str]) -> None:
+    """Read every wallet of the named players: locks and exclusion in the same snapshot."""
+    records = connection.execute(_READ_WALLETS, [array(players)], prepare=True).fetchall()
+    for record in records:
+        player = book.players.get(record[1])
+        if player is None:
+            player = book.players[record[1]] = OpenPlayer(*record[:7])
+        if record[7] is None:
+            continue
+        cash, bonus, held, version, digest, staked, paid, deposited, newest = record[11:]
+        wallet = OpenWallet(
+            id=record[7],
+            player=player,
+            currency=OpenCurrency(*record[8:11]),
+            cash=cash,
+            bonus=bonus,
+            held=held,
+            version=version,
+            digest=digest,
+            staked_total=staked,
+            paid_total=paid,
+            deposited_total=deposited,
+            newest_at=newest or 0,
+            seen=version,
+            rows=[],
+        )
+        book.wallets.setdefault(player.code, {})[wallet.currency.code] = wallet
+        book.wallets_by_id[wallet.id] = wallet
+
+
+def read_providers(
+    connection: Connected,
+    book: Book,
+    providers: Collection[str],
+    games: Collection[tuple[str, str]],
+) -> None:
+    records = connection.execute(_READ_PROVIDERS, [array(providers)], prepare=True).fetchall()
+    book.providers.update({record[0]: OpenProvider(*record) for record in records})
+    if games:
+        names = [array(column) for column in zip(*games, strict=True)]
+        for record in connection.execute(_READ_GAMES, names, prepare=True).fetchall():
+            book.games[record[0], record[1]] = OpenGame(*record)
+
+
+def read_rows(
+    connection: Connected,
+    book: Book,
+    keys: Collection[Key],
+    rounds: Collection[tuple[int, str]] = (),
+) -> None:
+    """Read the rows spent under ``keys``, what closed them, their companions and their rounds.
+
+    Must come after ``read_wallets``: a twin that committed before the wallet was read is then
+    seen here, and one that commits later makes the wallet stale (DESIGN.md §6).
+    """
+    columns = tuple(zip(*keys, strict=True)) if keys else ((), (), ())
+    asked = tuple(zip(*rounds, strict=True)) if rounds else ((), ())
+    values = [
+        *(array(column) for column in columns),
+        array(map(str, asked[0]), quoted=False),
+        array(asked[1]),
+    ]
+    book.know(Row(*record) for record in connection.execute(_READ_ROWS, values, prepare=True))
+
+
+# --- writing ---------------------------------------------------------------------------------
+
+# The sub-select fixes the order in which rows are locked, ascending by id, so that two processes
+# cannot deadlock; the teller's transaction turns hash and merge joins off to keep that order.
+UPDATE_WALLETS = """
+UPDATE wallet_wallet w
+SET cash = n.cash, bonus = n.bonus, held = n.held, version = n.version,
+    staked_total = n.staked, paid_total = n.paid, deposited_total = n.deposited,
+    digest = decode(n.digest, 'hex'),
+    newest_at = timestamptz 'epoch' + n.newest * interval '1 microsecond'
+FROM (
+    SELECT * FROM unnest(
+        %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+        %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[]
+    ) AS u(id, seen, version, cash, bonus, held, staked, paid, deposited, newest, digest)
+    ORDER BY u.id
+) n
+WHERE w.id = n.id AND w.version = n.seen
+RETURNING w.id
+"""
+
+_INSERT_ROWS = f"""
+INSERT INTO wallet_transaction ({", ".join(name for name, _, _ in COLUMNS)}, digest)
+SELECT {
+    ", ".join(
+        "timestamptz 'epoch' + n.created_at * interval '1 microsecond'" if name == "created_at" else f"n.{name}"
+        for name, _, _ in COLUMNS
+    )
+}, decode(n.digest, 'hex')
+FROM unnest({", ".join(f"%s::{sql_type}[]" for _, sql_type, _ in COLUMNS)}, %s::text[])
+AS n({", ".join(name for name, _, _ in COLUMNS)}, digest)
+"""
+
+_QUOTED: Final = tuple(quoted for _, _, quoted in COLUMNS)
+
+
+def canonical(row: Row) -> tuple[str, ...]:
+    """The row's columns as text, in order; what is digested is exactly what is written."""
+    return tuple(
+        [
+            value
+            if value.__class__ is str
+            else ""
+            if value is None
+            else ("true" if value else "false")
+            if value.__class__ is bool
+            else str(value)
+            for value in (getattr(row, name) for name in Row.__struct_fields__)
+        ]
+    )
+
+
+def first_digest(wallet: int) -> bytes:
+    """What the chain of a wallet hangs on before its version 1."""
+    return hashlib.sha256(str(wallet).encode()).digest()
+
+
+def chain(previous: bytes, texts: Iterable[str]) -> bytes:
+    """SHA-256 of the previous row's digest and this row's canonical text, joined by LF."""
+    return hashlib.sha256(previous + "\n".join(texts).encode()).digest()
+
+
+def write(connection: Connected, book: Book) -> set[int]:
+    """Write what was added to the book; returns the ids of stale wallets, left untouched.
+
+    A stale wallet is one whose version moved since it was read: somebody was first, and its
+    commands must be decided again. Raises ``IntegrityError`` when a reference was spent by a
+    command on another wallet meanwhile.
+    """
+    touched = sorted(
+        (wallet for wallet in book.wallets_by_id.values() if wallet.rows),
+        key=lambda wallet: wallet.id,
+    )
+    if not touched:
+        return set()
+    lines: dict[int, list[tuple[str, ...]]] = {}
+    for wallet in touched:
+        lines[wallet.id] = _digested(wallet)
+    matched = _update_wallets(connection, touched)
+    _insert_rows(connection, [line for id in lines if id in matched for line in lines[id]])
+    return {wallet.id for wallet in touched if wallet.id not in matched}
+
+
+def _digested(wallet: OpenWallet) -> list[tuple[str, ...]]:
+    """The wallet's new rows as text, each with its digest; leaves the newest digest behind."""
+    lines = []
+    digest = wallet.digest or first_digest(wallet.id)
+    for row in wallet.rows:
+        texts = canonical(row)
+        digest = chain(digest, texts)
+        lines.append((*texts, digest.hex()))
+    wallet.digest = digest
+    return lines
+
+
+def _update_wallets(connection: Connected, wallets: list[OpenWallet]) -> set[int]:
+    numbers = [
+        (
+            w.id,
+            w.seen,
+            w.version,
+            w.cash,
+            w.bonus,
+            w.held,
+            w.staked_total,
+            w.paid_total,
+            w.deposited_total,
+            w.newest_at,
+        )
+        for w in wallets
+    ]
+    columns = [array(map(str, column), quoted=False) for column in zip(*numbers, strict=True)]
+    digests = array([w.digest.hex() for w in wallets if w.digest], quoted=False)
+    found = connection.execute(UPDATE_WALLETS, [*columns, digests], prepare=True).fetchall()
+    return {record[0] for record in found}
+
+
+def _insert_rows(connection: Connected, lines: list[tuple[str, ...]]) -> None:
+    if not lines:
+        return
+    *columns, digests = zip(*lines, strict=True)
+    literals = [array(column, quoted=quoted) for column, quoted in zip(columns, _QUOTED, strict=True)]
+    connection.execute(_INSERT_ROWS, [*literals, array(digests, quoted=False)], prepare=True)

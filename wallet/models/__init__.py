@@ -1,0 +1,19 @@
+from wallet.models.access import ApiKey
+from wallet.models.approval import Approval
+from wallet.models.people import Currency, Player, Wallet
+from wallet.models.provider import Game, Provider
+from wallet.models.runs import Checkpoint, ReconciliationRun
+from wallet.models.transaction import Transaction
+
+__all__ = [
+    "ApiKey",
+    "Approval",
+    "Checkpoint",
+    "Currency",
+    "Game",
+    "Player",
+    "Provider",
+    "ReconciliationRun",
+    "Transaction",
+    "Wallet",
+]

@@ -1,0 +1,99 @@
+"""Who holds money, and in what: players, currencies, wallets."""
+
+from django.db import models
+from django.db.models import Q
+
+from wallet.money import MAX_BALANCE
+
+
+class Currency(models.Model):
+    """``digits`` are the decimal places of the minor unit (JPY 0, EUR 2, KWD 3, BTC 8).
+
+    They never change once set: every stored amount is a count of this minor unit.
+    """
+
+    code = models.CharField(max_length=32, primary_key=True)
+    digits = models.PositiveSmallIntegerField()
+    enabled = models.BooleanField(default=True)
+    # Adjustments and manual grants above this many minor units wait for a second operator.
+    approval_above = models.BigIntegerField(default=100_000)
+
+    class Meta:
+        verbose_name_plural = "currencies"
+        ordering = ["code"]
+        constraints = [
+            models.CheckConstraint(name="currency_code_shape", condition=Q(code__regex=r"^[A-Z][A-Z0-9_]{2,31}$")),
+            models.CheckConstraint(name="currency_digits", condition=Q(digits__lte=18)),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Player(models.Model):
+    """The account holder; ``code`` is the name the casino's back end and providers use."""
+
+    code = models.CharField(max_length=128, unique=True)
+    country = models.CharField(max_length=2, null=True, blank=True)
+    bet_locked = models.BooleanField(default=False)
+    deposit_locked = models.BooleanField(default=False)
+    withdraw_locked = models.BooleanField(default=False)
+    excluded_until = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="player_country_shape",
+                condition=Q(country__isnull=True) | Q(country__regex=r"^[A-Z]{2}$"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+def _bounded(name: str) -> models.CheckConstraint:
+    return models.CheckConstraint(
+        name=f"wallet_{name}_bounds",
+        condition=Q(**{f"{name}__gte": 0, f"{name}__lte": MAX_BALANCE}),
+    )
+
+
+class Wallet(models.Model):
+    """A player's money in one currency, in minor units.
+
+    Only ``wallet.ledger`` writes the balances, with ``UPDATE ... WHERE version = <the one read>``.
+    ``digest`` is that of the newest transaction; ``newest_at`` its time.
+    """
+
+    player = models.ForeignKey(Player, on_delete=models.PROTECT, related_name="wallets")
+    currency = models.ForeignKey(Currency, on_delete=models.PROTECT, related_name="+")
+    cash = models.BigIntegerField(default=0)
+    bonus = models.BigIntegerField(default=0)
+    held = models.BigIntegerField(default=0)
+    version = models.BigIntegerField(default=0)
+    digest = models.BinaryField(max_length=32, null=True)
+    staked_total = models.BigIntegerField(default=0)
+    paid_total = models.BigIntegerField(default=0)
+    deposited_total = models.BigIntegerField(default=0)
+    newest_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="wallet_of_player", fields=["player", "currency"]),
+            *[_bounded(name) for name in ("cash", "bonus", "held")],
+            models.CheckConstraint(name="wallet_version", condition=Q(version__gte=0)),
+            models.CheckConstraint(
+                name="wallet_digest_since_first_row",
+                condition=Q(version=0, digest__isnull=True) | Q(version__gt=0, digest__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.player_id}/{self.currency_id}"
+
+    @property
+    def balance(self) -> int:
+        return self.cash + self.bonus

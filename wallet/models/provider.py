@@ -1,0 +1,128 @@
+"""Who sends play: game providers, their profiles, their games."""
+
+import base64
+import hashlib
+import secrets
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from wallet.kinds import HOUSE_SOURCES
+
+
+def _cipher() -> Fernet:
+    key = hashlib.sha256(b"provider secrets" + settings.SECRETS_KEY.encode()).digest()
+    return Fernet(base64.urlsafe_b64encode(key))
+
+
+class Provider(models.Model):
+    """A game provider and the profile that chooses its answers where providers differ.
+
+    Two secrets may be live at once, so that a provider can rotate without a silent minute. They
+    are encrypted at rest and readable by nobody but the signature check.
+    """
+
+    class ReferenceScope(models.TextChoices):
+        GLOBAL = "global"
+        PLAYER = "player"
+
+    class ReplayBalance(models.TextChoices):
+        FIRST = "first"
+        CURRENT = "current"
+
+    class ZeroAmount(models.TextChoices):
+        ACCEPT = "accept"
+        REFUSE = "refuse"
+
+    class LateWin(models.TextChoices):
+        ACCEPT = "accept"
+        REFUSE = "refuse"
+
+    class UnknownRollback(models.TextChoices):
+        VOID = "void"
+        NOT_FOUND = "not_found"
+
+    class LateBet(models.TextChoices):
+        REFUSE = "refuse"
+        ACCEPT_VOID = "accept_void"
+
+    class RollbackAfterWin(models.TextChoices):
+        REFUSE = "refuse"
+        ALLOW = "allow"
+
+    class WinRollback(models.TextChoices):
+        REFUSE = "refuse"
+        CLAMP = "clamp"
+
+    code = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=128)
+    enabled = models.BooleanField(default=True)
+    secret_one = models.BinaryField(null=True, editable=False)
+    secret_two = models.BinaryField(null=True, editable=False)
+    # Counts changes of the secrets; the teller refuses a command that was verified by older ones.
+    secrets_version = models.PositiveIntegerField(default=0, editable=False)
+
+    reference_scope = models.CharField(max_length=16, choices=ReferenceScope, default=ReferenceScope.GLOBAL)
+    replay_balance = models.CharField(max_length=16, choices=ReplayBalance, default=ReplayBalance.FIRST)
+    zero_amount = models.CharField(max_length=16, choices=ZeroAmount, default=ZeroAmount.ACCEPT)
+    win_requires_bet = models.BooleanField(default=False)
+    late_win = models.CharField(max_length=16, choices=LateWin, default=LateWin.ACCEPT)
+    unknown_rollback = models.CharField(max_length=16, choices=UnknownRollback, default=UnknownRollback.VOID)
+    late_bet = models.CharField(max_length=16, choices=LateBet, default=LateBet.REFUSE)
+    rollback_after_win = models.CharField(max_length=16, choices=RollbackAfterWin, default=RollbackAfterWin.REFUSE)
+    rollback_wins = models.BooleanField(default=False)
+    win_rollback = models.CharField(max_length=16, choices=WinRollback, default=WinRollback.REFUSE)
+    ends_rounds = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["code"]
+        constraints = [
+            models.CheckConstraint(
+                name="provider_code_shape",
+                condition=Q(code__regex=r"^[a-z0-9][a-z0-9_-]{0,63}$") & ~Q(code__in=HOUSE_SOURCES),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+    def rotate(self) -> str:
+        """Make a new secret, keep the newest other one live, and return the new one: shown once."""
+        secret = secrets.token_urlsafe(32)
+        self.secret_two = self.secret_one
+        self.set_secret(secret)
+        return secret
+
+    def set_secret(self, secret: str) -> None:
+        self.secret_one = _cipher().encrypt(secret.encode())
+        self.secrets_version += 1
+
+    def revoke(self, *, older_only: bool) -> None:
+        """Take back the older secret, or both: the provider is then shut out altogether."""
+        self.secret_two = None
+        if not older_only:
+            self.secret_one = None
+        self.secrets_version += 1
+
+    def live_secrets(self) -> tuple[bytes, ...]:
+        stored = (self.secret_one, self.secret_two)
+        return tuple(_cipher().decrypt(bytes(secret)) for secret in stored if secret is not None)
+
+
+class Game(models.Model):
+    """A game that needs saying something about; a game without a row is enabled, uncategorised."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="games")
+    code = models.CharField(max_length=128)
+    category = models.CharField(max_length=64, blank=True, default="")
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["provider_id", "code"]
+        constraints = [models.UniqueConstraint(name="game_of_provider", fields=["provider", "code"])]
+
+    def __str__(self) -> str:
+        return self.code

@@ -1,0 +1,36 @@
+"""What reconciliation remembers: how far it has checked, and what each run found."""
+
+from django.db import models
+
+from wallet.models.people import Wallet
+
+
+class Checkpoint(models.Model):
+    """A wallet's version and digest up to which its rows were proven."""
+
+    wallet = models.OneToOneField(Wallet, on_delete=models.PROTECT, primary_key=True)
+    version = models.BigIntegerField()
+    digest = models.BinaryField(max_length=32, null=True)
+
+
+class ReconciliationRun(models.Model):
+    """One run of ``manage.py reconcile`` and every discrepancy it named."""
+
+    class Scope(models.TextChoices):
+        INCREMENTAL = "incremental"
+        FULL = "full"
+        WALLET = "wallet"
+
+    scope = models.CharField(max_length=16, choices=Scope)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField()
+    wallets = models.BigIntegerField()
+    rows = models.BigIntegerField()
+    discrepancy_count = models.BigIntegerField()
+    # The first ones in full; a broken house would otherwise write millions here.
+    discrepancies = models.JSONField(default=list)
+    seal = models.CharField(max_length=64, null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        get_latest_by = "id"

@@ -1,0 +1,162 @@
+"""One row of the ledger. Rows are only ever added; the database refuses anything else."""
+
+import pgtrigger
+from django.db import models
+from django.db.models import F, Q
+
+from wallet.kinds import KINDS, STATUSES, WIN_SOURCES, Kind, Status
+from wallet.models.people import Wallet
+from wallet.money import MAX_AMOUNT, MAX_BALANCE
+
+_NOTHING = Q(cash_delta=0, bonus_delta=0, held_delta=0)
+_MONEY_OUT = -F("cash_delta") - F("bonus_delta")
+_MONEY_IN = F("cash_delta") + F("bonus_delta")
+
+# What each kind may do to the three balances (DESIGN.md §5), as the database's own second guard.
+_MOVES: dict[str, Q] = {
+    Kind.DEPOSIT: Q(cash_delta=F("amount"), bonus_delta=0, held_delta=0),
+    Kind.HOLD: Q(cash_delta=-F("amount"), bonus_delta=0, held_delta=F("amount")),
+    Kind.SETTLE: Q(cash_delta=0, bonus_delta=0, held_delta=-F("amount")),
+    Kind.RELEASE: Q(cash_delta=F("amount"), bonus_delta=0, held_delta=-F("amount")),
+    Kind.BET: Q(cash_delta__lte=0, bonus_delta__lte=0, held_delta=0, amount=_MONEY_OUT),
+    Kind.WIN: Q(cash_delta__gte=0, bonus_delta__gte=0, held_delta=0, amount=_MONEY_IN + F("void_amount")),
+    Kind.ROLLBACK: Q(held_delta=0)
+    & (
+        Q(cash_delta__gte=0, bonus_delta__gte=0, amount=_MONEY_IN + F("void_amount"), shortfall=0)
+        | Q(
+            cash_delta__lte=0,
+            bonus_delta__lte=0,
+            amount=_MONEY_OUT + F("void_amount") + F("shortfall"),
+        )
+    ),
+    Kind.END_ROUND: _NOTHING & Q(amount=0),
+    Kind.GRANT: Q(cash_delta=0, bonus_delta=F("amount"), held_delta=0),
+    Kind.CONVERT: Q(cash_delta__gte=0, cash_delta__lte=F("amount"), bonus_delta=-F("amount"), held_delta=0),
+    Kind.FORFEIT: Q(cash_delta=0, bonus_delta=-F("amount"), held_delta=0),
+    Kind.EXPIRE: Q(cash_delta=0, bonus_delta=-F("amount"), held_delta=0),
+    Kind.ADJUST: Q(cash_delta=F("amount"), bonus_delta=0, held_delta=0),
+}
+
+
+def _check(name: str, condition: Q) -> models.CheckConstraint:
+    return models.CheckConstraint(name=f"ledger_{name}", condition=condition)
+
+
+def _moves_agree() -> Q:
+    """Each kind moves only what it may; a refused or void row moves nothing."""
+    agree = Q(status__in=(Status.REFUSED, Status.VOID), contribution=0, void_amount=0) & _NOTHING
+    for kind, moves in _MOVES.items():
+        agree |= Q(status=Status.POSTED, kind=kind) & moves
+    return agree
+
+
+class Transaction(models.Model):
+    """One row of the ledger; takes its wallet to version ``version``.
+
+    Amounts are minor units of the wallet's currency, contributions minor units x basis points.
+    ``command`` is the id of the row that spent the caller's reference: one command may leave
+    several rows. ``bonus`` is a plain uuid, because the wallet can be read without the bonus app.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    command = models.UUIDField()
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="transactions", db_index=False)
+    version = models.BigIntegerField()
+    kind = models.CharField(max_length=16, choices=[(k, k) for k in KINDS])
+    status = models.CharField(max_length=8, choices=[(s, s) for s in STATUSES])
+    source = models.CharField(max_length=64)
+    reference = models.CharField(max_length=300)
+    round = models.CharField(max_length=128, null=True)
+    game = models.CharField(max_length=128, null=True)
+    amount = models.BigIntegerField()
+    cash_delta = models.BigIntegerField()
+    bonus_delta = models.BigIntegerField()
+    held_delta = models.BigIntegerField()
+    cash_after = models.BigIntegerField()
+    bonus_after = models.BigIntegerField()
+    held_after = models.BigIntegerField()
+    staked_total = models.BigIntegerField()
+    paid_total = models.BigIntegerField()
+    deposited_total = models.BigIntegerField()
+    bonus = models.UUIDField(null=True)
+    contribution = models.BigIntegerField(default=0)
+    wagered_after = models.BigIntegerField(null=True)
+    original = models.CharField(max_length=300, null=True)
+    original_kind = models.CharField(max_length=16, null=True)
+    closes = models.UUIDField(null=True)
+    win_source = models.CharField(max_length=16, null=True, choices=[(s, s) for s in WIN_SOURCES])
+    ends_round = models.BooleanField(default=False)
+    late = models.BooleanField(default=False)
+    captured = models.BooleanField(default=False)
+    void_amount = models.BigIntegerField(default=0)
+    shortfall = models.BigIntegerField(default=0)
+    refusal = models.CharField(max_length=32, null=True)
+    actor = models.CharField(max_length=150, null=True)
+    reason = models.CharField(max_length=500, null=True)
+    digest = models.BinaryField(max_length=32)
+    digest_version = models.PositiveSmallIntegerField(default=1)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="ledger_reference", fields=["source", "reference", "kind"]),
+            models.UniqueConstraint(name="ledger_version", fields=["wallet", "version"]),
+            models.UniqueConstraint(
+                name="ledger_closes",
+                fields=["closes"],
+                condition=Q(status=Status.POSTED, closes__isnull=False),
+            ),
+            _check("kind", Q(kind__in=KINDS)),
+            _check("moves", _moves_agree()),
+            _check("version_positive", Q(version__gte=1)),
+            _check(
+                "amount",
+                Q(amount__gte=0, amount__lte=MAX_BALANCE)
+                | Q(kind=Kind.ADJUST, amount__gte=-MAX_AMOUNT, amount__lte=MAX_AMOUNT),
+            ),
+            _check(
+                "balances",
+                Q(cash_after__gte=0, bonus_after__gte=0, held_after__gte=0)
+                & Q(cash_after__lte=MAX_BALANCE, bonus_after__lte=MAX_BALANCE)
+                & Q(held_after__lte=MAX_BALANCE),
+            ),
+            _check("totals", Q(staked_total__gte=0, paid_total__gte=0, deposited_total__gte=0)),
+            _check("extras", Q(void_amount__gte=0, shortfall__gte=0)),
+            _check("contribution", Q(contribution=0) | Q(bonus__isnull=False)),
+            _check("one_line", ~Q(reason__contains="\n") & ~Q(actor__contains="\n")),
+            _check(
+                "closes_kind",
+                Q(closes__isnull=True) | Q(kind__in=(Kind.ROLLBACK, Kind.SETTLE, Kind.RELEASE)),
+            ),
+            _check(
+                # A posted deposit keeps here why its offer was not granted.
+                "refusal",
+                Q(refusal__isnull=False, status=Status.REFUSED)
+                | Q(refusal__isnull=True) & ~Q(status=Status.REFUSED)
+                | Q(status=Status.POSTED, kind=Kind.DEPOSIT),
+            ),
+        ]
+        indexes = [
+            models.Index(name="ledger_round", fields=["wallet", "round"], condition=Q(round__isnull=False)),
+            models.Index(name="ledger_bonus", fields=["bonus"], condition=Q(bonus__isnull=False)),
+            models.Index(
+                name="ledger_answers",
+                fields=["wallet", "original"],
+                condition=Q(kind=Kind.WIN, original__isnull=False),
+            ),
+            # A command's further rows: few commands have any.
+            models.Index(name="ledger_command", fields=["command"], condition=~Q(command=F("id"))),
+        ]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            pgtrigger.Trigger(
+                name="no_truncate",
+                operation=pgtrigger.Truncate,
+                level=pgtrigger.Statement,
+                when=pgtrigger.Before,
+                func="RAISE EXCEPTION 'pgtrigger: Cannot truncate rows from % table', TG_TABLE_NAME;",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.source}/{self.reference}"
