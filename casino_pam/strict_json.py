@@ -20,6 +20,7 @@ from wallet.errors import Refused
 MAX_DEPTH: Final = 32
 
 _decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 # In JSON that has been accepted, an odd run of backslashes before u0000 is an escaped NUL.
 _escaped_nul = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000").search
 
@@ -59,24 +60,20 @@ def _well_formed(body: bytes) -> Any:
 def _check_members(value: dict[str, Any], body: bytes) -> None:
     """Refuse too much depth and repeated keys.
 
-    A colon stands in the bytes once for each member, perhaps again inside a text. So when there
-    are no more colons than members, no member was lost to another of its name; otherwise the
-    body is read once more, this time looking at each pair.
+    Written out again, what was read has fewer colons than the body if a member was lost to
+    another of its name, and as many if none was. Only an escaped colon could hide the loss.
     """
-    members = _count_members(value, depth=1)
-    if body.count(b":") != members:
+    _check_depth(value, 1)
+    if body.count(b":") != _encode(value).count(b":") or b"\\u003" in body:
         _refuse_repeated_keys(body)
 
 
-def _count_members(value: Any, depth: int) -> int:
+def _check_depth(value: Any, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise _too_deep()
-    is_object = type(value) is dict
-    members = len(value) if is_object else 0
-    for inner in value.values() if is_object else value:
+    for inner in value.values() if type(value) is dict else value:
         if type(inner) is dict or type(inner) is list:
-            members += _count_members(inner, depth + 1)
-    return members
+            _check_depth(inner, depth + 1)
 
 
 def _refuse_repeated_keys(body: bytes) -> None:

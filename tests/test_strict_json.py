@@ -55,6 +55,8 @@ def test_refuses_a_repeated_key_wherever_it_is_written(
         b'{"a":"x:y","a":1}',
         b'{"a":{"b":"::"},"a":{}}',
         b'{"":1,"":2}',
+        b'{"b":"\\u003a","a":1,"a":1}',
+        b'{"\\u003A":1,"a":[1],"a":1}',
     ],
 )  # fmt: skip
 def test_refuses_a_repeated_key(body: bytes) -> None:
