@@ -3,63 +3,118 @@
 Nonsense stops the boot with a line that says what to do. The defaults are those of production.
 """
 
-import socket
+import ipaddress
 from pathlib import Path
 
 import environ
-import structlog
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 from psycopg import IsolationLevel
 
+from casino_pam import logs
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
-# --- This machine -----------------------------------------------------------------------------------------------
-# Without DATABASE_URL this is `make run`'s own machine: it leaves its addresses and secrets in this file, so that
-# `manage.py` in another terminal finds them.
-LOCAL = "DATABASE_URL" not in env.ENVIRON
-if LOCAL:
-    environ.Env.read_env(BASE_DIR / ".data" / "env")
+if "DATABASE_URL" not in env.ENVIRON:
+    # `make run` leaves its addresses and secrets here, so that manage.py in another terminal finds them.
+    env.read_env(BASE_DIR / ".data" / "env")
+# Neither told where the database is, nor ever run here: enough for commands that need no server.
+UNTOLD = "DATABASE_URL" not in env.ENVIRON
 
 
-def required(name: str, what: str) -> str:
-    """An environment variable that production cannot do without."""
-    value = env.str(name, default="")
+def needed(name: str, *, untold: str, what: str) -> str:
+    """An environment variable that has no safe default. Raises ImproperlyConfigured."""
+    value: str = env.str(name, default=untold if UNTOLD else "")
     if not value:
         raise ImproperlyConfigured(f"{name} is not set. {what}")
     return value
 
 
-def whole(name: str, default: int, lowest: int, highest: int) -> int:
-    """A whole number within bounds."""
+def switch(name: str, *, default: bool) -> bool:
+    """on or off. Raises ImproperlyConfigured on anything else."""
+    text = env.str(name, default="on" if default else "off").lower()
+    if text in ("on", "true", "yes", "1"):
+        return True
+    if text in ("off", "false", "no", "0"):
+        return False
+    raise ImproperlyConfigured(f"{name} is {text!r}. Set it to on or off.")
+
+
+def whole(name: str, *, default: int, lowest: int, highest: int) -> int:
+    """A whole number within bounds. Raises ImproperlyConfigured on anything else."""
     text = env.str(name, default=str(default))
-    if not (text.isascii() and text.isdigit() and lowest <= int(text) <= highest):
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and lowest <= int(text) <= highest):
         raise ImproperlyConfigured(f"{name} is {text!r}. Set it to a whole number from {lowest} to {highest}.")
     return int(text)
 
 
-def switch(name: str, default: bool) -> bool:
-    """on or off, true or false, 1 or 0: anything else is a misunderstanding."""
-    text = env.str(name, default="on" if default else "off").lower()
-    if text not in ("on", "true", "1", "yes", "off", "false", "0", "no"):
-        raise ImproperlyConfigured(f"{name} is {text!r}. Set it to on or off.")
-    return text in ("on", "true", "1", "yes")
+def address(name: str, *, untold: str, schemes: tuple[str, ...]) -> str:
+    """The URL of a server. Raises ImproperlyConfigured where the scheme is another's."""
+    url = needed(name, untold=untold, what=f"Set it to {schemes[0]}://…, or start everything with `make run`.")
+    if url.partition("://")[0] not in schemes:
+        raise ImproperlyConfigured(f"{name} has to begin with {' or '.join(f'{scheme}://' for scheme in schemes)}.")
+    return url
 
 
-DEBUG = switch("DEBUG", False)
-# For machines without TLS in front: no redirect to https, no HSTS, cookies that travel over http.
-PLAIN_HTTP = switch("PLAIN_HTTP", LOCAL)
+# --- Who may come in, and how -----------------------------------------------------------------------------------------
 
-if LOCAL or DEBUG:
-    SECRET_KEY = env.str("SECRET_KEY", default=get_random_secret_key())
-    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
-else:
-    SECRET_KEY = required("SECRET_KEY", "Set it to at least 50 random characters and keep it secret.")
-    ALLOWED_HOSTS = [host for host in required("ALLOWED_HOSTS", "Name the hosts we serve, with commas.").split(",")]
+DEBUG = switch("DEBUG", default=False)
+# For a machine without TLS before it: no redirect to https, and cookies that travel over http.
+PLAIN_HTTP = switch("PLAIN_HTTP", default=UNTOLD)
+# Demo players, operators and keys with known passwords may be made and printed.
+DEMO = switch("DEMO", default=False)
 
-# Encrypts what must be readable again (providers' secrets); its own variable, so that SECRET_KEY can be rotated alone.
-SECRETS_KEY = env.str("SECRETS_KEY", default=SECRET_KEY)
+SECRET_KEY = needed("SECRET_KEY", untold=get_random_secret_key(), what="Set it to 50 random characters or more.")
+if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5:
+    raise ImproperlyConfigured("SECRET_KEY can be guessed. Set it to 50 random characters or more.")
+
+ALLOWED_HOSTS = [
+    host.strip()
+    for host in needed(
+        "ALLOWED_HOSTS", untold="127.0.0.1,localhost", what="Set it to the host names we serve, with commas between."
+    ).split(",")
+]
+if "*" in ALLOWED_HOSTS or "" in ALLOWED_HOSTS:
+    # "*" would also switch off the check of a WebSocket's Origin.
+    raise ImproperlyConfigured("ALLOWED_HOSTS holds '*' or an empty name. Set it to the exact host names we serve.")
+
+# Whose X-Forwarded-For and X-Forwarded-Proto we believe: addresses or networks, with commas between.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+for proxy in TRUSTED_PROXIES:
+    try:
+        ipaddress.ip_network(proxy)
+    except ValueError:
+        raise ImproperlyConfigured(f"TRUSTED_PROXIES holds {proxy!r}. Set it to IP addresses or networks.") from None
+
+SECURE_SSL_REDIRECT = not PLAIN_HTTP
+# Probes come from inside, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_HSTS_SECONDS = 0 if PLAIN_HTTP else 365 * 24 * 60 * 60
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not PLAIN_HTTP
+SESSION_COOKIE_AGE = 12 * 60 * 60
+X_FRAME_OPTIONS = "DENY"
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+# Counted in PostgreSQL: a Redis that is away must not open the door. By name and address together, so that nobody
+# can lock an operator out from elsewhere.
+AXES_HANDLER = "axes.handlers.database.AxesDatabaseHandler"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_VERBOSE = False
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_RESET_ON_SUCCESS = True
+AXES_IPWARE_META_PRECEDENCE_ORDER = ["REMOTE_ADDR"]
+
+# --- What is installed ------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
     "unfold",
@@ -85,9 +140,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -116,7 +170,12 @@ TEMPLATES = [
     },
 ]
 
-# --- PostgreSQL ---------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+
+# --- PostgreSQL: the only truth ---------------------------------------------------------------------------------------
+
 ISOLATION_LEVELS = {
     "read committed": IsolationLevel.READ_COMMITTED,
     "repeatable read": IsolationLevel.REPEATABLE_READ,
@@ -127,60 +186,79 @@ if DATABASE_ISOLATION not in ISOLATION_LEVELS:
     raise ImproperlyConfigured(
         f"DATABASE_ISOLATION is {DATABASE_ISOLATION!r}. Set it to one of: {', '.join(ISOLATION_LEVELS)}."
     )
-DATABASE_POOL_SIZE = whole("DATABASE_POOL_SIZE", 16, 0, 1000)
+# Connections a web process keeps for its views; 0 is none. Processes x this must stay below max_connections.
+DATABASE_POOL_SIZE = whole("DATABASE_POOL_SIZE", default=16, lowest=0, highest=500)
+# Answers are bounded at 3 s. manage.py asks for no bound: a migration or a reconciliation takes what it takes.
+DATABASE_STATEMENT_SECONDS = whole("DATABASE_STATEMENT_SECONDS", default=3, lowest=0, highest=3600)
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://casino@127.0.0.1:5433/casino")}
+DATABASES = {
+    "default": env.db_url_config(
+        address("DATABASE_URL", untold="postgres://casino@127.0.0.1:5433/casino", schemes=("postgres", "postgresql"))
+    )
+}
 DATABASES["default"] |= {
-    # Under ASGI persistent connections leak one per thread: the pool keeps them instead.
+    # Under ASGI a persistent connection leaks with every thread; a pool lends them instead.
     "CONN_MAX_AGE": 0,
-    "OPTIONS": {
-        "pool": {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 3} if DATABASE_POOL_SIZE else False,
-        "connect_timeout": 3,
-        "keepalives_idle": 10,
-        "keepalives_interval": 3,
-        "keepalives_count": 3,
-        # Every answer is bounded: a statement by 3 s, a lock by 2 s, an idle transaction by 10 s.
-        "options": "-c statement_timeout=3000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000",
+    # A connection that died in the pool is replaced before a view gets it.
+    "CONN_HEALTH_CHECKS": True,
+    "OPTIONS": DATABASES["default"].get("OPTIONS", {})
+    | {
+        "pool": {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 2} if DATABASE_POOL_SIZE else False,
         "isolation_level": ISOLATION_LEVELS[DATABASE_ISOLATION],
-        "application_name": f"casino-pam@{socket.gethostname()}",
+        "application_name": "casino-pam",
+        "connect_timeout": 2,
+        "keepalives_idle": 10,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 5000,
+        "options": f"-c statement_timeout={DATABASE_STATEMENT_SECONDS}s -c lock_timeout=2s"
+        " -c idle_in_transaction_session_timeout=10s",
     },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Redis: only what may be lost -----------------------------------------------------------------------------------
-REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6380/0")
+# --- Redis: for what may be lost --------------------------------------------------------------------------------------
+
+REDIS_URL = address("REDIS_URL", untold="redis://127.0.0.1:6380/0", schemes=("redis", "rediss", "unix"))
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": REDIS_URL,
-        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.5, "SOCKET_TIMEOUT": 0.5},
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.2, "SOCKET_TIMEOUT": 0.2},
     }
 }
+# A cache that is away reads as empty. `add` and `incr` then answer None, which is neither yes nor no.
+DJANGO_REDIS_IGNORE_EXCEPTIONS = True
+DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL]},
+        # redis-py 8's own limits: a pool that a mass disconnect exhausts, and a time-out on reads that should block.
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "max_connections": 10_000, "socket_timeout": None}]},
     }
 }
 
-# --- People -----------------------------------------------------------------------------------------------------------
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-]
+# --- Files, logs, words and time --------------------------------------------------------------------------------------
 
-REST_FRAMEWORK = {
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / ".static")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
 }
 
-# --- Words and time ---------------------------------------------------------------------------------------------------
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+    raise ImproperlyConfigured(f"LOG_LEVEL is {LOG_LEVEL!r}. Set it to DEBUG, INFO, WARNING or ERROR.")
+LOGGING = logs.configured(LOG_LEVEL)
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = 20
+# It would believe any X-Forwarded-For; casino_pam.logs binds the address that the server layer vouches for.
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+
+WEB_WORKERS = whole("WEB_WORKERS", default=2, lowest=1, highest=64)
+
 LANGUAGE_CODE = "en-gb"
-TIME_ZONE = "UTC"
 USE_I18N = False
+TIME_ZONE = "UTC"
 USE_TZ = True
-
-STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / ".static"
-
-structlog.configure(wrapper_class=structlog.stdlib.BoundLogger, logger_factory=structlog.stdlib.LoggerFactory())

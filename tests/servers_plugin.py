@@ -11,13 +11,6 @@ import pytest
 
 from casino_pam.servers import PostgreSQL, Valkey, passing_servers
 
-TEST_SETTINGS = {
-    "SECRET_KEY": "only-for-tests-" + "0123456789" * 5,
-    "ALLOWED_HOSTS": "testserver,127.0.0.1,localhost",
-    "PLAIN_HTTP": "on",
-    "DATABASE_POOL_SIZE": "0",
-}
-
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
@@ -25,5 +18,5 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     kinds = [Valkey] if "PYTEST_XDIST_WORKER" in os.environ else [PostgreSQL, Valkey]
     servers = ExitStack()
     early_config.add_cleanup(servers.close)
-    os.environ.update(TEST_SETTINGS)
+    os.environ["DATABASE_POOL_SIZE"] = "0"
     os.environ.update(servers.enter_context(passing_servers(*kinds)).environment)
