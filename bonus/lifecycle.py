@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from psycopg import Cursor
 
-from wallet.book import Columns, OpenWallet, Row, Turn
+from wallet.book import Book, Columns, OpenWallet, Row, Turn
 from wallet.errors import Refused
 
 
@@ -16,6 +17,14 @@ class BonusMark(msgspec.Struct):
 
 class Bonuses:
     """The bonuses that one posting has read, and what became of them."""
+
+    @classmethod
+    def read(cls, cursor: Cursor[Any], book: Book) -> Bonuses:
+        """Read the live bonuses of the book's wallets, and those its rows name."""
+        return cls()
+
+    def write(self, cursor: Cursor[Any], stale: set[int]) -> None:
+        """Write what became of the bonuses, those of stale wallets apart."""
 
     def expire_due(self, turn: Turn) -> None:
         """End the wallet's bonus if its time ran out before the command was received."""
@@ -29,7 +38,9 @@ class Bonuses:
             raise Refused("insufficient_funds")
         return {"cash": -amount}
 
-    def payout(self, turn: Turn, amount: int, stakes: list[Row]) -> Columns:
+    def payout(
+        self, turn: Turn, *, provider: str, game: str | None, amount: int, free_round: bool, stakes: list[Row]
+    ) -> Columns:
         """Split a win as ``stakes`` (BET rows net of rollbacks) were."""
         return {"cash": amount}
 

@@ -28,22 +28,41 @@ def deadline() -> float:
     return time.monotonic() + PATIENCE_SECONDS
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True):
-    kind: ClassVar[str]
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """Anything asked about one player; ``source`` is who asks."""
 
     source: str
-    reference: str
     player: str
     at: int
     deadline: float = math.inf
+    # Which state of the provider's secrets verified the request; None where no signature did.
+    secrets_version: int | None = None
+
+
+class Balance(Request, frozen=True, kw_only=True):
+    """Where a wallet stands; changes nothing."""
+
+    currency: str
+
+
+class Find(Request, frozen=True, kw_only=True):
+    """The stored receipt of a reference; ``kind`` as in the ledger; changes nothing."""
+
+    kind: str
+    reference: str
+
+
+class Command(Request, frozen=True, kw_only=True):
+    """A request that spends a reference."""
+
+    kind: ClassVar[str]
+
+    reference: str
     actor: str | None = None
 
 
 class Play(Command, frozen=True, kw_only=True):
     """A command of a game provider; ``source`` is the provider's code."""
-
-    # Which state of the provider's secrets verified the request; None where no signature did.
-    secrets_version: int | None = None
 
 
 class Bet(Play, frozen=True, kw_only=True):
@@ -108,6 +127,10 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     def deadline(self) -> float:
         return self.operations[0].deadline
 
+    @property
+    def source(self) -> str:
+        return self.operations[0].source
+
 
 class Deposit(Command, frozen=True, kw_only=True):
     """Money in. ``captured``: the gateway already took it, so the gates are skipped."""
@@ -154,3 +177,6 @@ class Adjust(Command, frozen=True, kw_only=True):
     amount: int
     reason: str
     bonus: str | None = None
+
+
+Asked = Request | Batch

@@ -13,7 +13,7 @@ import msgspec
 
 from bonus.lifecycle import Bonuses, BonusMark
 from casino_pam.commands import Command
-from casino_pam.receipts import Receipt, receipt, remembered
+from casino_pam.receipts import Receipt, Standing, receipt, remembered
 from wallet.book import Book, Columns, Mark, OpenWallet, Row, Turn
 from wallet.errors import REMEMBERED, TELLS_BALANCES, Refused
 from wallet.kinds import Kind, Status
@@ -85,6 +85,18 @@ class Desk:
         """The receipt of a row that stands in the book, as its first answer was."""
         wagering = self.bonuses.wagering(wallet, row)
         return receipt(wallet, row, self.book.last_of(row), wagering)
+
+    def standing(self, wallet: OpenWallet) -> Standing:
+        return Standing(
+            player=wallet.player.code,
+            currency=wallet.currency.code,
+            digits=wallet.currency.digits,
+            cash=wallet.cash,
+            bonus=wallet.bonus,
+            held=wallet.held,
+            version=wallet.version,
+            wagering=self.bonuses.wagering(wallet, None),
+        )
 
     def owner_code(self, row: Row) -> str | None:
         """Whose row this is, if it belongs to a player this posting has read."""

@@ -6,15 +6,31 @@ pure: the desk's book holds everything that may be asked, and takes the rows tha
 
 from __future__ import annotations
 
-from casino_pam.commands import Bet, EndRound, Play, Rollback, Win
+from casino_pam.commands import Balance, Bet, EndRound, Find, Play, Rollback, Win
 from casino_pam.desk import Desk
-from casino_pam.receipts import Receipt
-from casino_pam.repeats import minor, original_of, repeat
+from casino_pam.receipts import Receipt, Standing
+from casino_pam.repeats import answer_again, minor, original_of, repeat
 from wallet.book import Columns, OpenProvider, OpenWallet, Row, Turn
 from wallet.errors import Refused
 from wallet.kinds import Kind, Status, WinSource
 
 PAYOUTS = (WinSource.GAME, WinSource.FREE_ROUND)
+
+
+# --- questions -------------------------------------------------------------------------------
+
+
+def balance(desk: Desk, request: Balance) -> Standing:
+    return desk.standing(desk.book.wallet(request.player, request.currency))
+
+
+def find(desk: Desk, request: Find) -> Receipt:
+    """What a repeat of that reference would be answered."""
+    desk.book.first_wallet(request.player)
+    row = desk.book.row(request.source, request.kind, request.reference)
+    if row is None or desk.owner_code(row) != request.player:
+        raise Refused("unknown_transaction", reference=request.reference)
+    return answer_again(desk, desk.book.wallets_by_id[row.wallet], row)
 
 
 # --- bet -------------------------------------------------------------------------------------
@@ -122,7 +138,14 @@ def _win(desk: Desk, turn: Turn, command: Win) -> None:
     answered = named if named is not None and named.posted else None
     if rules.win_requires_bet and _from_game(command) and not (answered or live):
         raise Refused("unknown_original")
-    payout = desk.bonuses.payout(turn, command, [answered] if answered else live)
+    payout = desk.bonuses.payout(
+        turn,
+        provider=command.source,
+        game=command.game,
+        amount=command.amount,
+        free_round=command.win_source == WinSource.FREE_ROUND,
+        stakes=[answered] if answered else live,
+    )
     turn.named(
         Kind.WIN,
         command.source,

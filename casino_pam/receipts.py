@@ -33,6 +33,19 @@ class Receipt(msgspec.Struct, kw_only=True):
     facts: dict[str, Any] = {}
 
 
+class Standing(msgspec.Struct, kw_only=True):
+    """Where a wallet stands (minor units), the answer to ``balance``."""
+
+    player: str
+    currency: str
+    digits: int
+    cash: int
+    bonus: int
+    held: int
+    version: int
+    wagering: dict[str, Any] | None = None
+
+
 def moved(row: Row) -> int:
     """The amount a receipt shows: for a rollback what really came back or was taken."""
     if row.kind == Kind.ROLLBACK:

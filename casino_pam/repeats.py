@@ -17,16 +17,26 @@ def repeat(desk: Desk, wallet: OpenWallet, row: Row, command: Command) -> Receip
     """Answer a command whose reference ``row`` has spent; writes nothing."""
     if desk.owner_code(row) != command.player:
         raise Refused("reference_reused", differing=_differing_of_another(row, command))
-    if row.kind in (Kind.BET, Kind.WIN) and (row.status == Status.VOID or desk.book.rolled_back(row)):
-        return _undone(desk, wallet, row, command)
-    differing = _differing(desk, row, command)
+    differing = [] if _undone(desk, row) else _differing(desk, row, command)
     if differing:
         raise Refused("reference_reused", differing=differing)
-    return replay(desk, row)
+    return answer_again(desk, wallet, row)
 
 
-def replay(desk: Desk, row: Row) -> Receipt:
-    """What the row's first answer was, with the balances its provider's profile asks for."""
+def _undone(desk: Desk, row: Row) -> bool:
+    """A bet or win whose rollback came, before it or after; such a row is never compared."""
+    if row.kind not in (Kind.BET, Kind.WIN):
+        return False
+    return row.status == Status.VOID or desk.book.rolled_back(row)
+
+
+def answer_again(desk: Desk, wallet: OpenWallet, row: Row) -> Receipt:
+    """The row's first answer, with the balances its provider's profile asks for.
+
+    ``wallet`` is the one asked about; its balances go with the answer to an undone bet.
+    """
+    if _undone(desk, row):
+        return _answer_undone(desk, wallet, row)
     wallet = desk.book.wallets_by_id[row.wallet]
     provider = desk.book.providers.get(row.source)
     current = provider is not None and provider.replay_balance == "current"
@@ -48,9 +58,9 @@ def _as_of_now(receipt: Receipt, wallet: OpenWallet) -> Receipt:
     return receipt
 
 
-def _undone(desk: Desk, wallet: OpenWallet, row: Row, command: Command) -> Receipt:
+def _answer_undone(desk: Desk, wallet: OpenWallet, row: Row) -> Receipt:
     """Rules 3 and 16: never `posted` again, whether the rollback came before or after."""
-    provider = desk.book.providers.get(command.source)
+    provider = desk.book.providers.get(row.source)
     if provider is None or provider.late_bet == "refuse":
         raise Refused("rolled_back", **wallet.balances())
     answer = _as_of_now(desk.receipt(wallet, row), wallet)

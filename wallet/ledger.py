@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-from psycopg import Connection
+from psycopg import Cursor
 
 from wallet.book import (
     Book,
@@ -24,7 +24,7 @@ from wallet.book import (
     Row,
 )
 
-Connected = Connection[Any]
+Cursored = Cursor[Any]
 
 _MICROSECONDS: Final = "(extract(epoch from {0}) * 1000000)::bigint"
 
@@ -149,9 +149,9 @@ JOIN wallet_transaction t ON t.wallet_id = asked.wallet AND t.round = asked.roun
 """
 
 
-def read_wallets(connection: Connected, book: Book, players: Collection[str]) -> None:
+def read_wallets(cursor: Cursored, book: Book, players: Collection[str]) -> None:
     """Read every wallet of the named players: locks and exclusion in the same snapshot."""
-    records = connection.execute(_READ_WALLETS, [array(players)], prepare=True).fetchall()
+    records = cursor.execute(_READ_WALLETS, [array(players)], prepare=True).fetchall()
     for record in records:
         player = book.players.get(record[1])
         if player is None:
@@ -180,21 +180,21 @@ def read_wallets(connection: Connected, book: Book, players: Collection[str]) ->
 
 
 def read_providers(
-    connection: Connected,
+    cursor: Cursored,
     book: Book,
     providers: Collection[str],
     games: Collection[tuple[str, str]],
 ) -> None:
-    records = connection.execute(_READ_PROVIDERS, [array(providers)], prepare=True).fetchall()
+    records = cursor.execute(_READ_PROVIDERS, [array(providers)], prepare=True).fetchall()
     book.providers.update({record[0]: OpenProvider(*record) for record in records})
     if games:
         names = [array(column) for column in zip(*games, strict=True)]
-        for record in connection.execute(_READ_GAMES, names, prepare=True).fetchall():
+        for record in cursor.execute(_READ_GAMES, names, prepare=True).fetchall():
             book.games[record[0], record[1]] = OpenGame(*record)
 
 
 def read_rows(
-    connection: Connected,
+    cursor: Cursored,
     book: Book,
     keys: Collection[Key],
     rounds: Collection[tuple[int, str]] = (),
@@ -211,7 +211,7 @@ def read_rows(
         array(map(str, asked[0]), quoted=False),
         array(asked[1]),
     ]
-    book.know(Row(*record) for record in connection.execute(_READ_ROWS, values, prepare=True))
+    book.know(Row(*record) for record in cursor.execute(_READ_ROWS, values, prepare=True))
 
 
 # --- writing ---------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ def chain(previous: bytes, texts: Iterable[str]) -> bytes:
     return hashlib.sha256(previous + "\n".join(texts).encode()).digest()
 
 
-def write(connection: Connected, book: Book) -> set[int]:
+def write(cursor: Cursored, book: Book) -> set[int]:
     """Write what was added to the book; returns the ids of stale wallets, left untouched.
 
     A stale wallet is one whose version moved since it was read: somebody was first, and its
@@ -292,8 +292,8 @@ def write(connection: Connected, book: Book) -> set[int]:
     lines: dict[int, list[tuple[str, ...]]] = {}
     for wallet in touched:
         lines[wallet.id] = _digested(wallet)
-    matched = _update_wallets(connection, touched)
-    _insert_rows(connection, [line for id in lines if id in matched for line in lines[id]])
+    matched = _update_wallets(cursor, touched)
+    _insert_rows(cursor, [line for id in lines if id in matched for line in lines[id]])
     return {wallet.id for wallet in touched if wallet.id not in matched}
 
 
@@ -309,7 +309,7 @@ def _digested(wallet: OpenWallet) -> list[tuple[str, ...]]:
     return lines
 
 
-def _update_wallets(connection: Connected, wallets: list[OpenWallet]) -> set[int]:
+def _update_wallets(cursor: Cursored, wallets: list[OpenWallet]) -> set[int]:
     numbers = [
         (
             w.id,
@@ -327,13 +327,13 @@ def _update_wallets(connection: Connected, wallets: list[OpenWallet]) -> set[int
     ]
     columns = [array(map(str, column), quoted=False) for column in zip(*numbers, strict=True)]
     digests = array([w.digest.hex() for w in wallets if w.digest], quoted=False)
-    found = connection.execute(UPDATE_WALLETS, [*columns, digests], prepare=True).fetchall()
+    found = cursor.execute(UPDATE_WALLETS, [*columns, digests], prepare=True).fetchall()
     return {record[0] for record in found}
 
 
-def _insert_rows(connection: Connected, lines: list[tuple[str, ...]]) -> None:
+def _insert_rows(cursor: Cursored, lines: list[tuple[str, ...]]) -> None:
     if not lines:
         return
     *columns, digests = zip(*lines, strict=True)
     literals = [array(column, quoted=quoted) for column, quoted in zip(columns, _QUOTED, strict=True)]
-    connection.execute(_INSERT_ROWS, [*literals, array(digests, quoted=False)], prepare=True)
+    cursor.execute(_INSERT_ROWS, [*literals, array(digests, quoted=False)], prepare=True)

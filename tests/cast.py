@@ -1,0 +1,123 @@
+"""The cast of the tests: Alice has cash, Bob is new, Carol is excluded; two providers, four currencies.
+
+Amounts here are decimal strings, as people write them; ``eur("1.00")`` is 100 minor units.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from casino_pam import commands, teller
+from wallet import money
+from wallet.models import Currency, Player, Provider, Wallet
+
+NOON = 1_790_000_000_000_000  # an instant in September 2026, microseconds since 1970
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+
+_names = itertools.count(1)
+
+
+def eur(text: str) -> int:
+    return money.parse_signed(text, 2)
+
+
+def fresh(prefix: str = "r") -> str:
+    """A reference nobody has used."""
+    return f"{prefix}-{next(_names)}"
+
+
+def house() -> None:
+    """Four currencies and two providers with all their profile's defaults."""
+    for code, digits in (("EUR", 2), ("JPY", 0), ("KWD", 3), ("BTC", 8)):
+        Currency.objects.create(code=code, digits=digits)
+    for code in ("acme", "zenith"):
+        provider = Provider(code=code, name=code.title())
+        provider.set_secret(f"{code}-secret")
+        provider.save()
+
+
+def profile(code: str = "acme", **fields: Any) -> None:
+    Provider.objects.filter(code=code).update(**fields)
+
+
+def player(code: str, cash: str = "0.00", *, currency: str = "EUR", **fields: Any) -> Wallet:
+    """A player with one wallet holding ``cash``, deposited at NOON less a day."""
+    who, _ = Player.objects.get_or_create(code=code, defaults=fields)
+    wallet = Wallet.objects.create(player=who, currency_id=currency)
+    amount = money.parse(cash, wallet.currency.digits)
+    if amount:
+        deposit(code, amount=amount, currency=currency, at=NOON - DAY)
+    wallet.refresh_from_db()
+    return wallet
+
+
+def alice(cash: str = "100.00") -> Wallet:
+    return player("alice", cash)
+
+
+def bob(cash: str = "0.00") -> Wallet:
+    return player("bob", cash)
+
+
+def do(command: commands.Asked) -> Any:
+    """What becomes of a command: its receipt, or the refusal itself (not raised)."""
+    return teller.ask(command)
+
+
+def _play(kind: Any, who: str, fields: dict[str, Any], **defaults: Any) -> Any:
+    given = {"source": "acme", "player": who, "at": NOON, "reference": fresh(), **defaults, **fields}
+    return do(kind(**given))
+
+
+def bet(who: str = "alice", amount: str = "10.00", **fields: Any) -> Any:
+    return _play(
+        commands.Bet, who, {"amount": eur(amount), **fields}, currency="EUR", round="round-1", game="slot-1"
+    )
+
+
+def win(who: str = "alice", amount: str = "10.00", **fields: Any) -> Any:
+    return _play(
+        commands.Win, who, {"amount": eur(amount), **fields}, currency="EUR", round="round-1", game="slot-1"
+    )
+
+
+def rollback(original: str, who: str = "alice", **fields: Any) -> Any:
+    return _play(commands.Rollback, who, {"original": original, **fields})
+
+
+def end_round(who: str = "alice", round: str = "round-1", **fields: Any) -> Any:
+    return _play(commands.EndRound, who, {"round": round, **fields}, currency="EUR")
+
+
+def deposit(who: str, *, amount: int, currency: str = "EUR", **fields: Any) -> Any:
+    return _play(commands.Deposit, who, {"amount": amount, "source": "cashier", **fields}, currency=currency)
+
+
+def hold(who: str = "alice", amount: str = "10.00", **fields: Any) -> Any:
+    return _play(commands.Hold, who, {"amount": eur(amount), "source": "cashier", **fields}, currency="EUR")
+
+
+def settle(reference: str, who: str = "alice", **fields: Any) -> Any:
+    return _play(commands.Settle, who, {"reference": reference, "source": "cashier", **fields}, currency="EUR")
+
+
+def release(reference: str, who: str = "alice", **fields: Any) -> Any:
+    return _play(commands.Release, who, {"reference": reference, "source": "cashier", **fields}, currency="EUR")
+
+
+def adjust(who: str = "alice", amount: str = "5.00", **fields: Any) -> Any:
+    return _play(
+        commands.Adjust,
+        who,
+        {"amount": eur(amount), "source": "operator", **fields},
+        currency="EUR",
+        reason="a correction",
+    )
+
+
+def balances(who: str = "alice", currency: str = "EUR") -> tuple[int, int, int]:
+    """Cash, bonus and held as the database has them, in minor units."""
+    wallet = Wallet.objects.get(player__code=who, currency=currency)
+    return wallet.cash, wallet.bonus, wallet.held
