@@ -1,8 +1,36 @@
-"""The doors: Django (REST, admin, pages)."""
+"""The doors of a web process, told apart by path: static files, and Django for REST, admin and pages."""
 
 import os
 
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+from django.conf import settings
 from django.core.asgi import get_asgi_application
+from servestatic import ServeStaticASGI
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "casino_pam.settings")
-application = get_asgi_application()
+django = get_asgi_application()
+static_files = ServeStaticASGI(django, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL)
+
+
+async def lifespan(receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """Answer the server layer when it starts and stops this process."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        if message["type"] == "lifespan.shutdown":
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """Lead a request to its door."""
+    if scope["type"] == "lifespan":
+        await lifespan(receive, send)
+    elif scope["type"] == "websocket":
+        # Before acceptance this is a plain 403.
+        await send({"type": "websocket.close", "code": 1008, "reason": "not found"})
+    elif scope["path"].startswith(settings.STATIC_URL):
+        await static_files(scope, receive, send)
+    else:
+        await django(scope, receive, send)

@@ -61,6 +61,7 @@ def configured(level: str) -> dict[str, Any]:
             # django_structlog tells the same of every request, with its id.
             "django.request": {"level": "CRITICAL"},
             "django.server": {"level": "CRITICAL"},
+            "uvicorn": {"level": "WARNING"},
         },
     }
 

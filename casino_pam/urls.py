@@ -2,7 +2,13 @@
 
 from django.contrib import admin
 from django.urls import path
+from django_prometheus.exports import ExportToDjangoView
+
+from casino_pam import health
 
 urlpatterns = [
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", ExportToDjangoView),
     path("admin/", admin.site.urls),
 ]
