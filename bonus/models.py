@@ -1,0 +1,271 @@
+"""Offers, the weights of their games, and the bonuses players were granted from them."""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+import pgtrigger
+from django.contrib.postgres.expressions import ArraySubquery
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, OuterRef, Q
+from django.db.models.functions import JSONObject
+
+from bonus.rules import MAX_REQUIRED, MAX_WAGERED, MAX_WEIGHT_BP, Base, Conversion, Counted, SpendOrder
+from bonus.terms import Kind, OfferSpec, OnWithdrawal, OverMaxStake, Terms
+from wallet.models import Player, Wallet
+from wallet.money import MAX_AMOUNT
+
+
+def _words(choices: type[StrEnum]) -> list[tuple[str, str]]:
+    return [(word.value, word.value) for word in choices]
+
+
+class OfferManager(models.Manager["Offer"]):
+    """Reads an offer and the weights of its games in one statement.
+
+    Two statements could read the columns of one edit and the weights of another, and a bonus
+    would be promised terms that no operator ever wrote.
+    """
+
+    def get_queryset(self) -> models.QuerySet["Offer"]:
+        weights = GameWeight.objects.filter(offer=OuterRef("pk")).values_list(
+            JSONObject(scope="scope", name="name", weight_bp="weight_bp", excluded="excluded")
+        )
+        # The stubs do not know that an annotation fills the attribute the model declares.
+        return super().get_queryset().annotate(game_weights=ArraySubquery(weights))  # type: ignore[no-redef]
+
+
+class Offer(models.Model):
+    """A promise an operator makes: how bonus money is made, spent, wagered and converted.
+
+    `amounts` holds terms.Amounts by currency, in minor units. `granted` counts the bonuses made of
+    this offer; only `UPDATE ... SET granted = granted + 1 WHERE granted < total` may raise it.
+    """
+
+    code = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=128)
+    kind = models.CharField(max_length=32, choices=_words(Kind))
+    percent_bp = models.PositiveIntegerField(null=True)
+    which_deposit = models.CharField(max_length=8, default="any")
+    amounts = models.JSONField()
+    multiplier = models.PositiveSmallIntegerField()
+    base = models.CharField(max_length=32, choices=_words(Base))
+    counted = models.CharField(max_length=32, choices=_words(Counted))
+    spend_order = models.CharField(max_length=32, choices=_words(SpendOrder))
+    default_weight_bp = models.PositiveIntegerField()
+    max_stake_bp = models.PositiveIntegerField(null=True)
+    over_max_stake = models.CharField(max_length=32, choices=_words(OverMaxStake))
+    conversion = models.CharField(max_length=32, choices=_words(Conversion))
+    sticky = models.BooleanField()
+    on_withdrawal = models.CharField(max_length=32, choices=_words(OnWithdrawal))
+    claim_days = models.PositiveIntegerField(null=True)
+    spend_days = models.PositiveIntegerField(null=True)
+    valid_from = models.DateTimeField(null=True)
+    valid_until = models.DateTimeField(null=True)
+    per_player = models.PositiveIntegerField()
+    total = models.PositiveIntegerField(null=True)
+    granted = models.PositiveIntegerField(default=0)
+    countries = ArrayField(models.CharField(max_length=2))
+    enabled = models.BooleanField()
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now_add=True)
+
+    objects = OfferManager()
+    game_weights: list[dict[str, Any]]
+
+    class Meta:
+        ordering = ["code"]
+        base_manager_name = "objects"
+        constraints = [
+            models.CheckConstraint(name="offer_code_shape", condition=Q(code__regex=r"^[a-z0-9][a-z0-9_-]{0,63}$")),
+            models.CheckConstraint(name="offer_multiplier", condition=Q(multiplier__lte=1000)),
+            models.CheckConstraint(name="offer_default_weight", condition=Q(default_weight_bp__lte=MAX_WEIGHT_BP)),
+            models.CheckConstraint(
+                name="offer_granted_within_total", condition=Q(total__isnull=True) | Q(granted__lte=F("total"))
+            ),
+            models.CheckConstraint(
+                name="offer_ends_after_it_begins",
+                condition=Q(valid_from__isnull=True) | Q(valid_until__isnull=True) | Q(valid_until__gt=F("valid_from")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+    def spec(self) -> OfferSpec:
+        """The whole offer as one value, from the one statement that read it."""
+        columns = {field: getattr(self, field) for field in OfferSpec.__struct_fields__ if hasattr(self, field)}
+        nth_deposit = int(self.which_deposit) if self.which_deposit.isdigit() else self.which_deposit
+        excluded: dict[str, list[str]] = {"game": [], "category": []}
+        weights: dict[str, Any] = {"default": self.default_weight_bp, "game": {}, "category": {}, "provider": {}}
+        for row in self.game_weights:
+            if row["weight_bp"] is not None:
+                weights[row["scope"]][row["name"]] = row["weight_bp"]
+            if row["excluded"]:
+                excluded[row["scope"]].append(row["name"])
+        return msgspec.convert(
+            {**columns, "which_deposit": nth_deposit, "weights": weights, "excluded": excluded}, OfferSpec
+        )
+
+    def terms_for(self, currency: str) -> Terms:
+        """The terms a bonus in this currency is granted with now; refused when the offer has none."""
+        return self.spec().terms_for(currency)
+
+
+class GameWeight(models.Model):
+    """What an offer says of one game, category or provider: its weight, its exclusion, or both."""
+
+    class Scope(models.TextChoices):
+        GAME = "game"
+        CATEGORY = "category"
+        PROVIDER = "provider"
+
+    offer = models.ForeignKey(Offer, on_delete=models.CASCADE, related_name="+", db_index=False)
+    scope = models.CharField(max_length=16, choices=Scope)
+    name = models.CharField(max_length=128)
+    weight_bp = models.PositiveIntegerField(null=True)
+    excluded = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="game_weight_said_once", fields=["offer", "scope", "name"]),
+            models.CheckConstraint(name="game_weight_range", condition=Q(weight_bp__lte=MAX_WEIGHT_BP)),
+            models.CheckConstraint(
+                name="game_weight_says_something", condition=Q(weight_bp__isnull=False) | Q(excluded=True)
+            ),
+            models.CheckConstraint(
+                name="game_weight_excludes_no_provider", condition=~Q(scope="provider", excluded=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.name}"
+
+
+class Status(models.TextChoices):
+    PENDING = "pending"
+    QUEUED = "queued"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    DEPLETED = "depleted"
+    EXPIRED = "expired"
+    FORFEITED = "forfeited"
+    CANCELLED = "cancelled"
+
+
+WAITING = (Status.PENDING, Status.QUEUED)
+LIVE = (*WAITING, Status.ACTIVE)
+ENDED = (Status.COMPLETED, Status.DEPLETED, Status.EXPIRED, Status.FORFEITED, Status.CANCELLED)
+
+# Every arrow there is. A waiting bonus may pass through QUEUED within one command.
+ARROWS = [
+    (Status.PENDING, Status.QUEUED),
+    *[(waiting, ended) for waiting in WAITING for ended in (Status.ACTIVE, Status.CANCELLED, Status.EXPIRED)],
+    *[(Status.ACTIVE, ended) for ended in ENDED if ended != Status.CANCELLED],
+]
+
+FROZEN = ["terms", "offer", "player", "wallet", "source", "reference", "ordinal", "created_at"]
+
+
+def _bounds(name: str, highest: int) -> models.CheckConstraint:
+    return models.CheckConstraint(
+        name=f"bonus_{name}_bounds", condition=Q(**{f"{name}__gte": 0, f"{name}__lte": highest})
+    )
+
+
+class Bonus(models.Model):
+    """A player's copy of an offer, its terms frozen, and how far the player has come.
+
+    Amounts are minor units of the wallet's currency: `deposit` what it matches, `amount` what was
+    granted (B), `base` what the multiplier multiplied, `required` what must be wagered (R),
+    `converted` what became cash. `wagered` (P) is in minor units x basis points.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="+", db_index=False)
+    player = models.ForeignKey(Player, on_delete=models.PROTECT, related_name="+")
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="+")
+    status = models.CharField(max_length=16, choices=Status)
+    source = models.CharField(max_length=64)
+    reference = models.CharField(max_length=300)
+    ordinal = models.PositiveIntegerField()
+    terms = models.TextField()
+    deposit = models.BigIntegerField(default=0)
+    amount = models.BigIntegerField(default=0)
+    base = models.BigIntegerField(default=0)
+    required = models.BigIntegerField(default=0)
+    wagered = models.BigIntegerField(default=0)
+    converted = models.BigIntegerField(default=0)
+    version = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField()
+    claim_by = models.DateTimeField(null=True)
+    activated_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    ended_reason = models.CharField(max_length=500, null=True)
+    actor = models.CharField(max_length=150, null=True)
+    approver = models.CharField(max_length=150, null=True)
+
+    class Meta:
+        verbose_name_plural = "bonuses"
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(name="bonus_reference", fields=["source", "reference"]),
+            models.UniqueConstraint(name="bonus_nth_of_player", fields=["offer", "player", "ordinal"]),
+            models.UniqueConstraint(name="bonus_one_active", fields=["wallet"], condition=Q(status=Status.ACTIVE)),
+            models.CheckConstraint(name="bonus_ordinal_from_one", condition=Q(ordinal__gte=1)),
+            _bounds("deposit", MAX_AMOUNT),
+            _bounds("amount", MAX_AMOUNT),
+            _bounds("base", MAX_REQUIRED),
+            _bounds("required", MAX_REQUIRED),
+            _bounds("wagered", MAX_WAGERED),
+            models.CheckConstraint(name="bonus_converted_bounds", condition=Q(converted__gte=0)),
+            models.CheckConstraint(
+                name="bonus_ended_at_its_end",
+                condition=Q(status__in=LIVE, ended_at__isnull=True) | Q(status__in=ENDED, ended_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="bonus_activated_when_played",
+                condition=Q(status__in=(*WAITING, Status.CANCELLED), activated_at__isnull=True)
+                | Q(status=Status.EXPIRED)
+                | Q(
+                    status__in=(Status.ACTIVE, Status.COMPLETED, Status.DEPLETED, Status.FORFEITED),
+                    activated_at__isnull=False,
+                ),
+            ),
+            models.CheckConstraint(
+                name="bonus_wagered_once_active", condition=Q(activated_at__isnull=False) | Q(wagered=0, converted=0)
+            ),
+            models.CheckConstraint(
+                name="bonus_needs_two_people", condition=Q(approver__isnull=True) | ~Q(approver=F("actor"))
+            ),
+        ]
+        indexes = [
+            # What the teller reads of every wallet it touches, and what runs out of time.
+            models.Index(name="bonus_live", fields=["wallet"], condition=Q(status__in=LIVE)),
+            models.Index(name="bonus_expiring", fields=["expires_at"], condition=Q(status=Status.ACTIVE)),
+            models.Index(name="bonus_unclaimed", fields=["claim_by"], condition=Q(status__in=WAITING)),
+        ]
+        triggers = [
+            pgtrigger.ReadOnly(name="frozen", fields=FROZEN),
+            pgtrigger.FSM(
+                name="life",
+                field="status",
+                transitions=[(str(old), str(new)) for old, new in ARROWS],
+                # Nearly every update is a bet's progress: those do not even call the trigger.
+                condition=pgtrigger.AnyChange("status"),
+            ),
+            pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
+            pgtrigger.Trigger(
+                name="no_truncate",
+                operation=pgtrigger.Truncate,
+                level=pgtrigger.Statement,
+                when=pgtrigger.Before,
+                func="RAISE EXCEPTION 'pgtrigger: Cannot truncate rows from % table', TG_TABLE_NAME;",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.offer_id}/{self.id}"
