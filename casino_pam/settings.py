@@ -68,6 +68,8 @@ DEMO = switch("DEMO", default=False)
 SECRET_KEY = needed("SECRET_KEY", untold=get_random_secret_key(), what="Set it to 50 random characters or more.")
 if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5:
     raise ImproperlyConfigured("SECRET_KEY can be guessed. Set it to 50 random characters or more.")
+# Encrypts what must be readable again (providers' secrets); its own variable, so that SECRET_KEY can be rotated alone.
+SECRETS_KEY = env.str("SECRETS_KEY", default=SECRET_KEY)
 
 ALLOWED_HOSTS = [
     host.strip()
