@@ -1,8 +1,8 @@
 # make run    everything on this machine, on http://127.0.0.1:8080
-# make test   the whole suite on its own PostgreSQL and Valkey
-# make lint   style, types, import directions, migrations, production settings
+# make test   the whole suite on PostgreSQL and Valkey of its own
+# make lint   style, types, directions of imports, migrations, production settings
 # make bench  how fast, as ratios within one run
-# make clean  remove what make made, but not the data in .data/
+# make clean  remove what the other targets made, except the data in .data/
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -21,15 +21,21 @@ lint: .venv/ready-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/python -m casino_pam.servers exec -- $(BIN)/python manage.py makemigrations --check --dry-run
+	env -u DEBUG -u DEMO -u PLAIN_HTTP DATABASE_URL=postgres://casino@127.0.0.1/casino REDIS_URL=redis://127.0.0.1/0 \
+		ALLOWED_HOSTS=casino.example SECRET_KEY=only-for-make-lint-0123456789-abcdefghijklmnopqrstuvwxyz \
+		$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+bench: .venv/ready-dev
+	$(BIN)/python manage.py bench
 
 clean:
 	rm -rf .venv .static .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/bin/python:
+# A venv that was interrupted half-way has a python but no pip: the stamp comes last.
+.venv/ready: requirements.txt
 	$(PYTHON) -m venv .venv
-
-.venv/ready: requirements.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 

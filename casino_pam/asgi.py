@@ -1,18 +1,23 @@
 """The doors of a web process, told apart by path: static files, and Django for REST, admin and pages."""
 
 import os
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from servestatic import ServeStaticASGI
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[Any], Awaitable[None]]
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "casino_pam.settings")
 django = get_asgi_application()
 static_files = ServeStaticASGI(django, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL)
 
 
-async def lifespan(receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+async def lifespan(receive: Receive, send: Send) -> None:
     """Answer the server layer when it starts and stops this process."""
     while True:
         message = await receive()
@@ -23,7 +28,7 @@ async def lifespan(receive: ASGIReceiveCallable, send: ASGISendCallable) -> None
             return
 
 
-async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Lead a request to its door."""
     if scope["type"] == "lifespan":
         await lifespan(receive, send)

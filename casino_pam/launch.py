@@ -112,7 +112,8 @@ class Web:
             time.sleep(0.1)
 
     def answers(self) -> bool:
-        connection = http.client.HTTPConnection(*self.sock.getsockname(), timeout=2)
+        host, port = self.sock.getsockname()
+        connection = http.client.HTTPConnection(host, port, timeout=2)
         try:
             connection.request("GET", "/healthz", headers={"Host": "localhost"})
             return connection.getresponse().status < 500

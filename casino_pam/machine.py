@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import IO, Any
 
 PROJECT = Path(__file__).resolve().parent.parent
+# Where root keeps data that the servers' account could not reach in the checkout.
+SYSTEM_DATA = Path("/var/lib/casino-pam")
 PR_SET_PDEATHSIG = 1
 
 
@@ -183,7 +185,7 @@ def lasting_place(project: Path = PROJECT) -> Place:
         owner = (folder / "postgresql").stat()
         account = Account(owner.st_uid, owner.st_gid) if owner.st_uid else account
     if not can_reach(account, folder):
-        folder = Path("/var/lib/casino-pam") / hashlib.sha256(bytes(project)).hexdigest()[:12]
+        folder = SYSTEM_DATA / hashlib.sha256(bytes(project)).hexdigest()[:12]
         folder.mkdir(parents=True, exist_ok=True)
     return Place(folder, account, lasting=True)
 
