@@ -1,5 +1,8 @@
 """Keys of the casino's own back ends."""
 
+import hashlib
+import secrets
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -35,3 +38,14 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @staticmethod
+    def digest_of(key: str) -> bytes:
+        """What is kept of a key, and looked up by."""
+        return hashlib.sha256(key.encode()).digest()
+
+    def renew(self) -> str:
+        """Make a new key and return it: shown once, the old one is worth nothing from the next save on."""
+        key = secrets.token_urlsafe(32)
+        self.digest = self.digest_of(key)
+        return key
