@@ -98,15 +98,17 @@ def array(values: Iterable[str], *, quoted: bool = True) -> str:
 
 # --- reading ---------------------------------------------------------------------------------
 
+# Every LATERAL ... OFFSET 0 below is a look-up by index, one per name given, whatever the planner
+# believes of a table that was empty when the statement was prepared.
 _READ_WALLETS = f"""
 SELECT p.id, p.code, p.country, p.bet_locked, p.deposit_locked, p.withdraw_locked,
        {_MICROSECONDS.format("p.excluded_until")},
        w.id, c.code, c.digits, c.enabled, w.cash, w.bonus, w.held, w.version, w.digest,
        w.staked_total, w.paid_total, w.deposited_total, {_MICROSECONDS.format("w.newest_at")}
 FROM unnest(%s::text[]) AS named(code)
-JOIN wallet_player p ON p.code = named.code
-LEFT JOIN wallet_wallet w ON w.player_id = p.id
-LEFT JOIN wallet_currency c ON c.code = w.currency_id
+CROSS JOIN LATERAL (SELECT * FROM wallet_player WHERE code = named.code OFFSET 0) p
+LEFT JOIN LATERAL (SELECT * FROM wallet_wallet WHERE player_id = p.id OFFSET 0) w ON true
+LEFT JOIN LATERAL (SELECT * FROM wallet_currency WHERE code = w.currency_id OFFSET 0) c ON true
 """
 
 _READ_PROVIDERS = """
@@ -120,33 +122,40 @@ _READ_GAMES = """
 SELECT p.code, g.code, g.category, g.enabled
 FROM unnest(%s::text[], %s::text[]) AS named(provider, game)
 JOIN wallet_provider p ON p.code = named.provider
-JOIN wallet_game g ON g.provider_id = p.id AND g.code = named.game
+CROSS JOIN LATERAL (
+    SELECT * FROM wallet_game WHERE provider_id = p.id AND code = named.game OFFSET 0
+) g
 """
+
+
+def _rows_where(names: str, condition: str) -> str:
+    return f"""
+SELECT {_select("t")} FROM {names} n
+CROSS JOIN LATERAL (SELECT * FROM wallet_transaction x WHERE {condition} OFFSET 0) t
+"""
+
 
 _READ_ROWS = f"""
 WITH named AS (
-    SELECT t.* FROM unnest(%s::text[], %s::text[], %s::text[]) AS key(source, kind, reference)
-    JOIN wallet_transaction t
-      ON t.source = key.source AND t.reference = key.reference AND t.kind = key.kind
+    SELECT t.* FROM unnest(%s::text[], %s::text[], %s::text[]) AS n(source, kind, reference)
+    CROSS JOIN LATERAL (
+        SELECT * FROM wallet_transaction x
+        WHERE x.source = n.source AND x.reference = n.reference AND x.kind = n.kind OFFSET 0
+    ) t
+), asked AS (
+    SELECT * FROM unnest(%s::bigint[], %s::text[]) AS n(wallet_id, round)
 )
 SELECT {_select("named")} FROM named
-UNION ALL
-SELECT {_select("t")} FROM named
-JOIN wallet_transaction t ON t.closes = named.id AND t.status = 'POSTED'
-UNION ALL
-SELECT {_select("t")} FROM named
-JOIN wallet_transaction t ON t.command = named.id AND t.command <> t.id
-UNION ALL
-SELECT {_select("t")} FROM named
-JOIN wallet_transaction t ON t.wallet_id = named.wallet_id AND t.round = named.round
-UNION ALL
-SELECT {_select("t")} FROM named
-JOIN wallet_transaction t
-  ON t.wallet_id = named.wallet_id AND t.original = named.reference AND t.kind = 'WIN'
-UNION ALL
-SELECT {_select("t")} FROM unnest(%s::bigint[], %s::text[]) AS asked(wallet, round)
-JOIN wallet_transaction t ON t.wallet_id = asked.wallet AND t.round = asked.round
-"""
+""" + "".join(
+    "UNION ALL" + _rows_where(names, condition)
+    for names, condition in (
+        ("named", "x.closes = n.id AND x.closes IS NOT NULL AND x.status = 'POSTED'"),
+        ("named", "x.command = n.id AND NOT x.command = x.id"),
+        ("named", "x.wallet_id = n.wallet_id AND x.round = n.round"),
+        ("named", "x.wallet_id = n.wallet_id AND x.original = n.reference AND x.kind = 'WIN'"),
+        ("asked", "x.wallet_id = n.wallet_id AND x.round = n.round"),
+    )
+)
 
 
 def read_wallets(cursor: Cursored, book: Book, players: Collection[str]) -> None:
