@@ -5,6 +5,7 @@ Nonsense stops the boot with a line that says what to do. The defaults are those
 
 import ipaddress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -49,11 +50,16 @@ def whole(name: str, *, default: int, lowest: int, highest: int) -> int:
     return int(text)
 
 
-def address(name: str, *, untold: str, schemes: tuple[str, ...]) -> str:
-    """The URL of a server. Raises ImproperlyConfigured where the scheme is another's."""
-    url = needed(name, untold=untold, what=f"Set it to {schemes[0]}://…, or start everything with `make run`.")
-    if url.partition("://")[0] not in schemes:
-        raise ImproperlyConfigured(f"{name} has to begin with {' or '.join(f'{scheme}://' for scheme in schemes)}.")
+def address(name: str, *, untold: str, schemes: tuple[str, ...], example: str) -> str:
+    """The URL of a server. Raises ImproperlyConfigured, without the URL: it may hold a password."""
+    url = needed(name, untold=untold, what=f"Set it to {example}, or start everything with `make run`.")
+    parts = urlsplit(url)
+    try:
+        sound = parts.scheme in schemes and parts.port != 0 and len(parts.path) > 1
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ImproperlyConfigured(f"{name} is not the address of such a server. Set it to {example}.")
     return url
 
 
@@ -195,7 +201,12 @@ DATABASE_STATEMENT_SECONDS = whole("DATABASE_STATEMENT_SECONDS", default=3, lowe
 
 DATABASES = {
     "default": env.db_url_config(
-        address("DATABASE_URL", untold="postgres://casino@127.0.0.1:5433/casino", schemes=("postgres", "postgresql"))
+        address(
+            "DATABASE_URL",
+            untold="postgres://casino@127.0.0.1:5433/casino",
+            schemes=("postgres", "postgresql"),
+            example="postgres://USER:PASSWORD@HOST:PORT/DATABASE",
+        )
     )
 }
 DATABASES["default"] |= {
@@ -221,7 +232,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis: for what may be lost --------------------------------------------------------------------------------------
 
-REDIS_URL = address("REDIS_URL", untold="redis://127.0.0.1:6380/0", schemes=("redis", "rediss", "unix"))
+REDIS_URL = address(
+    "REDIS_URL",
+    untold="redis://127.0.0.1:6380/0",
+    schemes=("redis", "rediss"),
+    example="redis://:PASSWORD@HOST:PORT/0",
+)
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",

@@ -26,7 +26,9 @@ def bound(address: str) -> socket.socket:
 
 
 def configuration() -> uvicorn.Config:
-    """Uvicorn's options; what differs between machines comes from the settings."""
+    """Uvicorn's options; what differs between machines comes from the settings. Raises ImproperlyConfigured."""
+    if settings.UNTOLD:
+        raise ImproperlyConfigured("DATABASE_URL is not set. Set it, or start everything with `make run`.")
     return uvicorn.Config(
         "casino_pam.asgi:application",
         workers=settings.WEB_WORKERS,

@@ -1,10 +1,193 @@
-"""What reaches PostgreSQL from the settings, seen from PostgreSQL."""
+"""What the settings refuse, what they are in production, and what of them reaches PostgreSQL."""
 
+import os
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import environ
 import pytest
-from django.db import connection
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, ConnectionHandler, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from casino_pam.machine import PROJECT
+
+OURS = (
+    "ALLOWED_HOSTS DATABASE_ISOLATION DATABASE_POOL_SIZE DATABASE_STATEMENT_SECONDS DATABASE_URL DEBUG DEMO LOG_LEVEL"
+    " PLAIN_HTTP REDIS_URL SECRET_KEY STATIC_ROOT TRUSTED_PROXIES WEB_WORKERS"
+).split()
+PRODUCTION = {
+    "DATABASE_URL": "postgres://casino:secret@db.example:5432/casino",
+    "REDIS_URL": "redis://redis.example:6379/0",
+    "SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "ALLOWED_HOSTS": "casino.example",
+}
 
 
-def test_bounds_every_statement_at_three_seconds(books: None) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW statement_timeout")
-        assert cursor.fetchone() == ("3s",)
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Production's environment, to be changed; nothing is read from a file."""
+    for name in OURS:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in PRODUCTION.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(environ.Env, "read_env", lambda *path: None)
+    return monkeypatch
+
+
+def read_settings() -> dict[str, Any]:
+    """The settings as a fresh process would have them."""
+    return runpy.run_path(str(PROJECT / "casino_pam" / "settings.py"))
+
+
+class TestNonsense:
+    @pytest.mark.parametrize("name", sorted(PRODUCTION.keys() - {"DATABASE_URL"}))
+    def test_nothing_that_production_needs_may_be_missing(self, environment: pytest.MonkeyPatch, name: str) -> None:
+        environment.delenv(name)
+        with pytest.raises(ImproperlyConfigured, match=f"^{name} is not set. Set it to"):
+            read_settings()
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("ALLOWED_HOSTS", "*"),
+            ("ALLOWED_HOSTS", "casino.example,*"),
+            ("ALLOWED_HOSTS", "casino.example,"),
+            ("DATABASE_ISOLATION", "read uncommitted"),
+            ("DATABASE_POOL_SIZE", "many"),
+            ("DATABASE_POOL_SIZE", "-1"),
+            ("DATABASE_POOL_SIZE", "٣"),
+            ("DATABASE_STATEMENT_SECONDS", "3601"),
+            ("DATABASE_URL", "sqlite:///casino.db"),
+            ("DATABASE_URL", "mysql://casino@db.example/casino"),
+            ("DATABASE_URL", "postgres://"),
+            ("DATABASE_URL", "postgres://casino@db.example/"),
+            ("DATABASE_URL", "postgres://casino@db.example:port/casino"),
+            ("DEBUG", "perhaps"),
+            ("DEMO", "2"),
+            ("LOG_LEVEL", "LOUD"),
+            ("PLAIN_HTTP", "y"),
+            ("REDIS_URL", "http://redis.example/0"),
+            ("REDIS_URL", "redis://redis.example:70000/0"),
+            ("SECRET_KEY", "short"),
+            ("SECRET_KEY", "ab" * 40),
+            ("TRUSTED_PROXIES", "10.0.0.1,proxy.example"),
+            ("TRUSTED_PROXIES", "*"),
+            ("WEB_WORKERS", "0"),
+            ("WEB_WORKERS", "2.5"),
+            ("WEB_WORKERS", "1" * 5000),
+        ],
+    )
+    def test_is_refused_with_its_name_and_a_cure(self, environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+        environment.setenv(name, value)
+        with pytest.raises(ImproperlyConfigured, match=f"{name} .*Set it to"):
+            read_settings()
+
+    def test_no_refusal_shows_a_password(self, environment: pytest.MonkeyPatch) -> None:
+        environment.setenv("DATABASE_URL", "mysql://casino:hush@db.example/casino")
+        with pytest.raises(ImproperlyConfigured) as refused:
+            read_settings()
+        assert "hush" not in str(refused.value)
+
+
+class TestProduction:
+    def test_is_the_default(self, environment: pytest.MonkeyPatch) -> None:
+        found = read_settings()
+        assert found["DEBUG"] is found["DEMO"] is False
+        assert found["SECURE_SSL_REDIRECT"] is found["SESSION_COOKIE_SECURE"] is found["CSRF_COOKIE_SECURE"] is True
+        assert found["SECURE_HSTS_SECONDS"] > 0
+        assert found["TRUSTED_PROXIES"] == []
+        assert found["ALLOWED_HOSTS"] == ["casino.example"]
+
+    def test_plain_http_is_asked_for_by_name(self, environment: pytest.MonkeyPatch) -> None:
+        environment.setenv("PLAIN_HTTP", "on")
+        found = read_settings()
+        assert found["SECURE_SSL_REDIRECT"] is found["SESSION_COOKIE_SECURE"] is found["CSRF_COOKIE_SECURE"] is False
+        assert found["SECURE_HSTS_SECONDS"] == 0
+
+    def test_passes_djangos_own_deployment_check(self) -> None:
+        rest = {name: value for name, value in os.environ.items() if name not in OURS}
+        done = subprocess.run(
+            [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+            cwd=PROJECT,
+            env=rest | PRODUCTION,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (0, "System check identified no issues (0 silenced).\n"), done.stderr
+
+    def test_each_demo_secret_that_nobody_told_is_made_up_anew(self, environment: pytest.MonkeyPatch) -> None:
+        for name in PRODUCTION:
+            environment.delenv(name)
+        first, second = read_settings(), read_settings()
+        assert first["SECRET_KEY"] != second["SECRET_KEY"]
+        assert first["ALLOWED_HOSTS"] == ["127.0.0.1", "localhost"]
+        assert first["DEMO"] is False
+
+
+@pytest.fixture
+def pooled(books: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[BaseDatabaseWrapper]:
+    """A connection as web processes have it, on the test's database."""
+    monkeypatch.setenv("DATABASE_POOL_SIZE", "2")
+    monkeypatch.setenv("DATABASE_ISOLATION", "serializable")
+    database = read_settings()["DATABASES"][DEFAULT_DB_ALIAS] | {"NAME": connection.settings_dict["NAME"]}
+    handler = ConnectionHandler({DEFAULT_DB_ALIAS: database})
+    wrapper = handler[DEFAULT_DB_ALIAS]
+    yield wrapper
+    wrapper.close()
+    wrapper.close_pool()
+
+
+def shown(wrapper: BaseDatabaseWrapper, name: str) -> str:
+    with wrapper.cursor() as cursor:
+        cursor.execute(f"SHOW {name}")
+        value: str = cursor.fetchone()[0]
+        return value
+
+
+class TestPostgreSQL:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("statement_timeout", "3s"),
+            ("lock_timeout", "2s"),
+            ("idle_in_transaction_session_timeout", "10s"),
+            ("application_name", "casino-pam"),
+            ("timezone", "UTC"),
+        ],
+    )
+    def test_is_told_every_bound(self, books: None, pooled: BaseDatabaseWrapper, name: str, value: str) -> None:
+        # What comes from the pool is the same as what comes without one.
+        assert shown(connection, name) == shown(pooled, name) == value
+
+    def test_the_client_gives_up_on_a_server_that_is_silent(self, books: None) -> None:
+        connection.ensure_connection()
+        parameters = connection.connection.info.get_parameters()
+        assert parameters["connect_timeout"] == "2"
+        assert parameters["tcp_user_timeout"] == "5000"
+        assert (parameters["keepalives_idle"], parameters["keepalives_count"]) == ("10", "3")
+
+    def test_transactions_are_as_isolated_as_told(self, books: None, pooled: BaseDatabaseWrapper) -> None:
+        for wrapper, level in ((connection, settings.DATABASE_ISOLATION), (pooled, "serializable")):
+            wrapper.set_autocommit(False)
+            assert shown(wrapper, "transaction_isolation") == level
+            wrapper.rollback()
+            wrapper.set_autocommit(True)
+
+    def test_a_connection_that_died_in_the_pool_reaches_no_view(self, books: None, pooled: BaseDatabaseWrapper) -> None:
+        with pooled.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            died = cursor.fetchone()[0]
+        pooled.close()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [died])
+            assert cursor.fetchone() == (True,)
+        assert shown(pooled, "application_name") == "casino-pam"
+
+    def test_tests_have_no_pool(self) -> None:
+        assert settings.DATABASES["default"]["OPTIONS"]["pool"] is False

@@ -1,0 +1,86 @@
+"""What a load balancer is told, with each part really away."""
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client, override_settings
+
+from casino_pam import health
+from casino_pam.machine import free_port
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(books: None) -> None:
+    """As in a fresh process, which has not looked at the migrations."""
+    health.migrations.cache_clear()
+
+
+@pytest.fixture
+def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "PORT", free_port())
+
+
+def test_ready_when_every_part_works(client: Client) -> None:
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "database": "ok", "migrations": "ok", "redis": "ok"}
+    assert answer["Cache-Control"] == "no-store"
+
+
+def test_not_ready_without_redis(client: Client) -> None:
+    away = settings.CACHES["default"] | {"LOCATION": f"redis://127.0.0.1:{free_port()}/0"}
+    with override_settings(CACHES={"default": away}):
+        answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "unavailable", "database": "ok", "migrations": "ok", "redis": "failed"}
+
+
+def test_not_ready_before_the_last_migration(client: Client) -> None:
+    recorder = MigrationRecorder(connection)
+    recorder.record_unapplied("contenttypes", "0002_remove_content_type_name")
+    try:
+        answer = client.get("/readyz")
+    finally:
+        recorder.record_applied("contenttypes", "0002_remove_content_type_name")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "unavailable", "database": "ok", "migrations": "failed", "redis": "ok"}
+    assert client.get("/readyz").status_code == 200
+
+
+class TestWithoutTheDatabase:
+    def test_not_ready(self, client: Client, no_database: None) -> None:
+        answer = client.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json() == {"status": "unavailable", "database": "failed", "migrations": "failed", "redis": "ok"}
+
+    def test_alive_all_the_same(self, client: Client, no_database: None) -> None:
+        answer = client.get("/healthz")
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+    def test_a_migrated_database_that_left_is_the_only_part_that_failed(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert client.get("/readyz").status_code == 200
+        connection.close()
+        monkeypatch.setitem(connection.settings_dict, "PORT", free_port())
+        assert client.get("/readyz").json()["database"] == "failed"
+        assert client.get("/readyz").json()["migrations"] == "ok"
+
+    def test_the_caller_learns_nothing_of_the_network(self, client: Client, no_database: None) -> None:
+        assert b"127.0.0.1" not in client.get("/readyz").content
+
+
+def test_probes_need_no_tls(client: Client) -> None:
+    with override_settings(SECURE_SSL_REDIRECT=True):
+        assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
+        assert client.get("/metrics").status_code == 200
+        assert client.get("/admin/").status_code == 301
+
+
+def test_counts_requests_for_prometheus(client: Client) -> None:
+    client.get("/healthz")
+    answer = client.get("/metrics")
+    assert answer["Content-Type"].startswith("text/plain")
+    assert b'django_http_requests_total_by_view_transport_method_total{method="GET",transport="http"' in answer.content
