@@ -163,11 +163,10 @@ def test_keeps_its_data_and_leaves_no_process_however_it_ends(checkout: Checkout
 def test_postgresql_and_valkey_are_started_again_when_they_die(checkout: Checkout) -> None:
     checkout.launch_and_wait()
     environment = (checkout.folder / ".data/env").read_text()
-    for folder in ("postgresql/cluster", "valkey"):
-        victims = processes_in(checkout.folder / ".data" / folder)
-        # The first is the server itself, its helpers are younger.
-        os.kill(min(victims), signal.SIGKILL)
-        eventually(lambda victims=victims: f"{folder.partition('/')[0]} died" in checkout.said(), "the news")
+    for folder, news in (("postgresql/cluster", "postgresql died"), ("valkey", "valkey died")):
+        # The oldest is the server itself; the others are its helpers.
+        os.kill(min(processes_in(checkout.folder / ".data" / folder)), signal.SIGKILL)
+        eventually(lambda news=news: news in checkout.said(), "the news")
         eventually(lambda: checkout.get("/readyz")[0] == 200, "everything to work again")
     assert (checkout.folder / ".data/env").read_text() == environment
 
@@ -223,11 +222,9 @@ def test_a_command_without_a_database_says_what_to_do(checkout: Checkout) -> Non
     done = checkout.manage(
         "showmigrations",
         DATABASE_URL=f"postgres://x@127.0.0.1:{free_port()}/x",
-        **{
-            "REDIS_URL": "redis://127.0.0.1/0",
-            "SECRET_KEY": "0123456789" * 6,
-            "ALLOWED_HOSTS": "localhost",
-        },
+        REDIS_URL="redis://127.0.0.1/0",
+        SECRET_KEY="0123456789" * 6,
+        ALLOWED_HOSTS="localhost",
     )
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("PostgreSQL cannot be reached: is `make run` up")

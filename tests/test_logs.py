@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from django.test import Client
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+def written(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What the configured handler writes during the test."""
     (handler,) = [
         handler
@@ -21,7 +20,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     ]
     written = io.StringIO()
     monkeypatch.setattr(handler, "stream", written)
-    yield written
+    return written
 
 
 def lines(written: io.StringIO) -> list[dict[str, Any]]:

@@ -16,10 +16,22 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from casino_pam.machine import PROJECT
 
-OURS = (
-    "ALLOWED_HOSTS DATABASE_ISOLATION DATABASE_POOL_SIZE DATABASE_STATEMENT_SECONDS DATABASE_URL DEBUG DEMO LOG_LEVEL"
-    " PLAIN_HTTP REDIS_URL SECRET_KEY STATIC_ROOT TRUSTED_PROXIES WEB_WORKERS"
-).split()
+OURS = [
+    "ALLOWED_HOSTS",
+    "DATABASE_ISOLATION",
+    "DATABASE_POOL_SIZE",
+    "DATABASE_STATEMENT_SECONDS",
+    "DATABASE_URL",
+    "DEBUG",
+    "DEMO",
+    "LOG_LEVEL",
+    "PLAIN_HTTP",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "STATIC_ROOT",
+    "TRUSTED_PROXIES",
+    "WEB_WORKERS",
+]
 PRODUCTION = {
     "DATABASE_URL": "postgres://casino:secret@db.example:5432/casino",
     "REDIS_URL": "redis://redis.example:6379/0",
