@@ -27,7 +27,7 @@ lint: .venv/ready-dev
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
 bench: .venv/ready-dev
-	$(BIN)/python manage.py bench
+	$(BIN)/python -m tests.bench --write
 
 clean:
 	rm -rf .venv .static .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

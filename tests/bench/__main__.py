@@ -1,0 +1,79 @@
+"""`make bench`: measure, and write docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import django
+
+from casino_pam.machine import PROJECT
+from tests.bench import baselines, house, load, report
+
+Figures = dict[str, float]
+
+
+def measure(seconds: int, figures: Figures) -> None:
+    """Every figure of the door, each next to what it is compared with."""
+
+    def note(name: str, value: float) -> None:
+        figures[name] = value
+        print(f"  {name:<28} {value:12,.1f}", file=sys.stderr, flush=True)
+
+    print("measuring, in one run on one machine:", file=sys.stderr)
+    note("five statements", baselines.five_statements(seconds))
+    note("one CTE", baselines.one_cte(seconds))
+    note("100 rows a statement", baselines.set_based(100, seconds))
+    note("1000 rows a statement", baselines.set_based(1000, seconds))
+    house.settle_down()
+    with house.web() as port:
+        load.drive(port, connections=32, seconds=2)
+        for name, connections, hot in (("door 32", 32, False), ("door 128", 128, False), ("door hot 32", 32, True)):
+            found = load.drive(port, connections=connections, seconds=seconds, hot=hot).clean()
+            note(name, found.per_second)
+            note(f"{name} p50 ms", found.p50_ms)
+            note(f"{name} p99 ms", found.p99_ms)
+        note("bulk operations", load.bulk(port, seconds=seconds))
+    with house.web(application=["-m", "tests.bench.straightforward"]) as port:
+        for name, hot in (("plain DRF 32", False), ("plain DRF hot 32", True)):
+            plain = load.drive_plain(port, connections=32, seconds=seconds, hot=hot)
+            note(name, plain.per_second - plain.refused / seconds)
+    note("five statements again", baselines.five_statements(seconds))
+
+
+def machine() -> str:
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=PROJECT, capture_output=True, text=True)
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, commit {commit.stdout.strip() or 'unknown'}, {os.cpu_count()} cores, "
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}, fsync on, 2 workers"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=10, help="how long each measurement lasts")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/performance.md")
+    asked = parser.parse_args()
+    if not load.available():
+        print("make bench needs wrk as its load client: apt-get install wrk", file=sys.stderr)
+        return 1
+    figures: Figures = {}
+    with house.servers() as environment:
+        os.environ.update(environment | {"DATABASE_POOL_SIZE": "8", "DJANGO_SETTINGS_MODULE": "casino_pam.settings"})
+        django.setup()
+        house.seed()
+        house.settle_down()
+        measure(asked.seconds, figures)
+    table = report.table(machine(), figures)
+    print(table)
+    if asked.write:
+        report.write(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

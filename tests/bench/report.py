@@ -1,0 +1,38 @@
+"""The figures as the table of docs/performance.md, between its two marks."""
+
+from __future__ import annotations
+
+from casino_pam.machine import PROJECT
+
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+# What, its figure, what it is compared with, floor, goal (DESIGN of the speed promises).
+ROWS = (
+    ("signed bets, 32 connections, 10,000 wallets", "door 32", "five statements", 0.8, 1.2),
+    ("the same at 128 connections", "door 128", "five statements", 1.3, 2.0),
+    ("one hot wallet, 32 connections", "door hot 32", "door 32", 0.5, 0.8),
+    ("one hot wallet over plain DRF + ORM on one", "door hot 32", "plain DRF hot 32", 10.0, 25.0),
+    ("`bulk`, operations of 1,000 a request", "bulk operations", "1000 rows a statement", 0.3, 0.6),
+)
+
+
+def table(machine: str, figures: dict[str, float]) -> str:
+    """Ratios first, then every figure they were made of."""
+    lines = [f"Measured {machine}.", "", "| what | a second | over | a second | ratio | floor | goal |"]
+    lines.append("|---|---:|---|---:|---:|---:|---:|")
+    for what, name, base, floor, goal in ROWS:
+        ratio = figures[name] / figures[base]
+        lines.append(
+            f"| {what} | {figures[name]:,.0f} | {base} | {figures[base]:,.0f} "
+            f"| **{ratio:.2f} x** | {floor:g} x | {goal:g} x |"
+        )
+    lines += ["", "| figure | value |", "|---|---:|"]
+    lines += [f"| {name} | {value:,.1f} |" for name, value in figures.items()]
+    return "\n".join(lines)
+
+
+def write(table: str) -> None:
+    page = PROJECT / "docs" / "performance.md"
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
