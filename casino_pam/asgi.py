@@ -1,4 +1,4 @@
-"""The doors of a web process, told apart by path: static files, and Django for REST, admin and pages."""
+"""The doors of a web process, told apart by path: the game door, static files, and Django for REST, admin and pages."""
 
 import os
 from collections.abc import Awaitable, Callable
@@ -14,6 +14,11 @@ Send = Callable[[Any], Awaitable[None]]
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "casino_pam.settings")
 django = get_asgi_application()
+# Imported once Django is set up: both know its models.
+from casino_pam.drainer import drainer  # noqa: E402
+from casino_pam.game_door.app import PREFIX, GameDoor  # noqa: E402
+
+game_door = GameDoor(drainer)
 static_files = ServeStaticASGI(django, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL)
 
 
@@ -22,8 +27,11 @@ async def lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            drainer.start()
             await send({"type": "lifespan.startup.complete"})
         if message["type"] == "lifespan.shutdown":
+            # Calls are answered by now or were given up; what was accepted is posted all the same.
+            await drainer.stop()
             await send({"type": "lifespan.shutdown.complete"})
             return
 
@@ -35,6 +43,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif scope["type"] == "websocket":
         # Before acceptance this is a plain 403.
         await send({"type": "websocket.close", "code": 1008, "reason": "not found"})
+    elif scope["path"].startswith(PREFIX):
+        await game_door(scope, receive, send)
     elif scope["path"].startswith(settings.STATIC_URL):
         await static_files(scope, receive, send)
     else:

@@ -13,6 +13,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from uvicorn.supervisors import Multiprocess
 
+from casino_pam.connection import BoundedHttp
+
 
 def bound(address: str) -> socket.socket:
     """The socket to listen on. Raises OSError when the port is taken, ValueError on another shape of address."""
@@ -33,7 +35,7 @@ def configuration() -> uvicorn.Config:
         "casino_pam.asgi:application",
         workers=settings.WEB_WORKERS,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttp,
         lifespan="on",
         # Django's LOGGING formats uvicorn's lines too; each request is logged once, by django_structlog.
         log_config=None,
@@ -42,6 +44,8 @@ def configuration() -> uvicorn.Config:
         proxy_headers=bool(settings.TRUSTED_PROXIES),
         forwarded_allow_ips=settings.TRUSTED_PROXIES,
         ws_max_size=64 * 1024,
+        # Longer than a provider's pool of connections usually leaves one idle: whoever closes first loses no call.
+        timeout_keep_alive=75,
         # A worker that was told to leave waits this long for open sockets and slow clients.
         timeout_graceful_shutdown=10,
     )

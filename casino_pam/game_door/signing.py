@@ -36,12 +36,14 @@ _nobodys_secret: Final = secrets.token_bytes(32)
 class Unauthenticated(Refused):
     """The call is not proven to come from a provider; the caller learns no more than that.
 
-    ``check`` says for our log which check failed, and holds nothing of a secret or a signature.
+    ``check`` says for our log which check failed, and holds nothing of a secret or a signature;
+    ``provider`` is who the caller said to be, if that could be read.
     """
 
-    def __init__(self, check: str) -> None:
+    def __init__(self, check: str, provider: str | None = None) -> None:
         super().__init__("unauthenticated")
         self.check = check
+        self.provider = provider
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -86,7 +88,7 @@ def verify(claim: Claim, path: bytes, body: bytes, live_secrets: Sequence[bytes]
     # A list, so that every candidate is compared whichever of them matches.
     matches = [hmac.compare_digest(_hex(secret, message), claim.signature) for secret in candidates]
     if not any(matches):
-        raise Unauthenticated("signature" if known else "provider without a live secret")
+        raise Unauthenticated("signature" if known else "provider without a live secret", claim.provider)
 
 
 def sign(provider: str, secret: str, path: str, timestamp: int, body: bytes) -> dict[str, str]:

@@ -1,0 +1,150 @@
+"""The eight calls of the game door: read the body, let the teller work, show what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from casino_pam import commands
+from casino_pam.commands import Asked, Batch
+from casino_pam.drainer import Drainer
+from casino_pam.fields import Body
+from casino_pam.game_door import answers
+from casino_pam.game_door.signing import Unauthenticated
+from casino_pam.game_door.wire import Reader
+from casino_pam.house import House, KnownProvider
+from casino_pam.teller import Outcome
+from wallet.errors import Busy, Refused
+
+KIB: Final = 1024
+
+
+class Visit:
+    """One proven request: whom it came from, when, and the way of its commands to the teller."""
+
+    def __init__(
+        self,
+        house: House,
+        drainer: Drainer,
+        provider: KnownProvider,
+        prove_again: Callable[[], Awaitable[KnownProvider]],
+        request_id: str,
+    ) -> None:
+        self.house = house
+        self.request_id = request_id
+        self._drainer = drainer
+        self._provider = provider
+        self._prove_again = prove_again
+        self._at = commands.now()
+        self._deadline = commands.deadline()
+
+    def reader(self) -> Reader:
+        """Reads bodies by what the house knows now."""
+        return Reader(
+            self._provider.code,
+            self.house.digits,
+            per_player=self._provider.per_player,
+            at=self._at,
+            deadline=self._deadline,
+            secrets_version=self._provider.secrets_version,
+        )
+
+    async def outcomes(self, asked: Sequence[Asked]) -> list[Outcome]:
+        """Hand the commands to the teller in order; one outcome for each."""
+        found = await self._submit(asked)
+        places = [place for place, outcome in enumerate(found) if _secrets_changed(outcome)]
+        if not places:
+            return found
+        # The teller saw newer secrets than those that proved this request, and did nothing.
+        for place, outcome in zip(places, await self._submit_again([asked[place] for place in places]), strict=True):
+            found[place] = outcome
+        return found
+
+    async def _submit(self, asked: Sequence[Asked]) -> list[Outcome]:
+        waiting: list[Awaitable[Outcome] | Busy] = []
+        for each in asked:
+            try:
+                waiting.append(self._drainer.submit(each))
+            except Busy as full:
+                waiting.append(full)
+        return [each if isinstance(each, Busy) else await each for each in waiting]
+
+    async def _submit_again(self, asked: Sequence[Asked]) -> list[Outcome]:
+        try:
+            self._provider = await self._prove_again()
+        except Unauthenticated as refusal:
+            return [refusal] * len(asked)
+        version = self._provider.secrets_version
+        found = await self._submit([_proven_by(version, each) for each in asked])
+        return [Busy() if _secrets_changed(outcome) else outcome for outcome in found]
+
+
+def _secrets_changed(outcome: Outcome) -> bool:
+    return isinstance(outcome, Refused) and outcome.code == "unauthenticated"
+
+
+def _proven_by(secrets_version: int, asked: Asked) -> Asked:
+    if isinstance(asked, Batch):
+        operations = [msgspec.structs.replace(each, secrets_version=secrets_version) for each in asked.operations]
+        return Batch(operations=tuple(operations))
+    return msgspec.structs.replace(asked, secrets_version=secrets_version)
+
+
+Read = Callable[[Reader, Body], Asked]
+Carry = Callable[[Visit, Body], Awaitable[dict[str, Any]]]
+
+
+class Call(msgspec.Struct, frozen=True):
+    """``limit`` is the most bytes its body may have."""
+
+    name: str
+    carry_out: Carry
+    limit: int = 64 * KIB
+
+
+def _one(read: Read) -> Carry:
+    """A call that is one request to the teller."""
+
+    async def carry_out(visit: Visit, body: Body) -> dict[str, Any]:
+        try:
+            request = read(visit.reader(), body)
+        except Refused as refusal:
+            if refusal.code != "unknown_currency":
+                raise
+            await visit.house.look_again()
+            request = read(visit.reader(), body)
+        (outcome,) = await visit.outcomes([request])
+        if isinstance(outcome, Refused):
+            raise outcome
+        return answers.answer(outcome, visit.request_id)
+
+    return carry_out
+
+
+async def _bulk(visit: Visit, body: Body) -> dict[str, Any]:
+    """Independent operations; the whole is refused only if none of them was taken."""
+    read = visit.reader().bulk(body)
+    if any(isinstance(each, Refused) and each.code == "unknown_currency" for each in read):
+        await visit.house.look_again()
+        read = visit.reader().bulk(body)
+    outcomes = await visit.outcomes([each for each in read if not isinstance(each, Refused)])
+    untaken = [each for each in outcomes if isinstance(each, Refused) and each.status in (401, 503)]
+    if untaken and len(untaken) == len(outcomes):
+        raise untaken[0]
+    arriving = iter(outcomes)
+    results = [each if isinstance(each, Refused) else next(arriving) for each in read]
+    return {"results": [answers.answer(each, visit.request_id) for each in results]}
+
+
+CALLS: Final = (
+    Call("balance", _one(Reader.balance)),
+    Call("bet", _one(Reader.bet)),
+    Call("win", _one(Reader.win)),
+    Call("rollback", _one(Reader.rollback)),
+    Call("end-round", _one(Reader.end_round)),
+    Call("batch", _one(Reader.batch)),
+    Call("bulk", _bulk, limit=1024 * KIB),
+    Call("transaction", _one(Reader.find)),
+)
