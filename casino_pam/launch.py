@@ -17,7 +17,7 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command, get_commands
 
-from casino_pam.machine import PROJECT, CannotStart, lasting_place, listening, spawn
+from casino_pam.machine import PROJECT, CannotStart, adopt_orphans, end_group, lasting_place, listening, spawn
 from casino_pam.servers import PostgreSQL, Server, Servers, Valkey
 
 PORT = 8080
@@ -130,9 +130,7 @@ class Web:
         with suppress(subprocess.TimeoutExpired):
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(WEB_STOP_SECONDS)
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        end_group(self.process.pid)
 
 
 def where_to_look(port: int, servers: Servers) -> str:
@@ -180,6 +178,7 @@ def run(port: int) -> None:
 def main(argv: list[str]) -> int:
     """Serve on :8080, or on the port given, until stopped; 1 and one line when that cannot be."""
     stop_on_signals()
+    adopt_orphans()
     try:
         run(int(argv[0]) if argv else PORT)
     except Stopped:

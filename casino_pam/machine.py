@@ -27,6 +27,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 # Where root keeps data that the servers' account could not reach in the checkout.
 SYSTEM_DATA = Path("/var/lib/casino-pam")
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 
 
 class CannotStart(Exception):
@@ -209,6 +210,21 @@ def processes_in(folder: Path) -> list[int]:
             if (entry / "cwd").readlink() == folder:
                 found.append(int(entry.name))
     return found
+
+
+def adopt_orphans() -> None:
+    """Become the parent of our children's children when those end: in a container nobody else may bury them."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_group(leader: int) -> None:
+    """Kill and bury what is left of a session that `spawn` began."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-leader, 0)
 
 
 def spawn(
