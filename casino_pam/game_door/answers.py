@@ -75,10 +75,6 @@ def problem(refusal: Refused, request_id: str) -> dict[str, Any]:
         return problems.problem(Refused(refusal.code), request_id)
     if "reference" in facts:
         facts = {**facts, "reference": own_reference(facts["reference"])}
-    if refusal.code == "invalid_field" and "index" in facts:
-        # Judged by the teller inside a batch; told as if it had been seen when the body was read.
-        where = f"operations[{facts['index']}]."
-        facts = {**facts, "field": where + facts["field"], "detail": where + facts["detail"]}
     return problems.problem(Refused(refusal.code, **facts), request_id)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -46,6 +47,8 @@ observed = lru_cache(maxsize=512)(ANSWERED.labels)
 _by_path: Final = {f"{PREFIX}v1/{call.name}".encode(): call for call in CALLS}
 _length_shape = re.compile(rb"[0-9]{1,18}").fullmatch
 _unknown: Final = Call("unknown", CALLS[0].carry_out)
+# No header can have this value: the server layer refuses a NUL.
+TWICE: Final = b"\0"
 _json: Final = (b"content-type", b"application/json")
 
 
@@ -83,14 +86,14 @@ class GameDoor:
         await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, call: Call, scope: Scope, receive: Receive, request_id: str) -> dict[str, Any]:
-        headers: Headers = scope["headers"]
+        headers = _by_name(scope["headers"])
         _check_host(headers)
         if call is _unknown:
             raise Refused("not_found")
         if scope["method"] != "POST":
             raise Refused("method_not_allowed")
         body = await _body(headers, receive, call.limit)
-        claim = read_claim(headers, time.time())
+        claim = read_claim(scope["headers"], time.time())
         provider = await self._proven(claim, scope["raw_path"], body)
         _check_content(headers)
 
@@ -133,11 +136,20 @@ def _refused(refusal: Refused, request_id: str) -> tuple[int, Headers, bytes]:
     return refusal.status, headers, answers.encode(answers.problem(refusal, request_id))
 
 
-async def _body(headers: Headers, receive: Receive, limit: int) -> bytes:
+def _by_name(headers: Headers) -> dict[bytes, bytes]:
+    """One value for each name; a header that comes twice has one that nobody accepts."""
+    found = dict(headers)
+    if len(found) < len(headers):
+        counts = Counter(name for name, _ in headers)
+        found.update((name, TWICE) for name in found if counts[name] > 1)
+    return found
+
+
+async def _body(headers: dict[bytes, bytes], receive: Receive, limit: int) -> bytes:
     """The whole body; refused as soon as it is known to be too large, said or seen."""
-    for said in _values(headers, b"content-length"):
-        if _length_shape(said) and int(said) > limit:
-            raise _too_large(limit)
+    said = headers.get(b"content-length", b"")
+    if _length_shape(said) and int(said) > limit:
+        raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -157,19 +169,14 @@ def _too_large(limit: int) -> Refused:
     return Refused("too_large", limit_bytes=limit)
 
 
-def _check_content(headers: Headers) -> None:
-    types = _values(headers, b"content-type")
-    if types != [b"application/json"]:
-        plain = [each.partition(b";")[0].strip().lower() for each in types]
-        if plain != [b"application/json"]:
-            raise Refused("unsupported_media_type")
-    if _values(headers, b"content-encoding"):
+def _check_content(headers: dict[bytes, bytes]) -> None:
+    media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if media_type != b"application/json" or b"content-encoding" in headers:
         raise Refused("unsupported_media_type")
 
 
-def _check_host(headers: Headers) -> None:
-    hosts = _values(headers, b"host")
-    if len(hosts) != 1 or not _is_ours(hosts[0]):
+def _check_host(headers: dict[bytes, bytes]) -> None:
+    if not _is_ours(headers.get(b"host", b"")):
         raise Refused("malformed", detail="The header Host names no host that is served here.")
 
 
@@ -177,7 +184,3 @@ def _check_host(headers: Headers) -> None:
 def _is_ours(host: bytes) -> bool:
     domain, _ = split_domain_port(host.decode("latin-1"))
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
-
-
-def _values(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> list[bytes]:
-    return [value for name, value in headers if name == wanted]

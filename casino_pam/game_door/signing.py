@@ -2,8 +2,8 @@
 
 A provider signs the method, the path, a timestamp and the raw body with a secret only it and we
 know: HMAC-SHA256, in lower-case hex. The check looks at bytes only, before any JSON is parsed. It
-takes as long for a provider that does not exist as for one that does, and for the first of two
-live secrets as for the second.
+takes as long to turn away a provider that does not exist as one that does, with one live secret or
+with two.
 """
 
 import hmac
@@ -84,11 +84,10 @@ def verify(claim: Claim, path: bytes, body: bytes, live_secrets: Sequence[bytes]
     """
     message = _message(path, claim.timestamp, body)
     known = [secret for secret in live_secrets if secret]
-    candidates = (*known, _nobodys_secret, _nobodys_secret)[:LIVE_SECRETS]
-    # A list, so that every candidate is compared whichever of them matches.
-    matches = [hmac.compare_digest(_hex(secret, message), claim.signature) for secret in candidates]
-    if not any(matches):
-        raise Unauthenticated("signature" if known else "provider without a live secret", claim.provider)
+    for secret in (*known, _nobodys_secret, _nobodys_secret)[:LIVE_SECRETS]:
+        if hmac.compare_digest(_hex(secret, message), claim.signature):
+            return
+    raise Unauthenticated("signature" if known else "provider without a live secret", claim.provider)
 
 
 def sign(provider: str, secret: str, path: str, timestamp: int, body: bytes) -> dict[str, str]:
