@@ -98,6 +98,14 @@ def installed_at(package: str) -> Path | None:
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
+def let_read(*paths: Path) -> None:
+    """Let every account read what a careful umask made ours alone, and enter or execute it where we may."""
+    for path in paths:
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | 0o044 | (mode & 0o100) >> 3 | (mode & 0o100) >> 6)
+
+
 @dataclass(frozen=True)
 class Binaries:
     """An executable and what has to be copied with it."""
@@ -172,6 +180,7 @@ class Place:
             fresh = copies.with_name(f"{copies.name}.{os.getpid()}")
             for source in filter(None, (binaries.root, binaries.libraries)):
                 shutil.copytree(source, fresh / source.name, symlinks=True)
+            let_read(copies.parent, fresh, *fresh.rglob("*"))
             fresh.rename(copies)
         return copies / binaries.executable.relative_to(binaries.root.parent)
 
@@ -188,6 +197,7 @@ def lasting_place(project: Path = PROJECT) -> Place:
     if not can_reach(account, folder):
         folder = SYSTEM_DATA / hashlib.sha256(bytes(project)).hexdigest()[:12]
         folder.mkdir(parents=True, exist_ok=True)
+        let_read(folder.parent, folder)
     return Place(folder, account, lasting=True)
 
 

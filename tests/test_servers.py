@@ -50,6 +50,14 @@ def place(folder: Path) -> Place:
     return Place(folder, server_account(), lasting=True)
 
 
+@pytest.fixture
+def careful_umask() -> Iterator[None]:
+    """What we make is for us alone."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
 def eventually(condition: Callable[[], object], what: str) -> None:
     """Wait for another process to do what it must; half a minute is a failure, not a measure."""
     until = time.monotonic() + 30
@@ -233,7 +241,9 @@ class TestMachine:
         with pytest.raises(CannotStart, match="create one"):
             server_account()
 
-    def test_a_checkout_under_a_private_home_still_runs(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_checkout_under_a_private_home_still_runs(
+        self, folder: Path, careful_umask: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """As root the servers' account cannot enter the home, so that data and binaries lie elsewhere."""
         project = folder / "private home" / "check out"
         project.mkdir(parents=True)
@@ -248,10 +258,10 @@ class TestMachine:
             project / wheel.libraries.name if wheel.libraries else None,
         )
         monkeypatch.setattr("casino_pam.servers.postgresql_binaries", lambda: private)
-        (folder / "private home").chmod(0o700)
-        place = lasting_place(project)
-        assert can_reach(place.account, place.folder)
+        subprocess.run(["chmod", "-R", "go-rwx", str(folder / "private home")], check=True)
         for _start in ("first", "second"):
+            place = lasting_place(project)
+            assert can_reach(place.account, place.folder)
             with Servers(place) as servers:
                 server = PostgreSQL(place, port=0)
                 servers.start(server)
