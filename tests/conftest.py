@@ -9,6 +9,8 @@ from django.test.utils import override_settings, setup_databases
 from pytest_django import DjangoDbBlocker
 
 from tests import books as the_books
+from tests import cast
+from tests.door import Door
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +42,12 @@ def books(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
         yield
         the_books.reconciled()
         connections.close_all()
+
+
+@pytest.fixture
+def door(books: None) -> Iterator[Door]:
+    """The game door inside this process, with the house of tests/cast.py and 100.00 in Alice's wallet."""
+    cast.house()
+    cast.alice("100.00")
+    with Door() as opened:
+        yield opened
