@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from uvicorn.supervisors import Multiprocess
 
 from casino_pam.connection import BoundedHttp
+from casino_pam.live.wire import BoundedWebSocket
 
 
 def bound(address: str) -> socket.socket:
@@ -43,7 +44,11 @@ def configuration() -> uvicorn.Config:
         server_header=False,
         proxy_headers=bool(settings.TRUSTED_PROXIES),
         forwarded_allow_ips=settings.TRUSTED_PROXIES,
-        ws_max_size=64 * 1024,
+        ws=BoundedWebSocket,
+        # Nothing a player's client says is needed; more than this is not even received.
+        ws_max_size=4096,
+        # Frames are a few hundred bytes: packing each of them for each socket would cost more than it saves.
+        ws_per_message_deflate=False,
         # Longer than a provider's pool of connections usually leaves one idle: whoever closes first loses no call.
         timeout_keep_alive=75,
         # A worker that was told to leave waits this long for open sockets and slow clients.

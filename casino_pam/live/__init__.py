@@ -1,0 +1,1 @@
+"""Live progress: after every commit the players' open sockets are told (docs/live.md)."""

@@ -1,0 +1,247 @@
+"""The open sockets of this process, and what each of them has been told.
+
+A socket is never sent a queue: when it can take a frame it gets what is newest then. So a slow
+one sees fewer frames, holds nothing but its last one, and costs the others nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import random
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import Final
+
+import psycopg
+import structlog
+from django.conf import settings
+from django.db import Error as DjangoDatabaseError
+from prometheus_client import Gauge
+
+from casino_pam.live import reader
+from casino_pam.live.coalescer import Coalescer
+from casino_pam.live.frames import Announcement, Change
+from casino_pam.live.subscription import Subscription
+
+log = structlog.get_logger(__name__)
+
+# The database is read again so often for every player, whatever was announced.
+SHORTEST_REREAD: Final = 15.0
+LONGEST_REREAD: Final = 30.0
+# Players per look at the database: more would make the first of them wait.
+MOST_PLAYERS: Final = 500
+TICK_SECONDS: Final = 1.0
+
+SESSION_ENDED: Final = 4401
+
+SOCKETS = Gauge("casino_pam_sockets", "Open WebSockets of players", multiprocess_mode="livesum")
+
+Read = Callable[[Collection[str]], list[Change]]
+
+
+class Socket:
+    """One player's open WebSocket; ``ends_at`` is when the session behind it ends (unix seconds)."""
+
+    def __init__(
+        self,
+        player: str,
+        ends_at: float,
+        send: Callable[[str], Awaitable[None]],
+        close: Callable[[int], Awaitable[None]],
+    ) -> None:
+        self.player = player
+        self.ends_at = ends_at
+        self.send = send
+        self.close = close
+        self.told: dict[int, Change] = {}
+        self.sending: asyncio.Task[None] | None = None
+        self.closing: asyncio.Task[None] | None = None
+        self.left = False
+
+
+class _Watched:
+    """A player somebody looks at. Nothing is shown before the database was read once."""
+
+    def __init__(self) -> None:
+        self.sockets: set[Socket] = set()
+        self.wallets: set[int] = set()
+        self.was_read = False
+        self.reread_at = 0.0
+
+
+class Hub:
+    """Belongs to one event loop; starts itself with the first socket."""
+
+    def __init__(self, url: str = settings.REDIS_URL, read: Read = reader.read) -> None:
+        self._watched: dict[str, _Watched] = {}
+        self._wanted: dict[str, None] = {}
+        self._coalescer = Coalescer()
+        self._read = read
+        self._subscription = Subscription(url, self.hear, self.read_everybody)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._reading: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    # --- coming and going --------------------------------------------------------------------
+
+    def join(self, socket: Socket) -> None:
+        """Show the player's wallets on this socket from now on."""
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._subscription.run()), asyncio.create_task(self._tick())]
+        self._watched.setdefault(socket.player, _Watched()).sockets.add(socket)
+        SOCKETS.inc()
+        self._want([socket.player])
+
+    def leave(self, socket: Socket) -> None:
+        """The socket is closed, or will be; may be called twice."""
+        watched = self._watched.get(socket.player)
+        if watched is None or socket not in watched.sockets:
+            return
+        SOCKETS.dec()
+        socket.left = True
+        watched.sockets.remove(socket)
+        if not watched.sockets:
+            self._coalescer.forget(watched.wallets)
+            del self._watched[socket.player]
+
+    async def stop(self) -> None:
+        """End the hub's own tasks; the server layer closes the sockets."""
+        tasks = [*self._tasks, *([self._reading] if self._reading else [])]
+        self._tasks = []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- what is new -------------------------------------------------------------------------
+
+    def hear(self, announcement: Announcement) -> None:
+        """Something was committed somewhere."""
+        now = time.monotonic()
+        for change in announcement.changes:
+            watched = self._watched.get(change.player)
+            if watched is not None:
+                watched.wallets.add(change.wallet)
+                self._show(self._coalescer.hear(change, now))
+        self._set_timer()
+        if announcement.lost:
+            self.read_everybody()
+
+    def read_everybody(self) -> None:
+        """Announcements may have been missed: only the database knows."""
+        self._want(self._watched)
+
+    def _show(self, change: Change | None) -> None:
+        if change is not None:
+            for socket in self._watched[change.player].sockets:
+                self._tell(socket)
+
+    def _set_timer(self) -> None:
+        due = self._coalescer.next_due()
+        if due is not None and self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, due - time.monotonic()), self._windows_ended)
+
+    def _windows_ended(self) -> None:
+        self._timer = None
+        for change in self._coalescer.due(time.monotonic()):
+            self._show(change)
+        self._set_timer()
+
+    # --- telling -----------------------------------------------------------------------------
+
+    def _tell(self, socket: Socket) -> None:
+        """See to it that the socket gets what is newest, as soon as it takes it."""
+        if socket.sending is None:
+            socket.sending = asyncio.create_task(self._send(socket))
+
+    async def _send(self, socket: Socket) -> None:
+        try:
+            while (change := self._untold(socket)) is not None:
+                first = change.wallet not in socket.told
+                socket.told[change.wallet] = change
+                await socket.send(change.frame(first=first))
+        except (OSError, RuntimeError):
+            # The client is gone, or we closed meanwhile; the server layer tells the consumer.
+            self.leave(socket)
+        finally:
+            socket.sending = None
+
+    def _untold(self, socket: Socket) -> Change | None:
+        watched = self._watched.get(socket.player)
+        if socket.left or watched is None or not watched.was_read:
+            return None
+        for wallet in watched.wallets:
+            change = self._coalescer.shown(wallet)
+            if change is not None and socket.told.get(wallet) is not change:
+                return change
+        return None
+
+    # --- the database ------------------------------------------------------------------------
+
+    def _want(self, players: Iterable[str]) -> None:
+        self._wanted.update(dict.fromkeys(players))
+        if self._wanted and self._reading is None:
+            self._reading = asyncio.create_task(self._read_wanted())
+
+    async def _read_wanted(self) -> None:
+        pause = 0.1
+        try:
+            while self._wanted:
+                names = list(itertools.islice(self._wanted, MOST_PLAYERS))
+                for name in names:
+                    del self._wanted[name]
+                asked = {name: self._watched[name] for name in names if name in self._watched}
+                try:
+                    changes = await asyncio.to_thread(self._read, asked)
+                except (psycopg.Error, DjangoDatabaseError) as error:
+                    log.warning("sockets_not_refreshed", players=len(asked), error=str(error))
+                    self._wanted.update(dict.fromkeys(names))
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, 2.0)
+                else:
+                    self._repair(asked, changes)
+        finally:
+            self._reading = None
+
+    def _repair(self, asked: dict[str, _Watched], changes: list[Change]) -> None:
+        """Show what the database says, to those who were there when it was asked."""
+        now = time.monotonic()
+        present = {name: watched for name, watched in asked.items() if self._watched.get(name) is watched}
+        for watched in present.values():
+            watched.was_read = True
+            watched.reread_at = now + random.uniform(SHORTEST_REREAD, LONGEST_REREAD)  # noqa: S311
+        for change in changes:
+            if change.player in present:
+                present[change.player].wallets.add(change.wallet)
+                self._coalescer.repair(change, now)
+        for watched in present.values():
+            for socket in watched.sockets:
+                if self._untold(socket) is not None:
+                    self._tell(socket)
+        self._set_timer()
+
+    # --- once a second -----------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self._want_overdue(time.monotonic())
+            self._close_ended(time.time())
+
+    def _want_overdue(self, now: float) -> None:
+        self._want([name for name, watched in self._watched.items() if watched.was_read and watched.reread_at <= now])
+
+    def _close_ended(self, clock: float) -> None:
+        everybody = itertools.chain.from_iterable(watched.sockets for watched in self._watched.values())
+        for socket in [socket for socket in everybody if socket.ends_at <= clock]:
+            self.leave(socket)
+            socket.closing = asyncio.create_task(self._close(socket))
+
+    async def _close(self, socket: Socket) -> None:
+        with contextlib.suppress(OSError, RuntimeError):
+            await socket.close(SESSION_ENDED)
+
+
+hub = Hub()
