@@ -105,21 +105,38 @@ class Door:
         return self._run(self._exchange("POST", path_of(call), signed(call, data, **signing_options), [data]))
 
     def request(
-        self, method: str, path: str, headers: Mapping[str, str] | Headers, chunks: Sequence[bytes] = (b"",)
-    ) -> Reply:
-        """Any request, its body in any number of pieces."""
-        return self._run(self._exchange(method, path, headers, chunks)).result()
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | Headers,
+        chunks: Sequence[bytes] = (b"",),
+        *,
+        complete: bool = True,
+        query: bytes = b"",
+    ) -> Any:
+        """Any request, its body in any number of pieces.
+
+        An incomplete one is followed by the client's leaving. None if there was no answer.
+        """
+        return self._run(self._exchange(method, path, headers, chunks, complete, query)).result()
 
     async def _exchange(
-        self, method: str, path: str, headers: Mapping[str, str] | Headers, chunks: Sequence[bytes]
-    ) -> Reply:
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | Headers,
+        chunks: Sequence[bytes],
+        complete: bool = True,
+        query: bytes = b"",
+    ) -> Reply | None:
         sent: list[dict[str, Any]] = []
         left = list(chunks)
 
         async def receive() -> dict[str, Any]:
             if not left:
                 return {"type": "http.disconnect"}
-            return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
+            chunk = left.pop(0)
+            return {"type": "http.request", "body": chunk, "more_body": bool(left) or not complete}
 
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
@@ -128,11 +145,13 @@ class Door:
             "type": "http",
             "method": method,
             "path": path,
-            "raw_path": quote(path, safe="/%:").encode(),
-            "query_string": b"",
+            "raw_path": path.encode(),
+            "query_string": query,
             "headers": asgi_headers(headers) if isinstance(headers, Mapping) else headers,
         }
         await self.app(scope, receive, send)
+        if not sent:
+            return None
         start, *rest = sent
         received = {name.decode(): value.decode() for name, value in start["headers"]}
         return Reply(start["status"], received, b"".join(each["body"] for each in rest))

@@ -176,11 +176,11 @@ def _check_content(headers: dict[bytes, bytes]) -> None:
 
 
 def _check_host(headers: dict[bytes, bytes]) -> None:
-    if not _is_ours(headers.get(b"host", b"")):
+    if not is_served(headers.get(b"host", b"")):
         raise Refused("malformed", detail="The header Host names no host that is served here.")
 
 
 @lru_cache(maxsize=256)
-def _is_ours(host: bytes) -> bool:
+def is_served(host: bytes) -> bool:
     domain, _ = split_domain_port(host.decode("latin-1"))
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
