@@ -39,32 +39,37 @@ def read(cursor: Cursor[Any], asked: Sequence[Asked]) -> Book:
     book = Book()
     requests = list(each(asked))
     ledger.read_wallets(cursor, book, {request.player for request in requests})
-    providers = {request.source for request in requests if isinstance(request, (Play, Find))}
+    providers = {request.source for request in requests if _rests_on_provider(request)}
     games = {(bet.source, bet.game) for bet in requests if isinstance(bet, Bet)}
     if providers:
         ledger.read_providers(cursor, book, providers, games)
-    keys = {key for request in requests for key in _keys(request)}
-    if keys:
-        ledger.read_rows(cursor, book, keys, set(_rounds(book, requests)))
+    named = {key for request in requests for key in keys(request)}
+    if named:
+        ledger.read_rows(cursor, book, named, set(_rounds(book, requests)))
     _read_what_was_found(cursor, book, requests)
     return book
 
 
-def _keys(request: Request) -> list[Key]:
+def _rests_on_provider(request: Request) -> bool:
+    """Whether the provider's profile decides it, or the state of its secrets."""
+    return isinstance(request, (Play, Find)) or request.secrets_version is not None
+
+
+def keys(request: Request) -> list[Key]:
     """The references a request spends or names, with the kinds they may have been spent as."""
     if isinstance(request, Find):
         return [(request.source, request.kind, request.reference)]
     if not isinstance(request, Command):
         return []
-    keys: list[Key] = [(request.source, request.kind, request.reference)]
+    named: list[Key] = [(request.source, request.kind, request.reference)]
     if isinstance(request, Rollback):
-        keys.append((request.source, Kind.BET, request.original))
-        keys.append((request.source, Kind.WIN, request.original))
+        named.append((request.source, Kind.BET, request.original))
+        named.append((request.source, Kind.WIN, request.original))
     elif isinstance(request, Win) and request.bet is not None:
-        keys.append((request.source, Kind.BET, request.bet))
+        named.append((request.source, Kind.BET, request.bet))
     elif isinstance(request, (Settle, Release)):
-        keys.append((request.source, Kind.HOLD, request.reference))
-    return keys
+        named.append((request.source, Kind.HOLD, request.reference))
+    return named
 
 
 def _rounds(book: Book, requests: Iterable[Request]) -> Iterator[tuple[int, str]]:
@@ -77,11 +82,11 @@ def _rounds(book: Book, requests: Iterable[Request]) -> Iterator[tuple[int, str]
 
 def _read_what_was_found(cursor: Cursor[Any], book: Book, requests: Iterable[Request]) -> None:
     """A rollback that is looked up is told as its original's state has it."""
-    keys: set[Key] = set()
+    named: set[Key] = set()
     for request in requests:
         if isinstance(request, Find) and request.kind == Kind.ROLLBACK:
             row = book.row(request.source, request.kind, request.reference)
             if row is not None and row.original is not None:
-                keys.update((row.source, kind, row.original) for kind in (Kind.BET, Kind.WIN))
-    if keys:
-        ledger.read_rows(cursor, book, keys)
+                named.update((row.source, kind, row.original) for kind in (Kind.BET, Kind.WIN))
+    if named:
+        ledger.read_rows(cursor, book, named)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import structlog
 from django.conf import settings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from psycopg import errors
 
 from bonus.lifecycle import Bonuses
@@ -40,9 +40,10 @@ from casino_pam.commands import (
     Win,
 )
 from casino_pam.desk import Desk
-from casino_pam.needs import each, read
+from casino_pam.needs import each, keys, read
 from casino_pam.receipts import Receipt, Standing
 from wallet import ledger
+from wallet.book import Book
 from wallet.errors import Busy, Refused
 
 log = structlog.get_logger(__name__)
@@ -68,16 +69,31 @@ VERBS: dict[type[Asked], Callable[[Desk, Any], Receipt | list[Receipt] | Standin
 # Told after every commit that moved a wallet; they must neither raise nor take long.
 after_commit: list[Listener] = []
 
+
+class _RestsOnUnwritten(Exception):
+    """A request was decided by a row of another player's stale wallet."""
+
+
 # Somebody was first, or the lock queue was too long: look again.
 _RACES = (
+    _RestsOnUnwritten,
     errors.UniqueViolation,
     errors.SerializationFailure,
     errors.DeadlockDetected,
     errors.LockNotAvailable,
     errors.QueryCanceled,
 )
+# A batch that lost so often is looked at by halves.
+_WHOLE_ATTEMPTS = 4
 # The connection is gone, or PostgreSQL is: what was sent may or may not stand. Look again.
-_LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
+# Django has names of its own for the same while it connects.
+_LOST = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.InternalError,
+    OperationalError,
+    InterfaceError,
+)
 
 _ISOLATION = settings.DATABASE_ISOLATION.upper()
 # Joins by index in the order given keep the wallets' locks in ascending order (wallet/ledger.py).
@@ -107,6 +123,18 @@ def carry_out(request: Asked) -> Any:
     return outcome
 
 
+def rehearse(request: Asked) -> Outcome:
+    """What would become of the request now; nothing is written, nothing remembered."""
+    try:
+        with _transaction() as cursor:
+            book = read(cursor, [request])
+            return _decide(Desk(book, Bonuses.read(cursor, book)), request)
+    except _LOST as lost:
+        log.warning("teller_lost_database", error=str(lost))
+        connection.close()
+        return Busy("unavailable")
+
+
 def post(asked: Sequence[Asked]) -> list[Outcome]:
     """Post requests in order, in as few transactions as it takes; one outcome for each.
 
@@ -120,20 +148,10 @@ def post(asked: Sequence[Asked]) -> list[Outcome]:
     waiting = list(range(len(asked)))
     attempts = 0
     while waiting := _in_time(asked, waiting, patience):
-        try:
-            found, stale = _attempt([asked[place] for place in waiting])
-        except _RACES:
-            found, stale = [Busy()] * len(waiting), None
-        except _LOST:
-            log.warning("teller_lost_database", exc_info=True)
-            connection.close()
-            found, stale = [Busy("unavailable")] * len(waiting), None
-        except Exception:
-            found, stale = _isolate([asked[place] for place in waiting]), set()
+        found = _try([asked[place] for place in waiting], attempts)
         for place, outcome in zip(waiting, found, strict=True):
             outcomes[place] = outcome
-        if stale is not None:
-            waiting = [place for place in waiting if asked[place].player in stale]
+        waiting = [place for place in waiting if isinstance(outcomes[place], Busy)]
         if waiting:
             attempts += 1
             time.sleep(random.uniform(0, min(0.002 * 2**attempts, 0.05)))  # noqa: S311
@@ -146,20 +164,37 @@ def _in_time(asked: Sequence[Asked], places: list[int], patience: float) -> list
     return [place for place in places if now < min(asked[place].deadline, patience)]
 
 
-def _isolate(asked: Sequence[Asked]) -> list[Outcome]:
-    """A rule was missed or a value cannot be stored: split, so that only the offender suffers."""
-    if len(asked) > 1:
-        middle = len(asked) // 2
-        return [*post(asked[:middle]), *post(asked[middle:])]
-    log.critical("teller_poisoned_command", command=type(asked[0]).__name__, exc_info=True)
-    return [Refused("internal")]
+def _try(asked: Sequence[Asked], attempts: int) -> list[Outcome]:
+    """One look at the requests; ``Busy`` for those that must be looked at again."""
+    try:
+        return _attempt(asked)
+    except _RACES:
+        if attempts < _WHOLE_ATTEMPTS or len(asked) == 1:
+            return [Busy()] * len(asked)
+        # What loses that often may be one request alone: its neighbours shall not wait for it.
+        return _halves(asked)
+    except _LOST as lost:
+        log.warning("teller_lost_database", error=str(lost))
+        connection.close()
+        return [Busy("unavailable")] * len(asked)
+    except Exception:
+        # A rule was missed or a value cannot be stored: only the offender shall suffer.
+        if len(asked) > 1:
+            return _halves(asked)
+        log.critical("teller_poisoned_command", command=type(asked[0]).__name__, exc_info=True)
+        return [Refused("internal")]
 
 
-def _attempt(asked: Sequence[Asked]) -> tuple[list[Outcome], set[str]]:
-    """One transaction; returns the outcomes and the players whose wallets turned out stale.
+def _halves(asked: Sequence[Asked]) -> list[Outcome]:
+    middle = len(asked) // 2
+    return [*post(asked[:middle]), *post(asked[middle:])]
 
-    The outcomes of those players count for nothing, whether they wrote rows or not: they may
-    rest on rows of the same batch that were not written.
+
+def _attempt(asked: Sequence[Asked]) -> list[Outcome]:
+    """One transaction; ``Busy`` is the outcome of every request of a player with a stale wallet.
+
+    Whether such a request wrote rows on another wallet or not, what was decided may rest on rows
+    of the same batch that were not written; what was written is found when it is looked at again.
     """
     with _transaction() as cursor:
         book = read(cursor, asked)
@@ -167,11 +202,29 @@ def _attempt(asked: Sequence[Asked]) -> tuple[list[Outcome], set[str]]:
         desk = Desk(book, bonuses)
         outcomes = [_decide(desk, request) for request in asked]
         stale = ledger.write(cursor, book)
+        _check_others(book, stale, asked)
         bonuses.write(cursor, stale)
     for wallet in stale:
         book.wallets_by_id[wallet].rows.clear()
     _announce(desk)
-    return outcomes, {book.wallets_by_id[wallet].player.code for wallet in stale}
+    again = _players(book, stale)
+    return [Busy() if request.player in again else outcome for request, outcome in zip(asked, outcomes, strict=True)]
+
+
+def _players(book: Book, wallets: Iterable[int]) -> set[str]:
+    return {book.wallets_by_id[wallet].player.code for wallet in wallets}
+
+
+def _check_others(book: Book, stale: set[int], asked: Sequence[Asked]) -> None:
+    """Raise if another player's request may rest on a row of this batch that was not written.
+
+    Players who collide on a reference see each other's rows; then all look again together.
+    """
+    unwritten = {row.key for wallet in stale for row in book.wallets_by_id[wallet].rows}
+    players = _players(book, stale)
+    for request in each(asked) if unwritten else ():
+        if request.player not in players and not unwritten.isdisjoint(keys(request)):
+            raise _RestsOnUnwritten
 
 
 def _decide(desk: Desk, request: Asked) -> Outcome:
@@ -180,6 +233,8 @@ def _decide(desk: Desk, request: Asked) -> Outcome:
             _still_trusted(desk, single)
         return VERBS[type(request)](desk, request)
     except Refused as refusal:
+        if refusal.facts.get("limit") == "balance":
+            log.critical("teller_balance_at_its_bound", player=request.player)
         return refusal
 
 

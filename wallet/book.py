@@ -20,7 +20,7 @@ from wallet.money import MAX_BALANCE
 DIGEST_VERSION: Final = 1
 
 
-class Row(msgspec.Struct, kw_only=False):
+class Row(msgspec.Struct):
     """One ledger row; the fields stand in the order in which they are digested and written."""
 
     id: str
@@ -31,35 +31,35 @@ class Row(msgspec.Struct, kw_only=False):
     status: str
     source: str
     reference: str
-    round: str | None
-    game: str | None
-    amount: int
-    cash_delta: int
-    bonus_delta: int
-    held_delta: int
-    cash_after: int
-    bonus_after: int
-    held_after: int
-    staked_total: int
-    paid_total: int
-    deposited_total: int
-    bonus: str | None
-    contribution: int
-    wagered_after: int | None
-    original: str | None
-    original_kind: str | None
-    closes: str | None
-    win_source: str | None
-    ends_round: bool
-    late: bool
-    captured: bool
-    void_amount: int
-    shortfall: int
-    refusal: str | None
-    actor: str | None
-    reason: str | None
-    digest_version: int
-    created_at: int
+    round: str | None = None
+    game: str | None = None
+    amount: int = 0
+    cash_delta: int = 0
+    bonus_delta: int = 0
+    held_delta: int = 0
+    cash_after: int = 0
+    bonus_after: int = 0
+    held_after: int = 0
+    staked_total: int = 0
+    paid_total: int = 0
+    deposited_total: int = 0
+    bonus: str | None = None
+    contribution: int = 0
+    wagered_after: int | None = None
+    original: str | None = None
+    original_kind: str | None = None
+    closes: str | None = None
+    win_source: str | None = None
+    ends_round: bool = False
+    late: bool = False
+    captured: bool = False
+    void_amount: int = 0
+    shortfall: int = 0
+    refusal: str | None = None
+    actor: str | None = None
+    reason: str | None = None
+    digest_version: int = DIGEST_VERSION
+    created_at: int = 0
 
     @property
     def posted(self) -> bool:
@@ -139,10 +139,6 @@ class OpenWallet(msgspec.Struct):
     seen: int
     rows: list[Row]
 
-    @property
-    def balance(self) -> int:
-        return self.cash + self.bonus
-
     def balances(self) -> dict[str, Any]:
         """The facts a refusal tells about where the wallet stands (minor units)."""
         return {
@@ -166,12 +162,10 @@ class OpenWallet(msgspec.Struct):
         self.cash, self.bonus, self.held = cash, bonus, held
         self._count(row)
         self.version += 1
-        self.newest_at = max(self.newest_at, row.created_at)
+        self.newest_at = row.created_at = max(self.newest_at, row.created_at)
         row.version = self.version
         row.cash_after, row.bonus_after, row.held_after = cash, bonus, held
-        row.staked_total, row.paid_total = self.staked_total, self.paid_total
-        row.deposited_total = self.deposited_total
-        row.created_at = self.newest_at
+        row.staked_total, row.paid_total, row.deposited_total = self.staked_total, self.paid_total, self.deposited_total
         self.rows.append(row)
 
     def _count(self, row: Row) -> None:
@@ -190,8 +184,12 @@ class OpenWallet(msgspec.Struct):
             self.deposited_total += row.cash_delta
 
 
+# What posting a row changes in a wallet.
+_POSTED: Final = ("cash", "bonus", "held", "version", "newest_at", "staked_total", "paid_total", "deposited_total")
+
+
 class Mark(msgspec.Struct):
-    """Where a book stood, to come back to when a batch is refused."""
+    """Where a book stood, to come back to when what was decided is refused after all."""
 
     rows: int
     wallet: OpenWallet
@@ -213,20 +211,23 @@ class Book:
         self.companions: dict[str, list[Row]] = {}
         self.answers: dict[RoundKey, list[Row]] = {}
         self.added: list[Row] = []
+        # Wallets with a row newer than the balances that were read.
+        self.outrun: set[int] = set()
 
-    def wallet(self, player: str, currency: str) -> OpenWallet:
+    def wallets_of(self, player: str) -> dict[str, OpenWallet]:
         if player not in self.players:
             raise Refused("unknown_player", player=player)
-        wallet = self.wallets.get(player, {}).get(currency)
+        return self.wallets.get(player, {})
+
+    def wallet(self, player: str, currency: str) -> OpenWallet:
+        wallet = self.wallets_of(player).get(currency)
         if wallet is None:
             raise Refused("unknown_wallet", player=player, currency=currency)
         return wallet
 
     def first_wallet(self, player: str) -> OpenWallet:
         """The player's first-opened wallet."""
-        if player not in self.players:
-            raise Refused("unknown_player", player=player)
-        wallets = self.wallets.get(player)
+        wallets = self.wallets_of(player)
         if not wallets:
             raise Refused("unknown_wallet", player=player)
         return min(wallets.values(), key=lambda wallet: wallet.id)
@@ -255,6 +256,9 @@ class Book:
         fresh = {row.id: row for row in rows if row.key not in self.rows}
         for row in sorted(fresh.values(), key=lambda row: row.version):
             self._index(row)
+            wallet = self.wallets_by_id.get(row.wallet)
+            if wallet is not None and row.version > wallet.version:
+                self.outrun.add(row.wallet)
 
     def add(self, wallet: OpenWallet, row: Row) -> None:
         wallet.append(row)
@@ -279,7 +283,8 @@ class Book:
         """Forget every row added since ``mark``; all of them belong to the marked wallet."""
         while len(self.added) > mark.rows:
             row = self.added.pop()
-            mark.wallet.rows.pop()
+            taken = mark.wallet.rows.pop()
+            assert taken is row, "a row of another wallet"
             del self.rows[row.key]
             if row.round is not None:
                 self.rounds[(row.wallet, row.source, row.round)].pop()
@@ -289,10 +294,8 @@ class Book:
                 self.answers[(row.wallet, row.source, row.original)].pop()
             if row.command != row.id:
                 self.companions[row.command].pop()
-        for name in ("cash", "bonus", "held", "version", "staked_total", "paid_total"):
+        for name in _POSTED:
             setattr(mark.wallet, name, getattr(mark.copy, name))
-        mark.wallet.deposited_total = mark.copy.deposited_total
-        mark.wallet.newest_at = mark.copy.newest_at
 
 
 class Columns(TypedDict, total=False):
@@ -360,44 +363,36 @@ class Turn:
             self.book.companions[rows[0].id] = rows[1:]
 
     def _add(self, id: str, kind: str, source: str, reference: str, amount: int, columns: Columns) -> Row:
-        get = columns.get
         row = Row(
             id=id,
             command=self.id,
             wallet=self.wallet.id,
             version=0,
             kind=kind,
-            status=get("status", Status.POSTED),
+            status=columns.get("status", Status.POSTED),
             source=source,
             reference=reference,
-            round=get("round"),
-            game=get("game"),
+            round=columns.get("round"),
+            game=columns.get("game"),
             amount=amount,
-            cash_delta=get("cash", 0),
-            bonus_delta=get("bonus_money", 0),
-            held_delta=get("held", 0),
-            cash_after=0,
-            bonus_after=0,
-            held_after=0,
-            staked_total=0,
-            paid_total=0,
-            deposited_total=0,
-            bonus=get("bonus"),
-            contribution=get("contribution", 0),
-            wagered_after=get("wagered_after"),
-            original=get("original"),
-            original_kind=get("original_kind"),
-            closes=get("closes"),
-            win_source=get("win_source"),
-            ends_round=get("ends_round", False),
-            late=get("late", False),
-            captured=get("captured", False),
-            void_amount=get("void_amount", 0),
-            shortfall=get("shortfall", 0),
-            refusal=get("refusal"),
+            cash_delta=columns.get("cash", 0),
+            bonus_delta=columns.get("bonus_money", 0),
+            held_delta=columns.get("held", 0),
+            bonus=columns.get("bonus"),
+            contribution=columns.get("contribution", 0),
+            wagered_after=columns.get("wagered_after"),
+            original=columns.get("original"),
+            original_kind=columns.get("original_kind"),
+            closes=columns.get("closes"),
+            win_source=columns.get("win_source"),
+            ends_round=columns.get("ends_round", False),
+            late=columns.get("late", False),
+            captured=columns.get("captured", False),
+            void_amount=columns.get("void_amount", 0),
+            shortfall=columns.get("shortfall", 0),
+            refusal=columns.get("refusal"),
             actor=self.actor,
-            reason=get("reason"),
-            digest_version=DIGEST_VERSION,
+            reason=columns.get("reason"),
             created_at=self.at,
         )
         self.book.add(self.wallet, row)

@@ -142,17 +142,25 @@ WITH named AS (
         SELECT * FROM wallet_transaction x
         WHERE x.source = n.source AND x.reference = n.reference AND x.kind = n.kind OFFSET 0
     ) t
+), answers AS (
+    SELECT t.* FROM named n
+    CROSS JOIN LATERAL (
+        SELECT * FROM wallet_transaction x
+        WHERE x.wallet_id = n.wallet_id AND x.original = n.reference AND x.kind = 'WIN' OFFSET 0
+    ) t
 ), asked AS (
     SELECT * FROM unnest(%s::bigint[], %s::text[]) AS n(wallet_id, round)
 )
 SELECT {_select("named")} FROM named
+UNION ALL
+SELECT {_select("answers")} FROM answers
 """ + "".join(
     "UNION ALL" + _rows_where(names, condition)
     for names, condition in (
         ("named", "x.closes = n.id AND x.closes IS NOT NULL AND x.status = 'POSTED'"),
+        ("answers", "x.closes = n.id AND x.closes IS NOT NULL AND x.status = 'POSTED'"),
         ("named", "x.command = n.id AND NOT x.command = x.id"),
         ("named", "x.wallet_id = n.wallet_id AND x.round = n.round"),
-        ("named", "x.wallet_id = n.wallet_id AND x.original = n.reference AND x.kind = 'WIN'"),
         ("asked", "x.wallet_id = n.wallet_id AND x.round = n.round"),
     )
 )
@@ -209,6 +217,8 @@ def read_rows(
     rounds: Collection[tuple[int, str]] = (),
 ) -> None:
     """Read the rows spent under ``keys``, what closed them, their companions and their rounds.
+
+    Also the wins that name one of them as their bet, of whatever round, and what closed those.
 
     Must come after ``read_wallets``: a twin that committed before the wallet was read is then
     seen here, and one that commits later makes the wallet stale (DESIGN.md §6).
@@ -289,21 +299,22 @@ def write(cursor: Cursored, book: Book) -> set[int]:
     """Write what was added to the book; returns the ids of stale wallets, left untouched.
 
     A stale wallet is one whose version moved since it was read: somebody was first, and its
-    commands must be decided again. Raises ``IntegrityError`` when a reference was spent by a
-    command on another wallet meanwhile.
+    commands must be decided again. That counts for commands that leave no row as well: a wallet
+    outrun by the rows that were read is stale, though nobody wants to write it. Raises
+    ``IntegrityError`` when a reference was spent by a command on another wallet meanwhile.
     """
     touched = sorted(
-        (wallet for wallet in book.wallets_by_id.values() if wallet.rows),
+        (wallet for wallet in book.wallets_by_id.values() if wallet.rows and wallet.id not in book.outrun),
         key=lambda wallet: wallet.id,
     )
     if not touched:
-        return set()
+        return set(book.outrun)
     lines: dict[int, list[tuple[str, ...]]] = {}
     for wallet in touched:
         lines[wallet.id] = _digested(wallet)
     matched = _update_wallets(cursor, touched)
     _insert_rows(cursor, [line for id in lines if id in matched for line in lines[id]])
-    return {wallet.id for wallet in touched if wallet.id not in matched}
+    return book.outrun.union(wallet.id for wallet in touched if wallet.id not in matched)
 
 
 def _digested(wallet: OpenWallet) -> list[tuple[str, ...]]:
