@@ -8,7 +8,16 @@ from django.core.cache import cache
 from django.db import connection, transaction
 
 EMPTIED_APPS = ("wallet", "bonus")
-EMPTIED_BESIDES = ("auth_user", "auth_group", "django_session", "django_admin_log", "axes_accessattempt")
+EMPTIED_BESIDES = (
+    "auth_user",
+    "auth_user_groups",
+    "auth_user_user_permissions",
+    "auth_group",
+    "auth_group_permissions",
+    "django_session",
+    "django_admin_log",
+    "axes_accessattempt",
+)
 
 
 def tables() -> list[str]:
@@ -24,14 +33,22 @@ def tables() -> list[str]:
 def emptied() -> None:
     """Empty the tables as their owner, who alone may set aside the triggers that guard the ledger.
 
-    pytest-django's own flush would be refused by those triggers, and rightly so.
+    pytest-django's own flush would be refused by those triggers, and rightly so. Deleting a few
+    rows takes milliseconds where TRUNCATE makes new files for every table and index: a third of a
+    second, for every test there is.
     """
-    names = [connection.ops.quote_name(name) for name in tables()]
-    guarded = [name for name in names if name.strip('"').startswith(EMPTIED_APPS)]
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("".join(f"ALTER TABLE {name} DISABLE TRIGGER USER;" for name in guarded))
-        cursor.execute(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE")
-        cursor.execute("".join(f"ALTER TABLE {name} ENABLE TRIGGER USER;" for name in guarded))
+        cursor.execute(" UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in tables()))
+        full = [name for (name,) in cursor.fetchall()]
+        guarded = [name for name in full if name.startswith(EMPTIED_APPS)]
+        commands = [
+            *(f"ALTER TABLE {name} DISABLE TRIGGER USER" for name in guarded),
+            *(f"DELETE FROM {name}" for name in full),
+            # Foreign keys are checked at the end; a table with checks to come cannot be altered.
+            "SET CONSTRAINTS ALL IMMEDIATE",
+            *(f"ALTER TABLE {name} ENABLE TRIGGER USER" for name in guarded),
+        ]
+        cursor.execute(";".join(commands))
     cache.clear()
 
 
