@@ -1,0 +1,105 @@
+"""Players and the wallets they hold: made, read, locked. Never their money.
+
+Locks and exclusion are read by the teller with the wallets of every command, so a change counts
+from its commit on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Prefetch
+
+from casino_pam import commands, teller
+from casino_pam.receipts import Standing
+from wallet.errors import Refused
+from wallet.kinds import CASHIER
+from wallet.models import Currency, Player, Wallet
+
+
+def create(player: str, *, country: str | None, currencies: Sequence[str]) -> Player:
+    """Make a player with these wallets, or nothing at all.
+
+    Raises Refused: ``unknown_currency``, ``already_exists``.
+    """
+    _known(currencies)
+    try:
+        with transaction.atomic():
+            made = Player.objects.create(code=player, country=country)
+            Wallet.objects.bulk_create(Wallet(player=made, currency_id=code) for code in currencies)
+    except IntegrityError:
+        # The name is the only thing here that somebody else can have taken.
+        raise Refused("already_exists", player=player) from None
+    return find(player)
+
+
+def open_wallet(player: str, currency: str) -> Wallet:
+    """Open an empty wallet; a disabled currency refuses bets only, so it may still be held.
+
+    Raises Refused: ``unknown_player``, ``unknown_currency``, ``already_exists``.
+    """
+    holder = find(player)
+    _known([currency])
+    try:
+        with transaction.atomic():
+            made = Wallet.objects.create(player=holder, currency_id=currency)
+    except IntegrityError:
+        raise Refused("already_exists", player=player, currency=currency) from None
+    return made
+
+
+def find(player: str) -> Player:
+    """The player with the wallets, in the order in which they were opened."""
+    wallets = Prefetch("wallets", queryset=Wallet.objects.order_by("id"))
+    found = Player.objects.prefetch_related(wallets).filter(code=player).first()
+    if found is None:
+        raise Refused("unknown_player", player=player)
+    return found
+
+
+def change(player: str, **fields: Any) -> Player:
+    """Set the named fields (locks, ``excluded_until``, ``country``) and no other."""
+    if fields:
+        Player.objects.filter(code=player).update(**fields)
+    return find(player)
+
+
+def wallets(player: str, currency: str | None = None) -> list[Wallet]:
+    """The player's wallets with their currencies in the order of opening, or the one named."""
+    holder = find(player)
+    held = Wallet.objects.filter(player=holder).select_related("player", "currency").order_by("id")
+    if currency is None:
+        return list(held)
+    named = held.filter(currency=currency).first()
+    if named is None:
+        raise Refused("unknown_wallet", player=player, currency=currency)
+    return [named]
+
+
+def standings(player: str) -> list[Standing]:
+    """Where each of the player's wallets stands, read in one posting."""
+    at, until = commands.now(), commands.deadline()
+    found = teller.post(
+        [
+            commands.Balance(source=CASHIER, player=player, currency=wallet.currency_id, at=at, deadline=until)
+            for wallet in wallets(player)
+        ]
+    )
+    for outcome in found:
+        if isinstance(outcome, Refused):
+            raise outcome
+    return [outcome for outcome in found if isinstance(outcome, Standing)]
+
+
+def _known(currencies: Sequence[str]) -> None:
+    found = set(Currency.objects.filter(code__in=currencies).values_list("code", flat=True))
+    for code in currencies:
+        if code not in found:
+            raise Refused("unknown_currency", currency=code)
+
+
+def digits() -> dict[str, int]:
+    """The decimal places of every currency that this casino keeps."""
+    return dict(Currency.objects.values_list("code", "digits"))

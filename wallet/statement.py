@@ -1,0 +1,190 @@
+"""What a wallet's rows say: the statement page by page, a balance of the past, a withdrawal.
+
+A wallet's versions run 1..n without a gap and in the order of time. So a page is a range of
+versions, and an instant is found among them by halving: no index but (wallet, version) is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from wallet.kinds import Kind, Status
+from wallet.models import Transaction, Wallet
+
+PAGE: Final = 100
+# Rows that a page may look through for the few it wants. A page that found fewer than it has room
+# for says where to go on, so that no question about a huge wallet runs into the statement timeout.
+REACH: Final = 100_000
+
+SCOPE: Final = "\x1f"
+_INSTANT: Final = timedelta(microseconds=1)
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows of a statement; ``since`` is within it, ``until`` is not."""
+
+    kind: str | None = None
+    status: str | None = None
+    round: str | None = None
+    reference: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Page(msgspec.Struct):
+    """Rows, newest first, and for each wallet the version below which the next page begins."""
+
+    rows: list[Transaction]
+    below: list[int] | None
+
+
+class _Stretch(msgspec.Struct):
+    """Versions of one wallet, ``low`` and ``top`` outside, and how far down of them a page looks."""
+
+    wallet: Wallet
+    low: int
+    top: int
+    reached: int
+
+    @property
+    def cut(self) -> bool:
+        return self.reached > self.low
+
+
+def page(wallets: Sequence[Wallet], wanted: Wanted, below: Sequence[int] | None = None, size: int = PAGE) -> Page:
+    """One page of the merged statements of one player's wallets.
+
+    ``below`` comes from the page before. A wallet opened since then has only newer rows, and no
+    place in it.
+    """
+    tops = [wallet.version + 1 for wallet in wallets] if below is None else below
+    stretches = [_stretch(wallet, wanted, top) for wallet, top in zip(wallets, tops, strict=False)]
+    found = _newest(stretches, wanted, size + 1)
+    # Rows of one wallet that are older than what was not looked at of another wait for their turn.
+    oldest = max((_time_of(each) for each in stretches if each.cut), default=None)
+    shown = [row for row in found[:size] if oldest is None or row.created_at >= oldest]
+    next_tops = [_next_top(each, found, shown, complete=len(found) <= size) for each in stretches]
+    return Page(shown, next_tops if any(next_tops) else None)
+
+
+def walk(wallets: Sequence[Wallet], wanted: Wanted, size: int) -> Iterator[list[Transaction]]:
+    """The whole of it, in pages. Each is a query of its own: a slow reader keeps nothing open."""
+    below: list[int] | None = None
+    while True:
+        found = page(wallets, wanted, below, size)
+        yield found.rows
+        if found.below is None:
+            return
+        below = found.below
+
+
+def version_at(wallet: Wallet, instant: datetime) -> int:
+    """The version that the wallet had at the instant: its newest row not younger than that; 0 for none."""
+    with connection.cursor() as cursor:
+        cursor.execute(_VERSION_AT, [wallet.version, instant, instant, wallet.id])
+        (version,) = cursor.fetchone()
+    return int(version)
+
+
+def row_at(wallet: Wallet, instant: datetime) -> Transaction | None:
+    """The row whose balances after it the wallet had at the instant; None if it had no row yet."""
+    return Transaction.objects.filter(wallet=wallet, version=version_at(wallet, instant)).first()
+
+
+def withdrawal(source: str, reference: str) -> tuple[Transaction, Transaction | None] | None:
+    """A hold and the row that settled or released it."""
+    holds = Transaction.objects.select_related("wallet__player", "wallet__currency")
+    hold = holds.filter(source=source, kind=Kind.HOLD, reference=reference).first()
+    if hold is None:
+        return None
+    return hold, Transaction.objects.filter(closes=hold.id, status=Status.POSTED).first()
+
+
+_VERSION_AT: Final = """
+WITH RECURSIVE search(low, high) AS (
+    SELECT 0::bigint, %s::bigint
+    UNION ALL
+    SELECT CASE WHEN t.created_at <= %s THEN t.version ELSE search.low END,
+           CASE WHEN t.created_at <= %s THEN search.high ELSE t.version - 1 END
+    FROM search
+    JOIN wallet_transaction t ON t.wallet_id = %s AND t.version = (search.low + search.high + 1) / 2
+    WHERE search.low < search.high
+)
+SELECT max(low) FROM search
+"""
+
+# Few sources, each found by one step down the index on (source, reference, kind).
+_SOURCES: Final = """
+WITH RECURSIVE known(source) AS (
+    SELECT min(source) FROM wallet_transaction
+    UNION ALL
+    SELECT (SELECT min(t.source) FROM wallet_transaction t WHERE t.source > known.source)
+    FROM known WHERE known.source IS NOT NULL
+)
+SELECT source FROM known WHERE source IS NOT NULL
+"""
+
+
+def _stretch(wallet: Wallet, wanted: Wanted, top: int) -> _Stretch:
+    low, top = 0, min(top, wallet.version + 1)
+    if wanted.since is not None:
+        low = version_at(wallet, wanted.since - _INSTANT)
+    if wanted.until is not None:
+        top = min(top, version_at(wallet, wanted.until - _INSTANT) + 1)
+    # Rounds and references have an index that leads to their few rows, however far down.
+    indexed = wanted.round is not None or wanted.reference is not None
+    return _Stretch(wallet, low, top, low if indexed else max(low, top - 1 - REACH))
+
+
+def _newest(stretches: Sequence[_Stretch], wanted: Wanted, most: int) -> list[Transaction]:
+    """The newest rows of all the stretches together."""
+    matching = _matching([each.wallet for each in stretches], wanted)
+    parts = [
+        Transaction.objects.filter(matching, wallet=each.wallet, version__gt=each.reached, version__lt=each.top)
+        .defer("digest")
+        .order_by("-version")[:most]
+        for each in stretches
+        if each.top - each.reached > 1
+    ]
+    if not parts:
+        return []
+    if len(parts) == 1:
+        return list(parts[0])
+    merged: QuerySet[Transaction, Any] = parts[0].union(*parts[1:], all=True)
+    return list(merged.order_by("-created_at", "-wallet_id", "-version")[:most])
+
+
+def _time_of(stretch: _Stretch) -> datetime:
+    """The time of the oldest row that was looked at."""
+    rows = Transaction.objects.filter(wallet=stretch.wallet, version=stretch.reached + 1)
+    return rows.values_list("created_at", flat=True).get()
+
+
+def _next_top(stretch: _Stretch, found: list[Transaction], shown: list[Transaction], *, complete: bool) -> int:
+    """Where the next page goes on in this wallet; 0 where nothing is left of it."""
+    versions = [row.version for row in found if row.wallet_id == stretch.wallet.id]
+    taken = [row.version for row in shown if row.wallet_id == stretch.wallet.id]
+    if not complete or len(taken) < len(versions):
+        return min(taken, default=stretch.top)
+    return stretch.reached + 1 if stretch.cut else 0
+
+
+def _matching(wallets: Sequence[Wallet], wanted: Wanted) -> Q:
+    matching = Q()
+    for name in ("kind", "status", "round"):
+        value = getattr(wanted, name)
+        if value is not None:
+            matching &= Q(**{name: value})
+    if wanted.reference is not None:
+        with connection.cursor() as cursor:
+            cursor.execute(_SOURCES)
+            sources = [record[0] for record in cursor.fetchall()]
+        scoped = [f"{wallet.player.code}{SCOPE}{wanted.reference}" for wallet in wallets[:1]]
+        matching &= Q(source__in=sources, reference__in=[wanted.reference, *scoped])
+    return matching
