@@ -17,8 +17,10 @@ django = get_asgi_application()
 # Imported once Django is set up: both know its models.
 from casino_pam.drainer import drainer  # noqa: E402
 from casino_pam.game_door.app import PREFIX, GameDoor  # noqa: E402
+from casino_pam.rest import front  # noqa: E402
 
 game_door = GameDoor(drainer)
+rest_door = front.Front(django)
 static_files = ServeStaticASGI(django, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL)
 
 
@@ -45,6 +47,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": 1008, "reason": "not found"})
     elif scope["path"].startswith(PREFIX):
         await game_door(scope, receive, send)
+    elif scope["path"].startswith(front.PREFIX):
+        await rest_door(scope, receive, send)
     elif scope["path"].startswith(settings.STATIC_URL):
         await static_files(scope, receive, send)
     else:

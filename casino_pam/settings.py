@@ -178,8 +178,26 @@ TEMPLATES = [
     },
 ]
 
+# A view that says nothing is closed to everybody; casino_pam/rest/door.py is what its views share.
 REST_FRAMEWORK = {
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_AUTHENTICATION_CLASSES": ["casino_pam.rest.callers.Credentials"],
+    "DEFAULT_PERMISSION_CLASSES": ["casino_pam.rest.callers.MayDo"],
+    "DEFAULT_THROTTLE_CLASSES": ["casino_pam.rest.throttling.PerKey"],
+    "DEFAULT_PARSER_CLASSES": ["casino_pam.rest.bodies.StrictJson"],
+    "DEFAULT_RENDERER_CLASSES": ["casino_pam.rest.bodies.PlainJson"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "casino_pam.rest.bodies.OneType",
+    "DEFAULT_SCHEMA_CLASS": "casino_pam.rest.described.HouseSchema",
+    "EXCEPTION_HANDLER": "casino_pam.rest.errors.handler",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Casino PAM",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/(v1|game)/",
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "docExpansion": "none"},
+    "POSTPROCESSING_HOOKS": ["casino_pam.rest.schema.completed"],
 }
 
 # --- PostgreSQL: the only truth ---------------------------------------------------------------------------------------

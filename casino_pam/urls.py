@@ -1,14 +1,24 @@
 """Every HTTP route on one page."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django_prometheus.exports import ExportToDjangoView
 
 from casino_pam import health
+from casino_pam.rest import schema
 
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", ExportToDjangoView),
     path("admin/", admin.site.urls),
+    path("api/v1/", include("casino_pam.rest.urls")),
+    path("api/schema/", schema.Schema.as_view(), name="schema"),
+    path("api/docs/", schema.Docs.as_view()),
 ]
+
+# Below /api/ as problem+json, elsewhere as Django's own pages.
+handler400 = "casino_pam.rest.errors.bad_request"
+handler403 = "casino_pam.rest.errors.permission_denied"
+handler404 = "casino_pam.rest.errors.page_not_found"
+handler500 = "casino_pam.rest.errors.server_error"

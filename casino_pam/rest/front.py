@@ -1,0 +1,120 @@
+"""What stands before Django on the paths of the REST door.
+
+Django's ASGI handler spools a body of any length to disk, and breaks on a query or a media type
+that it cannot decode. Both are settled here, before a thread or a connection is spent on them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from uuid_utils import uuid7
+
+from casino_pam import problems
+from casino_pam.rest.bodies import MAX_BODY
+from wallet.errors import Refused
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[Any], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+PREFIX: Final = "/api/v1/"
+
+_request_id_shape = re.compile(rb"[A-Za-z0-9._:-]{1,64}").fullmatch
+_length_shape = re.compile(rb"[0-9]{1,18}").fullmatch
+
+
+class Front:
+    """Hands whole, bounded requests on to Django and answers the others itself."""
+
+    def __init__(self, django: Application) -> None:
+        self._django = django
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = _request_id(scope)
+        try:
+            _check_query(scope)
+            body = await _body(scope, receive)
+        except Refused as refusal:
+            await _answer(send, refusal, request_id)
+            return
+        if body is not None:
+            await self._django(_plain(scope, body, request_id), _again(body, receive), send)
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes | None:
+    """The whole body; None if the client left before its end."""
+    said = _header(scope, b"content-length") or b""
+    if _length_shape(said) and int(said) > MAX_BODY:
+        raise _too_large()
+    return await _read(receive)
+
+
+def _too_large() -> Refused:
+    return Refused("too_large", limit_bytes=MAX_BODY)
+
+
+async def _read(receive: Receive) -> bytes | None:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += bytes(message.get("body", b""))
+        if len(body) > MAX_BODY:
+            raise _too_large()
+        if not message.get("more_body", False):
+            return body
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """What Django receives: the body at once, then whatever still comes."""
+    handed_over = False
+
+    async def replay() -> dict[str, Any]:
+        nonlocal handed_over
+        if handed_over:
+            return await receive()
+        handed_over = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def _plain(scope: Scope, body: bytes, request_id: str) -> Scope:
+    """The scope with a length for every body, a media type without parameters, and our request id."""
+    replaced = (b"content-length", b"content-type", b"x-request-id")
+    headers = [(name, value) for name, value in scope["headers"] if name not in replaced]
+    types = [value.partition(b";")[0].strip() for name, value in scope["headers"] if name == b"content-type"]
+    if types:
+        headers.append((b"content-type", b",".join(types)))
+    headers += [(b"content-length", str(len(body)).encode()), (b"x-request-id", request_id.encode())]
+    return {**scope, "headers": headers}
+
+
+def _check_query(scope: Scope) -> None:
+    try:
+        scope["query_string"].decode()
+    except UnicodeDecodeError:
+        raise Refused("malformed", detail="The query is not valid UTF-8.") from None
+
+
+def _request_id(scope: Scope) -> str:
+    """The client's own, so that its logs and ours can be laid side by side, if it is a plain word."""
+    given = _header(scope, b"x-request-id")
+    return given.decode() if given is not None and _request_id_shape(given) else str(uuid7())
+
+
+def _header(scope: Scope, wanted: bytes) -> bytes | None:
+    return next((value for name, value in scope["headers"] if name == wanted), None)
+
+
+async def _answer(send: Send, refusal: Refused, request_id: str) -> None:
+    named = {**problems.headers(refusal.status), "X-Request-ID": request_id, "Connection": "close"}
+    headers = [(name.lower().encode(), value.encode()) for name, value in named.items()]
+    body = problems.body(refusal, request_id)
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,279 @@
+"""The shapes of requests and answers, for the OpenAPI document.
+
+Requests are read by ``casino_pam.fields`` and answers written by ``casino_pam.rest.shown``: nothing
+here validates. The tests hold every answer against these shapes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from rest_framework.serializers import (
+    BooleanField,
+    CharField,
+    ChoiceField,
+    DateTimeField,
+    DictField,
+    IntegerField,
+    ListField,
+    RegexField,
+    Serializer,
+    UUIDField,
+)
+
+from wallet.errors import STATUS
+from wallet.kinds import KINDS, STATUSES, WIN_SOURCES
+
+LONGEST_REASON: Final = 500
+
+_AMOUNT: Final = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$"
+_SIGNED: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
+_NAME: Final = r"^[!-~]([ -~]*[!-~])?$"
+
+
+def money_text(**more: Any) -> RegexField:
+    return RegexField(_AMOUNT, **{"help_text": "Decimal string, at most the currency's digits.", **more})
+
+
+def signed_text(**more: Any) -> RegexField:
+    return RegexField(_SIGNED, **{"help_text": "Decimal string, negative where money leaves.", **more})
+
+
+def name_text(**more: Any) -> RegexField:
+    return RegexField(_NAME, max_length=128, **more)
+
+
+def currency_text(**more: Any) -> RegexField:
+    return RegexField(r"^[A-Z][A-Z0-9_]{2,31}$", **more)
+
+
+def words(*allowed: str, **more: Any) -> ChoiceField:
+    return ChoiceField(choices=list(allowed), **more)
+
+
+# --- problems --------------------------------------------------------------------------------
+
+
+class Problem(Serializer[Any]):
+    """RFC 9457. Beside these members a problem has named facts, such as `field` or `differing`."""
+
+    type = CharField()
+    title = CharField()
+    status = IntegerField()
+    detail = CharField()
+    code = words(*STATUS)
+    retry = BooleanField(help_text="Whether the very same request may be sent again.")
+    request_id = CharField()
+
+
+# --- players and wallets ---------------------------------------------------------------------
+
+
+class Locks(Serializer[Any]):
+    bet = BooleanField()
+    deposit = BooleanField()
+    withdraw = BooleanField()
+
+
+class SomeLocks(Serializer[Any]):
+    bet = BooleanField(required=False)
+    deposit = BooleanField(required=False)
+    withdraw = BooleanField(required=False)
+
+
+class NewPlayer(Serializer[Any]):
+    player = name_text()
+    country = RegexField(r"^[A-Z]{2}$", required=False)
+    wallets = ListField(child=currency_text(), required=False, max_length=100)
+
+
+class PlayerChanges(Serializer[Any]):
+    locks = SomeLocks(required=False)
+    excluded_until = DateTimeField(required=False, allow_null=True, help_text="UTC; null lifts the exclusion.")
+    country = RegexField(r"^[A-Z]{2}$", required=False)
+
+
+class Player(Serializer[Any]):
+    player = name_text()
+    country = CharField(allow_null=True)
+    locks = Locks()
+    excluded_until = DateTimeField(allow_null=True)
+    wallets = ListField(child=currency_text())
+
+
+class NewWallet(Serializer[Any]):
+    currency = currency_text()
+
+
+class Wagering(Serializer[Any]):
+    bonus = UUIDField()
+    wagered = money_text()
+    required = money_text()  # type: ignore[assignment]
+    percent = IntegerField(min_value=0, max_value=100)
+    status = CharField()
+
+
+class Wallet(Serializer[Any]):
+    player = name_text()
+    currency = currency_text()
+    balance = money_text(help_text="cash + bonus")
+    cash = money_text()
+    bonus = money_text()
+    held = money_text()
+    version = IntegerField(min_value=0)
+    wagering = Wagering(allow_null=True)
+
+
+class Wallets(Serializer[Any]):
+    results = Wallet(many=True)
+    next = CharField(allow_null=True)
+
+
+class Token(Serializer[Any]):
+    token = CharField()
+    expires_at = DateTimeField()
+
+
+# --- statements ------------------------------------------------------------------------------
+
+
+class Entry(Serializer[Any]):
+    transaction = UUIDField()
+    command = UUIDField(help_text="The row that spent the caller's reference; one command may leave several.")
+    kind = words(*(kind.lower() for kind in KINDS))
+    status = words(*(status.lower() for status in STATUSES))
+    source = CharField()  # type: ignore[assignment]
+    reference = CharField()
+    round = CharField(allow_null=True)
+    game = CharField(allow_null=True)
+    currency = currency_text()
+    amount = signed_text()
+    cash_delta = signed_text()
+    bonus_delta = signed_text()
+    held_delta = signed_text()
+    cash = money_text(help_text="After this row.")
+    bonus = money_text(help_text="After this row.")
+    held = money_text(help_text="After this row.")
+    version = IntegerField(min_value=1)
+    refusal = CharField(allow_null=True)
+    created_at = DateTimeField()
+
+
+class Entries(Serializer[Any]):
+    results = Entry(many=True)
+    next = CharField(allow_null=True, help_text="The cursor of the next page; null on the last.")
+
+
+class FeedEntry(Entry):
+    player = name_text()
+    original = CharField(allow_null=True)
+    original_kind = CharField(allow_null=True)
+    closes = UUIDField(allow_null=True)
+    win_source = CharField(allow_null=True)
+    end_round = BooleanField()
+    late = BooleanField()
+    captured = BooleanField()
+    voided = money_text()
+    shortfall = money_text()
+    bonus_id = UUIDField(allow_null=True)
+    actor = CharField(allow_null=True)
+    reason = CharField(allow_null=True)
+
+
+class FeedPage(Serializer[Any]):
+    results = FeedEntry(many=True)
+    next = UUIDField(help_text="Ask with it again, now or later; it is never null.")
+
+
+# --- commands --------------------------------------------------------------------------------
+
+
+class Receipt(Serializer[Any]):
+    transaction = UUIDField()
+    kind = words(*(kind.lower() for kind in KINDS))
+    status = words("posted", "void")
+    reference = name_text()
+    currency = currency_text()
+    amount = signed_text()
+    balance = money_text(help_text="cash + bonus, after the command's last row.")
+    cash = money_text()
+    bonus = money_text()
+    version = IntegerField(min_value=1)
+    replayed = BooleanField()
+    wagering = Wagering(allow_null=True)
+    late = BooleanField(required=False)
+    shortfall = money_text(required=False)
+    voided = money_text(required=False)
+
+
+class Asked(Serializer[Any]):
+    player = name_text()
+    currency = currency_text()
+    reference = name_text(help_text="Spent once, for ever; a repeat answers as the first time.")
+    amount = money_text()
+
+
+class DepositAsked(Asked):
+    offer = name_text(required=False)
+    captured = BooleanField(required=False, help_text="The gateway already took the money: the gates are skipped.")
+
+
+class DepositReceipt(Receipt):
+    granted = DictField(allow_null=True)
+    grant_refusal = CharField(allow_null=True)
+
+
+class DepositChecked(Serializer[Any]):
+    refusal = CharField(allow_null=True)
+    grant_refusal = CharField(allow_null=True)
+
+
+class WithdrawalReceipt(Receipt):
+    held = money_text()
+
+
+class Withdrawal(Serializer[Any]):
+    reference = name_text()
+    player = name_text()
+    currency = currency_text()
+    amount = money_text()
+    status = words("held", "settled", "released", "refused")
+    transaction = UUIDField()
+    refusal = CharField(allow_null=True)
+    created_at = DateTimeField()
+    ended_at = DateTimeField(allow_null=True)
+
+
+class AdjustmentAsked(Asked):
+    amount = signed_text()
+    reason = RegexField(r"^.+$", max_length=LONGEST_REASON, help_text="For the auditor, on one line.")
+
+
+class AdjustmentWaits(Serializer[Any]):
+    status = words("pending", "rejected")
+    id = UUIDField()
+
+
+class Bet(Asked):
+    round = name_text()
+    game = name_text()
+    end_round = BooleanField(required=False)
+
+
+class Win(Asked):
+    round = name_text(required=False, help_text="Optional for jackpots and promotions only.")
+    game = name_text(required=False, help_text="Optional for jackpots and promotions only.")
+    bet = name_text(required=False)
+    source = words(*WIN_SOURCES, required=False)  # type: ignore[assignment]
+    end_round = BooleanField(required=False)
+
+
+class Rollback(Serializer[Any]):
+    player = name_text()
+    reference = name_text()
+    original = name_text()
+    original_kind = words("bet", "win", required=False)
+    currency = currency_text(required=False)
+    round = name_text(required=False)
+    game = name_text(required=False)
+    amount = money_text(required=False)

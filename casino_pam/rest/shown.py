@@ -1,0 +1,125 @@
+"""Players, wallets and rows as the REST door shows them; money as decimal strings."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from casino_pam.game_door import answers
+from casino_pam.receipts import Receipt, Standing
+from wallet.models import Player, Transaction, Wallet
+from wallet.money import show
+
+
+def instant(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def player(it: Player) -> dict[str, Any]:
+    return {
+        "player": it.code,
+        "country": it.country,
+        "locks": {"bet": it.bet_locked, "deposit": it.deposit_locked, "withdraw": it.withdraw_locked},
+        "excluded_until": None if it.excluded_until is None else instant(it.excluded_until),
+        "wallets": [wallet.currency_id for wallet in it.wallets.all()],
+    }
+
+
+def standing(it: Standing) -> dict[str, Any]:
+    """A wallet as it stands."""
+    return {"player": it.player, **answers.standing(it), "held": show(it.held, it.digits)}
+
+
+def past(wallet: Wallet, row: Transaction | None) -> dict[str, Any]:
+    """A wallet as ``row`` left it; what was wagered then is not kept by the wallet."""
+    return standing(
+        Standing(
+            player=wallet.player.code,
+            currency=wallet.currency_id,
+            digits=wallet.currency.digits,
+            cash=0 if row is None else row.cash_after,
+            bonus=0 if row is None else row.bonus_after,
+            held=0 if row is None else row.held_after,
+            version=0 if row is None else row.version,
+        )
+    )
+
+
+def entry(row: Transaction, wallet: Wallet) -> dict[str, Any]:
+    """A row of a statement."""
+    digits = wallet.currency.digits
+    return {
+        "transaction": str(row.id),
+        "command": str(row.command),
+        "kind": row.kind.lower(),
+        "status": row.status.lower(),
+        "source": row.source,
+        "reference": answers.own_reference(row.reference),
+        "round": row.round,
+        "game": row.game,
+        "currency": wallet.currency_id,
+        "amount": show(row.amount, digits),
+        "cash_delta": show(row.cash_delta, digits),
+        "bonus_delta": show(row.bonus_delta, digits),
+        "held_delta": show(row.held_delta, digits),
+        "cash": show(row.cash_after, digits),
+        "bonus": show(row.bonus_after, digits),
+        "held": show(row.held_after, digits),
+        "version": row.version,
+        "refusal": row.refusal,
+        "created_at": instant(row.created_at),
+    }
+
+
+def feed_entry(row: Transaction) -> dict[str, Any]:
+    """A row of the house: a statement's row and all that a warehouse may ask of it."""
+    digits = row.wallet.currency.digits
+    return {
+        "player": row.wallet.player.code,
+        **entry(row, row.wallet),
+        "original": None if row.original is None else answers.own_reference(row.original),
+        "original_kind": None if row.original_kind is None else row.original_kind.lower(),
+        "closes": None if row.closes is None else str(row.closes),
+        "win_source": row.win_source,
+        "end_round": row.ends_round,
+        "late": row.late,
+        "captured": row.captured,
+        "voided": show(row.void_amount, digits),
+        "shortfall": show(row.shortfall, digits),
+        "bonus_id": None if row.bonus is None else str(row.bonus),
+        "actor": row.actor,
+        "reason": row.reason,
+    }
+
+
+def withdrawal_receipt(it: Receipt) -> dict[str, Any]:
+    return {**answers.receipt(it), "held": show(it.held, it.digits)}
+
+
+def deposit_receipt(it: Receipt) -> dict[str, Any]:
+    """With what became of the offer that the deposit named."""
+    facts = {name: it.facts.get(name) for name in ("granted", "grant_refusal")}
+    return {**answers.receipt(it), **facts}
+
+
+def withdrawal(hold: Transaction, end: Transaction | None) -> dict[str, Any]:
+    wallet = hold.wallet
+    return {
+        "reference": answers.own_reference(hold.reference),
+        "player": wallet.player.code,
+        "currency": wallet.currency_id,
+        "amount": show(hold.amount, wallet.currency.digits),
+        "status": _withdrawal_status(hold, end),
+        "transaction": str(hold.id),
+        "refusal": hold.refusal,
+        "created_at": instant(hold.created_at),
+        "ended_at": None if end is None else instant(end.created_at),
+    }
+
+
+def _withdrawal_status(hold: Transaction, end: Transaction | None) -> str:
+    if hold.refusal is not None:
+        return "refused"
+    if end is None:
+        return "held"
+    return {"SETTLE": "settled", "RELEASE": "released"}[end.kind]
