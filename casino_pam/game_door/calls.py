@@ -10,7 +10,7 @@ import msgspec
 from casino_pam import commands
 from casino_pam.commands import Asked, Batch
 from casino_pam.drainer import Drainer
-from casino_pam.fields import Body
+from casino_pam.fields import Body, InvalidField
 from casino_pam.game_door import answers
 from casino_pam.game_door.signing import Unauthenticated
 from casino_pam.game_door.wire import Reader
@@ -134,8 +134,15 @@ async def _bulk(visit: Visit, body: Body) -> dict[str, Any]:
     if untaken and len(untaken) == len(outcomes):
         raise untaken[0]
     arriving = iter(outcomes)
-    results = [each if isinstance(each, Refused) else next(arriving) for each in read]
+    results = [
+        each if isinstance(each, Refused) else _in_its_place(place, next(arriving)) for place, each in enumerate(read)
+    ]
     return {"results": [answers.answer(each, visit.request_id) for each in results]}
+
+
+def _in_its_place(place: int, outcome: Outcome) -> Outcome:
+    """What only the profile makes malformed is told like what the reader found."""
+    return outcome.inside(f"operations[{place}]") if isinstance(outcome, InvalidField) else outcome
 
 
 CALLS: Final = (
