@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
+from asgiref.sync import async_to_sync
 from django.test import Client
 
 from casino_pam import tokens
@@ -26,6 +27,10 @@ class Reply(msgspec.Struct, frozen=True):
 
     def __getitem__(self, name: str) -> Any:
         return self.body[name]
+
+
+async def whole(answer: Any) -> bytes:
+    return b"".join([piece async for piece in answer])
 
 
 class Caller:
@@ -54,7 +59,7 @@ class Caller:
         kind = named.pop("Content-Type", "")
         where = path if path.startswith("/") else BASE + path
         answer = self._client.generic(method, where, raw, content_type=kind, headers=named, secure=True)
-        content = answer.getvalue()
+        content = async_to_sync(whole)(answer) if answer.streaming else answer.content
         is_json = "json" in answer.headers.get("Content-Type", "")
         return Reply(answer.status_code, dict(answer.headers), json.loads(content) if is_json else content.decode())
 

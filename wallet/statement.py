@@ -7,7 +7,7 @@ versions, and an instant is found among them by halving: no index but (wallet, v
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -23,7 +23,6 @@ PAGE: Final = 100
 REACH: Final = 100_000
 
 SCOPE: Final = "\x1f"
-_INSTANT: Final = timedelta(microseconds=1)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,9 +84,18 @@ def walk(wallets: Sequence[Wallet], wanted: Wanted, size: int) -> Iterator[list[
 
 
 def version_at(wallet: Wallet, instant: datetime) -> int:
-    """The version that the wallet had at the instant: its newest row not younger than that; 0 for none."""
+    """The version that the wallet had at the instant; 0 before its first row."""
+    return _version(wallet, instant, _NOT_AFTER)
+
+
+def version_before(wallet: Wallet, instant: datetime) -> int:
+    """The version of the newest row that is older than the instant; 0 for none."""
+    return _version(wallet, instant, _BEFORE)
+
+
+def _version(wallet: Wallet, instant: datetime, query: str) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(_VERSION_AT, [wallet.version, instant, instant, wallet.id])
+        cursor.execute(query, [wallet.version, instant, instant, wallet.id])
         (version,) = cursor.fetchone()
     return int(version)
 
@@ -106,18 +114,24 @@ def withdrawal(source: str, reference: str) -> tuple[Transaction, Transaction | 
     return hold, Transaction.objects.filter(closes=hold.id, status=Status.POSTED).first()
 
 
-_VERSION_AT: Final = """
+def _halving(comparison: str) -> str:
+    """The highest version whose time compares so with an instant, in some twenty steps for a million."""
+    return f"""
 WITH RECURSIVE search(low, high) AS (
     SELECT 0::bigint, %s::bigint
     UNION ALL
-    SELECT CASE WHEN t.created_at <= %s THEN t.version ELSE search.low END,
-           CASE WHEN t.created_at <= %s THEN search.high ELSE t.version - 1 END
+    SELECT CASE WHEN t.created_at {comparison} %s THEN t.version ELSE search.low END,
+           CASE WHEN t.created_at {comparison} %s THEN search.high ELSE t.version - 1 END
     FROM search
     JOIN wallet_transaction t ON t.wallet_id = %s AND t.version = (search.low + search.high + 1) / 2
     WHERE search.low < search.high
 )
 SELECT max(low) FROM search
 """
+
+
+_NOT_AFTER: Final = _halving("<=")
+_BEFORE: Final = _halving("<")
 
 # Few sources, each found by one step down the index on (source, reference, kind).
 _SOURCES: Final = """
@@ -134,9 +148,9 @@ SELECT source FROM known WHERE source IS NOT NULL
 def _stretch(wallet: Wallet, wanted: Wanted, top: int) -> _Stretch:
     low, top = 0, min(top, wallet.version + 1)
     if wanted.since is not None:
-        low = version_at(wallet, wanted.since - _INSTANT)
+        low = version_before(wallet, wanted.since)
     if wanted.until is not None:
-        top = min(top, version_at(wallet, wanted.until - _INSTANT) + 1)
+        top = min(top, version_before(wallet, wanted.until) + 1)
     # Rounds and references have an index that leads to their few rows, however far down.
     indexed = wanted.round is not None or wanted.reference is not None
     return _Stretch(wallet, low, top, low if indexed else max(low, top - 1 - REACH))
