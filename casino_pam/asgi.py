@@ -17,6 +17,8 @@ django = get_asgi_application()
 # Imported once Django is set up: both know its models.
 from casino_pam.drainer import drainer  # noqa: E402
 from casino_pam.game_door.app import PREFIX, GameDoor  # noqa: E402
+from casino_pam.live.consumer import PATH, player_socket  # noqa: E402
+from casino_pam.live.hub import hub  # noqa: E402
 from casino_pam.rest import front  # noqa: E402
 
 game_door = GameDoor(drainer)
@@ -34,6 +36,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
         if message["type"] == "lifespan.shutdown":
             # Calls are answered by now or were given up; what was accepted is posted all the same.
             await drainer.stop()
+            await hub.stop()
             await send({"type": "lifespan.shutdown.complete"})
             return
 
@@ -42,6 +45,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Lead a request to its door."""
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
+    elif scope["type"] == "websocket" and scope["path"] == PATH:
+        await player_socket(scope, receive, send)
     elif scope["type"] == "websocket":
         # Before acceptance this is a plain 403.
         await send({"type": "websocket.close", "code": 1008, "reason": "not found"})
