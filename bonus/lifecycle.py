@@ -1,66 +1,212 @@
-"""The life of a bonus, in memory beside the open book of one posting."""
+"""The state machine of a bonus (bonus/states.py): what ends it, what follows, who comes next.
+
+Pure: everything is decided on the open book of one posting. Each arrow that moves money posts
+one row whose source is ``bonus`` and whose reference is the bonus's id, so the ledger's own key
+allows each once per bonus.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Final
 
-import msgspec
-from psycopg import Cursor
+from bonus import rules
+from bonus.book import Bonuses, OpenBonus
+from bonus.states import State
+from wallet.book import Book, Row, Turn
+from wallet.kinds import BONUS, Kind
 
-from wallet.book import Book, Columns, OpenWallet, Row, Turn
-from wallet.errors import Refused
+DAY: Final = 86_400_000_000
+
+# Rows that may settle a stake, so that a bonus without money left has nothing more to come.
+SETTLING: Final = (Kind.WIN, Kind.ROLLBACK, Kind.END_ROUND)
 
 
-class BonusMark(msgspec.Struct):
-    wallet: int
+# --- before and after every command ------------------------------------------------------------
 
 
-class Bonuses:
-    """The bonuses that one posting has read, and what became of them."""
+def expire_due(bonuses: Bonuses, turn: Turn) -> None:
+    """End what ran out of time before the command was received; an excluded player waits for nothing."""
+    known = bonuses.of_wallet.get(turn.wallet.id)
+    if not known:
+        return
+    excluded = turn.wallet.player.excluded(turn.at)
+    for bonus in known:
+        if bonus.due(turn.at):
+            if bonus.status == State.ACTIVE:
+                _take_money(turn, Kind.EXPIRE, bonus)
+            _end(bonuses, turn, bonus, State.EXPIRED, "ran out of time")
+        elif excluded and bonus.waiting:
+            cancel(bonuses, turn, bonus, "the player is excluded")
 
-    @classmethod
-    def read(cls, cursor: Cursor[Any], book: Book) -> Bonuses:
-        """Read the live bonuses of the book's wallets, and those its rows name."""
-        return cls()
 
-    def write(self, cursor: Cursor[Any], stale: set[int]) -> None:
-        """Write what became of the bonuses, those of stale wallets apart."""
+def settle(bonuses: Bonuses, turn: Turn, *, tending: bool = False) -> None:
+    """Draw the consequences of the command: convert, deplete, start the next.
 
-    def expire_due(self, turn: Turn) -> None:
-        """End the wallet's bonus if its time ran out before the command was received."""
+    ``tending``: there is no command but the job's look at the wallet, so that age alone may have
+    settled a stake.
+    """
+    if not bonuses.of_wallet.get(turn.wallet.id):
+        return
+    active = bonuses.active(turn.wallet.id)
+    if active is not None:
+        if active.complete:
+            _complete(bonuses, turn, active)
+        elif (tending or _may_settle(turn.named_row)) and _depleted(bonuses, turn, active):
+            _deplete(bonuses, turn, active)
+    if bonuses.active(turn.wallet.id) is None and not turn.wallet.player.excluded(turn.at):
+        _start_next(bonuses, turn)
 
-    def settle(self, turn: Turn) -> None:
-        """Draw the consequences of the command's rows: convert, deplete, start the next."""
 
-    def stake(self, turn: Turn, provider: str, game: str, amount: int) -> Columns:
-        """Split a stake between the balances and count it; raises ``Refused``."""
-        if amount > turn.wallet.cash:
-            raise Refused("insufficient_funds")
-        return {"cash": -amount}
+def _start_next(bonuses: Bonuses, turn: Turn) -> None:
+    """Give the free slot to the bonus that has queued longest; one that asks for nothing frees it at once."""
+    for bonus in bonuses.oldest(turn.wallet.id, State.QUEUED):
+        activate(bonuses, turn, bonus)
+        turn.post(
+            Kind.GRANT,
+            BONUS,
+            bonus.id,
+            bonus.amount,
+            bonus_money=bonus.amount,
+            bonus=bonus.id,
+            wagered_after=bonus.wagered,
+        )
+        if not bonus.complete:
+            return
+        _complete(bonuses, turn, bonus)
 
-    def payout(
-        self, turn: Turn, *, provider: str, game: str | None, amount: int, free_round: bool, stakes: list[Row]
-    ) -> Columns:
-        """Split a win as ``stakes`` (BET rows net of rollbacks) were."""
-        return {"cash": amount}
 
-    def refund(self, turn: Turn, bet: Row) -> Columns:
-        """What a rollback of ``bet`` gives back, and to which balances."""
-        return {"cash": -bet.cash_delta}
+# --- the arrows --------------------------------------------------------------------------------
 
-    def take_back(self, turn: Turn, win: Row, *, clamp: bool) -> Columns:
-        """What a rollback of ``win`` takes; raises ``Refused`` unless ``clamp``."""
-        taken = min(win.cash_delta, turn.wallet.cash)
-        if taken < win.cash_delta and not clamp:
-            raise Refused("insufficient_funds")
-        return {"cash": -taken, "shortfall": win.cash_delta - taken}
 
-    def wagering(self, wallet: OpenWallet, row: Row | None) -> dict[str, Any] | None:
-        """The bonus ``row`` touched, as the row left it, else the ACTIVE one, else None."""
-        return None
+def activate(bonuses: Bonuses, turn: Turn, bonus: OpenBonus) -> None:
+    """The slot is the bonus's; the row that brings its first money is the caller's to post."""
+    bonuses.change(bonus)
+    bonus.status = State.ACTIVE
+    bonus.activated_at = turn.at
+    days = bonus.terms.spend_days
+    bonus.expires_at = None if days is None else turn.at + days * DAY
+    # Whatever stakes it will have are in the open book.
+    bonuses.open_elsewhere[bonus.id] = None
 
-    def mark(self, wallet: OpenWallet) -> BonusMark:
-        return BonusMark(wallet=wallet.id)
 
-    def back_to(self, mark: BonusMark) -> None:
-        """Forget what happened to the wallet's bonuses since ``mark``."""
+def forfeit(bonuses: Bonuses, turn: Turn, bonus: OpenBonus, reason: str, *, reference: str | None = None) -> None:
+    """Give up the ACTIVE bonus: its money leaves before the command's named row.
+
+    With a ``reference`` giving up is itself what was asked for, and its row the named one.
+    """
+    _take_money(turn, Kind.FORFEIT, bonus, reason, reference)
+    _end(bonuses, turn, bonus, State.FORFEITED, reason)
+    bonus.ended_reference = reference
+
+
+def cancel(bonuses: Bonuses, turn: Turn, bonus: OpenBonus, reason: str, *, reference: str | None = None) -> None:
+    """Take back a bonus that still waits; it has no money yet, so no row."""
+    _end(bonuses, turn, bonus, State.CANCELLED, reason)
+    bonus.ended_reference = reference
+
+
+def _complete(bonuses: Bonuses, turn: Turn, bonus: OpenBonus) -> None:
+    """F7, in the same transaction as the bet that completes it."""
+    terms, balance = bonus.terms, turn.wallet.bonus
+    converted = rules.convert(
+        balance,
+        granted=bonus.amount,
+        conversion=terms.conversion,
+        sticky=terms.sticky,
+        max_conversion=terms.max_conversion,
+    )
+    turn.post(
+        Kind.CONVERT,
+        BONUS,
+        bonus.id,
+        balance,
+        cash=converted.cash,
+        bonus_money=-balance,
+        bonus=bonus.id,
+        wagered_after=bonus.wagered,
+    )
+    _end(bonuses, turn, bonus, State.COMPLETED, None)
+    bonus.converted = converted.cash
+
+
+def _deplete(bonuses: Bonuses, turn: Turn, bonus: OpenBonus) -> None:
+    if turn.wallet.bonus:
+        _take_money(turn, Kind.FORFEIT, bonus, "too little left to play")
+    _end(bonuses, turn, bonus, State.DEPLETED, None)
+
+
+def _take_money(
+    turn: Turn, kind: str, bonus: OpenBonus, reason: str | None = None, reference: str | None = None
+) -> None:
+    """What is left of the ACTIVE bonus goes back to the house."""
+    money = turn.wallet.bonus
+    post = turn.post if reference is None else turn.named
+    post(
+        kind,
+        BONUS,
+        bonus.id,
+        money,
+        bonus_money=-money,
+        bonus=bonus.id,
+        wagered_after=bonus.wagered,
+        original=reference,
+        reason=reason,
+    )
+
+
+def _end(bonuses: Bonuses, turn: Turn, bonus: OpenBonus, status: str, reason: str | None) -> None:
+    bonuses.change(bonus)
+    bonus.status = status
+    bonus.ended_at = turn.at
+    bonus.ended_reason = reason
+
+
+# --- depletion ---------------------------------------------------------------------------------
+
+
+def too_little(money: int, bonus: OpenBonus) -> bool:
+    """Whether so much bonus money is as good as none, while there is still something to wager."""
+    return bonus.required > 0 and money < max(1, bonus.terms.depleted_below)
+
+
+def _may_settle(named: Row | None) -> bool:
+    return named is not None and named.posted and (named.kind in SETTLING or named.ends_round)
+
+
+def _depleted(bonuses: Bonuses, turn: Turn, bonus: OpenBonus) -> bool:
+    """No money left, and no stake of the bonus whose win may still bring some."""
+    if not too_little(turn.wallet.bonus, bonus):
+        return False
+    since = turn.at - bonuses.stake_life
+    # A bonus whose stakes were not looked up counts as having one: the next look will tell.
+    elsewhere = bonuses.open_elsewhere.get(bonus.id, turn.at)
+    if elsewhere is not None and elsewhere > since:
+        return False
+    stakes = [row for row in stakes_of(turn.book, bonus.id) if row.created_at > since]
+    return all(_settled(turn.book, stake) for stake in stakes)
+
+
+def stakes_of(book: Book, bonus: str) -> list[Row]:
+    """The bets of the open book that this bonus's money paid, in whole or in part."""
+    return [row for row in book.rows.values() if row.bonus == bonus and row.kind == Kind.BET and row.bonus_delta < 0]
+
+
+def _settled(book: Book, stake: Row) -> bool:
+    """By a rollback, by the end of its round, or by any win of it that came after the stake.
+
+    A provider that always ends its rounds may pay several wins, so there no win settles.
+    ``bonus.store`` asks the database the same of stakes that are not in the book.
+    """
+    if book.rolled_back(stake):
+        return True
+    provider = book.providers.get(stake.source)
+    wins_settle = provider is None or not provider.ends_rounds
+    of_round = _live(book, book.round_rows(stake.wallet, stake.source, stake.round))
+    if any(row.ends_round for row in of_round):
+        return True
+    wins = [row for row in (*of_round, *_live(book, book.answers_to(stake))) if row.kind == Kind.WIN]
+    return wins_settle and any(row.version > stake.version for row in wins)
+
+
+def _live(book: Book, rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row.posted and not book.rolled_back(row)]

@@ -12,6 +12,7 @@ from django.db.models import F, OuterRef, Q
 from django.db.models.functions import JSONObject
 
 from bonus.rules import MAX_REQUIRED, MAX_WAGERED, MAX_WEIGHT_BP, Base, Conversion, Counted, SpendOrder
+from bonus.states import State
 from bonus.terms import Kind, OfferSpec, OnWithdrawal, OverMaxStake, Terms
 from wallet.models import Player, Wallet
 from wallet.money import MAX_AMOUNT
@@ -145,14 +146,14 @@ class GameWeight(models.Model):
 
 
 class Status(models.TextChoices):
-    PENDING = "pending"
-    QUEUED = "queued"
-    ACTIVE = "active"
-    COMPLETED = "completed"
-    DEPLETED = "depleted"
-    EXPIRED = "expired"
-    FORFEITED = "forfeited"
-    CANCELLED = "cancelled"
+    PENDING = State.PENDING
+    QUEUED = State.QUEUED
+    ACTIVE = State.ACTIVE
+    COMPLETED = State.COMPLETED
+    DEPLETED = State.DEPLETED
+    EXPIRED = State.EXPIRED
+    FORFEITED = State.FORFEITED
+    CANCELLED = State.CANCELLED
 
 
 WAITING = (Status.PENDING, Status.QUEUED)
@@ -205,6 +206,8 @@ class Bonus(models.Model):
     expires_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     ended_reason = models.CharField(max_length=500, null=True)
+    # Who asked for the end and under which reference: its repeat is answered, not refused.
+    ended_reference = models.CharField(max_length=300, null=True)
     actor = models.CharField(max_length=150, null=True)
     approver = models.CharField(max_length=150, null=True)
 

@@ -6,6 +6,7 @@ both, under the hold's own reference.
 
 from __future__ import annotations
 
+from bonus import grants, withdrawals
 from casino_pam.commands import Adjust, Deposit, Hold, Release, Settle
 from casino_pam.desk import Desk
 from casino_pam.receipts import Receipt
@@ -24,8 +25,11 @@ def deposit(desk: Desk, command: Deposit) -> Receipt:
 
 
 def _deposit(desk: Desk, turn: Turn, command: Deposit) -> None:
+    """A deposit stands even if its offer does not; the row keeps what the offer came to."""
     if not command.captured:
         may_deposit(turn.wallet, command.at)
+    asked = grants.Asked(command.source, command.reference, command.actor)
+    bonus, refusal = grants.on_deposit(desk.bonuses, turn, command.amount, command.offer, asked)
     turn.named(
         Kind.DEPOSIT,
         command.source,
@@ -33,15 +37,15 @@ def _deposit(desk: Desk, turn: Turn, command: Deposit) -> None:
         command.amount,
         cash=command.amount,
         captured=command.captured,
+        bonus=None if bonus is None else bonus.id,
+        wagered_after=None if bonus is None else bonus.wagered,
+        refusal=refusal,
     )
 
 
 def may_deposit(wallet: OpenWallet, at: int) -> None:
-    """The gates of a deposit; a captured one passes them by (rule 29)."""
-    if wallet.player.excluded(at):
-        raise Refused("player_excluded")
-    if wallet.player.deposit_locked:
-        raise Refused("wallet_locked", lock="deposit")
+    """The gates of a deposit, which are those of a grant; a captured one passes them by (rule 29)."""
+    grants.may_be_granted(wallet, at)
 
 
 def hold(desk: Desk, command: Hold) -> Receipt:
@@ -56,8 +60,10 @@ def hold(desk: Desk, command: Hold) -> Receipt:
 def _hold(desk: Desk, turn: Turn, command: Hold) -> None:
     if turn.wallet.player.withdraw_locked:
         raise Refused("wallet_locked", lock="withdraw")
+    withdrawals.may_withdraw(desk.bonuses, turn.wallet)
     if command.amount > turn.wallet.cash:
         raise Refused("insufficient_funds")
+    withdrawals.withdraw(desk.bonuses, turn)
     turn.named(
         Kind.HOLD,
         command.source,

@@ -179,4 +179,40 @@ class Adjust(Command, frozen=True, kw_only=True):
     bonus: str | None = None
 
 
+class Promise(Request, frozen=True, kw_only=True):
+    """A request about bonuses; what it is about spends its reference, if it has one."""
+
+    actor: str | None = None
+
+
+class Grant(Promise, frozen=True, kw_only=True):
+    """Promise ``offer``; ``loss`` is the net loss that a cashback pays on."""
+
+    currency: str
+    reference: str
+    offer: str
+    loss: int | None = None
+
+
+class Claim(Promise, frozen=True, kw_only=True):
+    """The player takes an offer up."""
+
+    currency: str
+    offer: str
+
+
+class Forfeit(Promise, frozen=True, kw_only=True):
+    """Give up ``bonus`` (its id)."""
+
+    bonus: str
+    reference: str
+    reason: str
+
+
+class Tend(Request, frozen=True, kw_only=True):
+    """Do what is due on the bonuses of a wallet that nobody else has touched."""
+
+    currency: str
+
+
 Asked = Request | Batch

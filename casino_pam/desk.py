@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from bonus.lifecycle import Bonuses, BonusMark
+from bonus import lifecycle
+from bonus.book import Bonuses, shown
 from casino_pam.commands import Command
 from casino_pam.receipts import Receipt, Standing, receipt, remembered
 from wallet.book import Book, Columns, Mark, OpenWallet, Row, Turn
@@ -26,7 +27,7 @@ REMEMBERED_KINDS = frozenset((Kind.BET, Kind.HOLD, Kind.DEPOSIT, Kind.ADJUST))
 
 class DeskMark(msgspec.Struct):
     book: Mark
-    bonuses: BonusMark
+    bonuses: int
 
 
 class Desk:
@@ -49,14 +50,14 @@ class Desk:
         forgotten has then been posted as a row.
         """
         turn = Turn(self.book, wallet, at=command.at, actor=command.actor)
-        self.bonuses.expire_due(turn)
+        lifecycle.expire_due(self.bonuses, turn)
         refusal: Refused | None = None
         try:
             decide(self, turn, command)
         except Refused as caught:
             refusal = caught
             self.remember(turn, command, caught.code, columns)
-        self.bonuses.settle(turn)
+        lifecycle.settle(self.bonuses, turn)
         turn.close()
         if refusal is not None:
             raise self.told(turn, refusal)
@@ -84,7 +85,14 @@ class Desk:
     def receipt(self, wallet: OpenWallet, row: Row) -> Receipt:
         """The receipt of a row that stands in the book, as its first answer was."""
         wagering = self.bonuses.wagering(wallet, row)
-        return receipt(wallet, row, self.book.last_of(row), wagering)
+        answer = receipt(wallet, row, self.book.last_of(row), wagering)
+        if row.kind == Kind.DEPOSIT:
+            granted = None if row.bonus is None else self.bonuses.by_id[row.bonus]
+            answer.facts = {
+                "granted": None if granted is None else shown(granted, self.bonuses.at),
+                "grant_refusal": row.refusal,
+            }
+        return answer
 
     def standing(self, wallet: OpenWallet) -> Standing:
         return Standing(
@@ -104,7 +112,7 @@ class Desk:
         return None if wallet is None else wallet.player.code
 
     def mark(self, wallet: OpenWallet) -> DeskMark:
-        return DeskMark(book=self.book.mark(wallet), bonuses=self.bonuses.mark(wallet))
+        return DeskMark(book=self.book.mark(wallet), bonuses=self.bonuses.mark())
 
     def back_to(self, mark: DeskMark) -> None:
         self.book.back_to(mark.book)

@@ -7,17 +7,24 @@ from typing import Any
 
 from psycopg import Cursor
 
+from bonus.book import Wanted
 from casino_pam.commands import (
     Asked,
     Batch,
     Bet,
+    Claim,
     Command,
+    Deposit,
+    EndRound,
     Find,
+    Forfeit,
+    Grant,
     Play,
     Release,
     Request,
     Rollback,
     Settle,
+    Tend,
     Win,
 )
 from wallet import ledger
@@ -40,7 +47,7 @@ def read(cursor: Cursor[Any], asked: Sequence[Asked]) -> Book:
     requests = list(each(asked))
     ledger.read_wallets(cursor, book, {request.player for request in requests})
     providers = {request.source for request in requests if _rests_on_provider(request)}
-    games = {(bet.source, bet.game) for bet in requests if isinstance(bet, Bet)}
+    games = {(play.source, play.game) for play in requests if isinstance(play, (Bet, Win)) and play.game}
     if providers:
         ledger.read_providers(cursor, book, providers, games)
     named = {key for request in requests for key in keys(request)}
@@ -74,7 +81,7 @@ def keys(request: Request) -> list[Key]:
 
 def _rounds(book: Book, requests: Iterable[Request]) -> Iterator[tuple[int, str]]:
     for request in requests:
-        if isinstance(request, (Bet, Win)) and request.round is not None:
+        if isinstance(request, (Bet, Win, EndRound)) and request.round is not None:
             wallet = book.wallets.get(request.player, {}).get(request.currency)
             if wallet is not None:
                 yield wallet.id, request.round
@@ -90,3 +97,59 @@ def _read_what_was_found(cursor: Cursor[Any], book: Book, requests: Iterable[Req
                 named.update((row.source, kind, row.original) for kind in (Kind.BET, Kind.WIN))
     if named:
         ledger.read_rows(cursor, book, named)
+
+
+# --- bonuses -----------------------------------------------------------------------------------
+
+
+def wanted(book: Book, asked: Sequence[Asked]) -> Wanted:
+    """What the requests want to know of bonuses, now that wallets and rows are read."""
+    requests = list(each(asked))
+    found = Wanted(at=max(request.at for request in requests))
+    spending: dict[int, int] = {}
+    for request in requests:
+        if isinstance(request, (Grant, Claim, Deposit)):
+            _want_offer(book, request, found)
+        elif isinstance(request, Forfeit):
+            found.ids.add(request.bonus)
+        else:
+            _note_spending(book, request, found, spending)
+    for wallet in found.settling:
+        found.settling[wallet] = spending.get(wallet, 0)
+    return found
+
+
+def _want_offer(book: Book, request: Grant | Claim | Deposit, found: Wanted) -> None:
+    player = book.players.get(request.player)
+    wallet = book.wallets.get(request.player, {}).get(request.currency)
+    if player is None or wallet is None:
+        return
+    if isinstance(request, Deposit):
+        found.deposits.add(wallet.id)
+    if request.offer is None:
+        return
+    found.offers.add(request.offer)
+    found.players.add(player.id)
+    if not isinstance(request, Claim):
+        found.references.add((request.source, request.reference))
+
+
+def _note_spending(book: Book, request: Request, found: Wanted, spending: dict[int, int]) -> None:
+    """Which wallets may have a stake settled, and how much bonus money each may lose before."""
+    wallets = book.wallets.get(request.player, {})
+    if isinstance(request, Rollback):
+        # Whatever wallet its original is in; taking a win back may empty the bonus balance.
+        win = book.row(request.source, Kind.WIN, request.original)
+        for wallet in wallets.values():
+            found.settling[wallet.id] = 0
+            spending[wallet.id] = spending.get(wallet.id, 0) + (win.amount if win is not None else 0)
+        return
+    if not isinstance(request, (Bet, Win, EndRound, Tend)):
+        return
+    place = wallets.get(request.currency)
+    if place is None:
+        return
+    if isinstance(request, Bet):
+        spending[place.id] = spending.get(place.id, 0) + request.amount
+    if not isinstance(request, Bet) or request.ends_round:
+        found.settling[place.id] = 0

@@ -6,6 +6,7 @@ pure: the desk's book holds everything that may be asked, and takes the rows tha
 
 from __future__ import annotations
 
+from bonus import wagers
 from casino_pam.commands import Balance, Bet, EndRound, Find, Play, Rollback, Win
 from casino_pam.desk import Desk
 from casino_pam.receipts import Receipt, Standing
@@ -48,7 +49,9 @@ def bet(desk: Desk, command: Bet) -> Receipt:
 
 def _bet(desk: Desk, turn: Turn, command: Bet) -> None:
     _may_bet(desk, turn.wallet, command)
-    stake = desk.bonuses.stake(turn, command.source, command.game, command.amount)
+    staked = (command.source, command.game, command.amount)
+    wagers.may_stake(desk.bonuses, turn, *staked)
+    stake = wagers.stake(desk.bonuses, turn, *staked)
     turn.named(
         Kind.BET,
         command.source,
@@ -138,7 +141,8 @@ def _win(desk: Desk, turn: Turn, command: Win) -> None:
     answered = named if named is not None and named.posted else None
     if rules.win_requires_bet and _from_game(command) and not (answered or live):
         raise Refused("unknown_original")
-    payout = desk.bonuses.payout(
+    payout = wagers.payout(
+        desk.bonuses,
         turn,
         provider=command.source,
         game=command.game,
@@ -246,11 +250,11 @@ def _rollback(desk: Desk, turn: Turn, command: Rollback) -> None:
     if original.kind == Kind.BET:
         if rules.rollback_after_win == "refuse" and _has_payout(desk, original):
             raise Refused("has_payout")
-        money_back = desk.bonuses.refund(turn, original)
+        money_back = wagers.refund(desk.bonuses, turn, original)
     else:
         if not rules.rollback_wins:
             raise Refused("forbidden", why="win_rollbacks_disabled")
-        money_back = desk.bonuses.take_back(turn, original, clamp=rules.win_rollback == "clamp")
+        money_back = wagers.take_back(desk.bonuses, turn, original, clamp=rules.win_rollback == "clamp")
     turn.named(
         Kind.ROLLBACK,
         command.source,

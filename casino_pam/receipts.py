@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from bonus.book import ShownBonus
 from wallet.book import OpenWallet, Row
 from wallet.errors import Refused
 from wallet.kinds import Kind, Status
@@ -44,6 +45,15 @@ class Standing(msgspec.Struct, kw_only=True):
     held: int
     version: int
     wagering: dict[str, Any] | None = None
+
+
+class Promised(msgspec.Struct, kw_only=True):
+    """A bonus that was granted, claimed or given up, as it stands now (minor units)."""
+
+    bonus: ShownBonus
+    player: str
+    digits: int
+    replayed: bool = False
 
 
 def moved(row: Row) -> int:

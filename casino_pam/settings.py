@@ -200,6 +200,11 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["casino_pam.rest.schema.completed"],
 }
 
+# --- bonuses ----------------------------------------------------------------------------------------------------------
+
+# A stake whose round never ended and never paid counts as settled at this age; 0 waits for nothing.
+UNSETTLED_STAKE_HOURS = whole("UNSETTLED_STAKE_HOURS", default=24, lowest=0, highest=8760)
+
 # --- PostgreSQL: the only truth ---------------------------------------------------------------------------------------
 
 ISOLATION_LEVELS = {

@@ -19,8 +19,8 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from psycopg import errors
 
-from bonus.lifecycle import Bonuses
-from casino_pam import cashier, play
+from bonus import store
+from casino_pam import cashier, play, promises
 from casino_pam.batch import batch
 from casino_pam.commands import (
     PATIENCE_SECONDS,
@@ -29,29 +29,33 @@ from casino_pam.commands import (
     Balance,
     Batch,
     Bet,
+    Claim,
     Deposit,
     EndRound,
     Find,
+    Forfeit,
+    Grant,
     Hold,
     Release,
     Request,
     Rollback,
     Settle,
+    Tend,
     Win,
 )
 from casino_pam.desk import Desk
-from casino_pam.needs import each, keys, read
-from casino_pam.receipts import Receipt, Standing
+from casino_pam.needs import each, keys, read, wanted
+from casino_pam.receipts import Promised, Receipt, Standing
 from wallet import ledger
 from wallet.book import Book
 from wallet.errors import Busy, Refused
 
 log = structlog.get_logger(__name__)
 
-Outcome = Receipt | list[Receipt] | Standing | Refused
+Outcome = Receipt | list[Receipt] | Standing | Promised | Refused
 Listener = Callable[[Desk], None]
 
-VERBS: dict[type[Asked], Callable[[Desk, Any], Receipt | list[Receipt] | Standing]] = {
+VERBS: dict[type[Asked], Callable[[Desk, Any], Receipt | list[Receipt] | Standing | Promised]] = {
     Bet: play.bet,
     Win: play.win,
     Rollback: play.rollback,
@@ -64,6 +68,10 @@ VERBS: dict[type[Asked], Callable[[Desk, Any], Receipt | list[Receipt] | Standin
     Settle: cashier.settle,
     Release: cashier.release,
     Adjust: cashier.adjust,
+    Grant: promises.grant,
+    Claim: promises.claim,
+    Forfeit: promises.forfeit,
+    Tend: promises.tend,
 }
 
 # Told after every commit that moved a wallet; they must neither raise nor take long.
@@ -77,6 +85,7 @@ class _RestsOnUnwritten(Exception):
 # Somebody was first, or the lock queue was too long: look again.
 _RACES = (
     _RestsOnUnwritten,
+    store.Overtaken,
     errors.UniqueViolation,
     errors.SerializationFailure,
     errors.DeadlockDetected,
@@ -127,8 +136,7 @@ def rehearse(request: Asked) -> Outcome:
     """What would become of the request now; nothing is written, nothing remembered."""
     try:
         with _transaction() as cursor:
-            book = read(cursor, [request])
-            return _decide(Desk(book, Bonuses.read(cursor, book)), request)
+            return _decide(_desk(cursor, [request]), request)
     except _LOST as lost:
         log.warning("teller_lost_database", error=str(lost))
         connection.close()
@@ -197,18 +205,23 @@ def _attempt(asked: Sequence[Asked]) -> list[Outcome]:
     of the same batch that were not written; what was written is found when it is looked at again.
     """
     with _transaction() as cursor:
-        book = read(cursor, asked)
-        bonuses = Bonuses.read(cursor, book)
-        desk = Desk(book, bonuses)
+        desk = _desk(cursor, asked)
+        book = desk.book
         outcomes = [_decide(desk, request) for request in asked]
         stale = ledger.write(cursor, book)
         _check_others(book, stale, asked)
-        bonuses.write(cursor, stale)
+        store.write(cursor, desk.bonuses, stale)
     for wallet in stale:
         book.wallets_by_id[wallet].rows.clear()
     _announce(desk)
     again = _players(book, stale)
     return [Busy() if request.player in again else outcome for request, outcome in zip(asked, outcomes, strict=True)]
+
+
+def _desk(cursor: psycopg.Cursor[Any], asked: Sequence[Asked]) -> Desk:
+    """All that the requests may be decided on: wallets, then rows, then bonuses."""
+    book = read(cursor, asked)
+    return Desk(book, store.read(cursor, book, wanted(book, asked)))
 
 
 def _players(book: Book, wallets: Iterable[int]) -> set[str]:

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection, transaction
 from psycopg import errors
 
-from bonus.lifecycle import Bonuses
+from bonus import wagers
 from casino_pam import commands, needs, teller
 from casino_pam.receipts import Receipt
 from tests import cast
@@ -284,15 +284,15 @@ def test_a_database_that_cannot_be_reached_is_unavailable_not_our_fault(books, m
 @pytest.fixture
 def poison(monkeypatch):
     """A rule that was missed: bets on the game ``poison`` break a CHECK, on ``bug`` they raise."""
-    staking = Bonuses.stake
+    staking = wagers.stake
 
-    def missed(self, turn, provider, game, amount):
-        columns = staking(self, turn, provider, game, amount)
+    def missed(bonuses, turn, provider, game, amount):
+        columns = staking(bonuses, turn, provider, game, amount)
         if game == "bug":
             raise KeyError("a bug")
         return {**columns, "contribution": 5} if game == "poison" else columns
 
-    monkeypatch.setattr(Bonuses, "stake", missed)
+    monkeypatch.setattr(wagers, "stake", missed)
 
 
 @pytest.mark.parametrize("game", ["poison", "bug"])

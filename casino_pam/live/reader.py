@@ -7,7 +7,7 @@ from collections.abc import Collection
 import psycopg
 from django.db import connection
 
-from bonus.lifecycle import Bonuses
+from bonus import store
 from casino_pam.desk import Desk
 from casino_pam.live.frames import Change, change
 from wallet import ledger
@@ -27,7 +27,7 @@ def read(players: Collection[str]) -> list[Change]:
             try:
                 book = Book()
                 ledger.read_wallets(cursor, book, players)
-                desk = Desk(book, Bonuses.read(cursor, book))
+                desk = Desk(book, store.read(cursor, book))
             finally:
                 cursor.execute("ROLLBACK")
         return [change(wallet.id, desk.standing(wallet), moved=False) for wallet in book.wallets_by_id.values()]

@@ -1,0 +1,275 @@
+"""Making promises: who may be granted what, and what it comes to (docs/bonus.md, F1 and F2).
+
+Pure. A bonus is made QUEUED or PENDING; ``bonus.lifecycle.settle`` starts it when the slot is free.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from uuid_utils import uuid7
+
+from bonus import rules
+from bonus.book import Bonuses, OpenBonus, OpenOffer
+from bonus.lifecycle import DAY
+from bonus.states import State
+from bonus.terms import Kind as OfferKind
+from bonus.terms import Terms, jurisdiction_breaches
+from wallet.book import OpenPlayer, OpenWallet, Turn
+from wallet.errors import Refused
+from wallet.kinds import Kind
+
+DEPOSITED: Final = (OfferKind.DEPOSIT_MATCH, OfferKind.FIXED, OfferKind.FREE_ROUNDS)
+
+
+class Figures(NamedTuple):
+    """What a bonus comes to, in minor units: B, what the multiplier multiplies, and R."""
+
+    amount: int
+    base: int
+    required: int
+
+
+NOTHING_YET: Final = Figures(0, 0, 0)
+
+
+class Asked(NamedTuple):
+    """Who asks for a bonus, under which name; a claim has no reference of its own."""
+
+    source: str
+    reference: str | None
+    actor: str | None
+
+
+# --- gates -------------------------------------------------------------------------------------
+
+
+def may_be_granted(wallet: OpenWallet, at: int) -> None:
+    """The gates of every grant, those of a deposit (PLAY.md rule 26)."""
+    if wallet.player.excluded(at):
+        raise Refused("player_excluded")
+    if wallet.player.deposit_locked:
+        raise Refused("wallet_locked", lock="deposit")
+
+
+def _offer(bonuses: Bonuses, code: str) -> OpenOffer:
+    offer = bonuses.offers.get(code)
+    if offer is None:
+        raise Refused("unknown_offer", offer=code)
+    return offer
+
+
+def _no(why: str, **facts: str) -> Refused:
+    return Refused("offer_not_available", why=why, **facts)
+
+
+def _available(bonuses: Bonuses, wallet: OpenWallet, offer: OpenOffer, at: int) -> Terms:
+    """The terms this player would be promised now. Raises ``offer_not_available`` and says why."""
+    spec = offer.spec
+    if not spec.enabled:
+        raise _no("disabled")
+    if spec.valid_from is not None and at < _instant(spec.valid_from):
+        raise _no("not_yet_valid")
+    if spec.valid_until is not None and at >= _instant(spec.valid_until):
+        raise _no("no_longer_valid")
+    if spec.countries and wallet.player.country not in spec.countries:
+        raise _no("country")
+    terms = spec.terms_for(wallet.currency.code)
+    if any(jurisdiction_breaches(wallet.player.country, terms)):
+        raise _no("jurisdiction")
+    granted = bonuses.granted_to(offer.id, wallet.player.id)
+    if len(granted) >= spec.per_player:
+        raise _no("already_claimed", id=max(granted.values()))
+    if spec.total is not None and offer.granted >= spec.total:
+        raise _no("exhausted")
+    return terms
+
+
+def _instant(moment: datetime) -> int:
+    return int(moment.replace(microsecond=0).timestamp()) * 1_000_000 + moment.microsecond
+
+
+# --- what it comes to --------------------------------------------------------------------------
+
+
+def figures(terms: Terms, deposit: int) -> Figures:
+    """B and R on a deposit (for a cashback: on the net loss); a fixed bonus needs none.
+
+    Raises ``offer_not_available`` where there is nothing to grant, or more to wager than can be.
+    """
+    match terms.kind:
+        case OfferKind.FREE_ROUNDS:
+            return NOTHING_YET
+        case OfferKind.FIXED:
+            amount = terms.amount or 0
+        case _:
+            amount = rules.grant_amount(
+                deposit, percent_bp=terms.percent_bp or 0, cap=terms.cap or 0, min_deposit=terms.min_deposit
+            )
+    if amount == 0:
+        raise _no("nothing_to_grant")
+    base = rules.base_amount(terms.base, deposit=deposit, granted=amount)
+    try:
+        return Figures(amount, base, rules.required(base, terms.multiplier))
+    except OverflowError:
+        raise _no("requirement_too_large") from None
+
+
+# --- the ways to a bonus -----------------------------------------------------------------------
+
+
+def grant(bonuses: Bonuses, turn: Turn, code: str, asked: Asked, *, loss: int | None = None) -> OpenBonus:
+    """Promise a bonus without a deposit. A deposit match waits for one, free rounds for their first win.
+
+    ``loss`` is the net loss of a cashback's period. Raises Refused: ``unknown_offer``,
+    ``player_excluded``, ``wallet_locked``, ``offer_not_available``.
+    """
+    offer = _offer(bonuses, code)
+    may_be_granted(turn.wallet, turn.at)
+    terms = _available(bonuses, turn.wallet, offer, turn.at)
+    if (terms.kind is OfferKind.CASHBACK) != (loss is not None):
+        raise _no("kind")
+    if terms.kind in (OfferKind.DEPOSIT_MATCH, OfferKind.FREE_ROUNDS):
+        return _make(bonuses, turn, offer, terms, asked, State.PENDING)
+    if loss is not None and loss < terms.min_deposit:
+        raise _no("min_deposit")
+    came_to = figures(terms, loss or 0)
+    return _make(bonuses, turn, offer, terms, asked, State.QUEUED, loss or 0, came_to)
+
+
+def on_deposit(
+    bonuses: Bonuses, turn: Turn, amount: int, code: str | None, asked: Asked
+) -> tuple[OpenBonus | None, str | None]:
+    """What a deposit about to be posted earns: the bonus, or the code of why its offer does not stand.
+
+    A claim that waits for its deposit comes before a new grant of the same offer. Without a named
+    offer the oldest claim that this deposit fulfils is taken.
+    """
+    try:
+        if code is None:
+            return _fulfil_any(bonuses, turn, amount), None
+        if asked.reference is not None and (asked.source, asked.reference) in bonuses.by_reference:
+            raise Refused("reference_reused", differing=["kind"])
+        offer = _offer(bonuses, code)
+        may_be_granted(turn.wallet, turn.at)
+        claimed = [bonus for bonus in _claims(bonuses, turn) if bonus.offer == offer.id]
+        if claimed:
+            return _fulfil(bonuses, turn, claimed[0], amount), None
+        terms = _available(bonuses, turn.wallet, offer, turn.at)
+        if terms.kind not in DEPOSITED:
+            raise _no("kind")
+        _check_deposit(bonuses, turn, terms, amount)
+        came_to = figures(terms, amount)
+        status = State.PENDING if terms.kind is OfferKind.FREE_ROUNDS else State.QUEUED
+        return _make(bonuses, turn, offer, terms, asked, status, amount, came_to), None
+    except Refused as refusal:
+        return None, refusal.code
+
+
+def _claims(bonuses: Bonuses, turn: Turn) -> list[OpenBonus]:
+    """Claimed deposit matches that wait for their deposit, oldest first."""
+    pending = bonuses.oldest(turn.wallet.id, State.PENDING)
+    return [bonus for bonus in pending if bonus.terms.kind is OfferKind.DEPOSIT_MATCH]
+
+
+def _fulfil_any(bonuses: Bonuses, turn: Turn, amount: int) -> OpenBonus | None:
+    for bonus in _claims(bonuses, turn):
+        try:
+            may_be_granted(turn.wallet, turn.at)
+            return _fulfil(bonuses, turn, bonus, amount)
+        except Refused:
+            continue
+    return None
+
+
+def _fulfil(bonuses: Bonuses, turn: Turn, bonus: OpenBonus, deposit: int) -> OpenBonus:
+    """A claim becomes a bonus by its deposit; its terms are those of the day it was claimed."""
+    _check_deposit(bonuses, turn, bonus.terms, deposit)
+    came_to = figures(bonus.terms, deposit)
+    _queue(bonuses, bonus)
+    bonus.deposit = deposit
+    bonus.amount, bonus.base, bonus.required = came_to
+    return bonus
+
+
+def _check_deposit(bonuses: Bonuses, turn: Turn, terms: Terms, amount: int) -> None:
+    """Whether the deposit about to be posted is the one the terms ask for."""
+    if amount < terms.min_deposit:
+        raise _no("min_deposit")
+    if terms.which_deposit == "any":
+        return
+    before = bonuses.deposits[turn.wallet.id]
+    before += sum(row.kind == Kind.DEPOSIT and row.posted for row in turn.wallet.rows)
+    if before + 1 != (1 if terms.which_deposit == "first" else terms.which_deposit):
+        raise _no("which_deposit")
+
+
+# --- making ------------------------------------------------------------------------------------
+
+
+def _queue(bonuses: Bonuses, bonus: OpenBonus) -> None:
+    bonuses.change(bonus)
+    bonus.status = State.QUEUED
+    _hold_slot(bonuses, bonus)
+
+
+def _hold_slot(bonuses: Bonuses, bonus: OpenBonus) -> None:
+    """Queueing rests on the slot being taken: should it be freed meanwhile, all look again.
+
+    The ACTIVE bonus gets a new version, though nothing else of it changes.
+    """
+    active = bonuses.active(bonus.wallet)
+    if active is not None:
+        bonuses.change(active)
+
+
+def _make(
+    bonuses: Bonuses,
+    turn: Turn,
+    offer: OpenOffer,
+    terms: Terms,
+    asked: Asked,
+    status: str,
+    deposit: int = 0,
+    came_to: Figures = NOTHING_YET,
+) -> OpenBonus:
+    player = turn.wallet.player
+    ordinal = _free_ordinal(bonuses, offer, player)
+    days = terms.claim_days
+    bonus = OpenBonus(
+        id=str(uuid7()),
+        offer=offer.id,
+        player=player.id,
+        wallet=turn.wallet.id,
+        status=status,
+        source=asked.source,
+        reference=asked.reference or f"claim:{terms.offer}:{ordinal}:{player.code}",
+        ordinal=ordinal,
+        terms=terms,
+        deposit=deposit,
+        amount=came_to.amount,
+        base=came_to.base,
+        required=came_to.required,
+        wagered=0,
+        converted=0,
+        version=0,
+        created_at=turn.at,
+        claim_by=None if days is None else turn.at + days * DAY,
+        activated_at=None,
+        expires_at=None,
+        ended_at=None,
+        ended_reason=None,
+        ended_reference=None,
+        actor=asked.actor,
+        approver=None,
+    )
+    bonuses.add(bonus, offer)
+    if status == State.QUEUED:
+        _hold_slot(bonuses, bonus)
+    return bonus
+
+
+def _free_ordinal(bonuses: Bonuses, offer: OpenOffer, player: OpenPlayer) -> int:
+    taken = bonuses.granted_to(offer.id, player.id)
+    return next(ordinal for ordinal in range(1, offer.spec.per_player + 1) if ordinal not in taken)

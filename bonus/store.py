@@ -1,0 +1,299 @@
+"""Reads bonuses into the open book of a posting, and writes what became of them.
+
+One statement reads the live bonuses of the posting's wallets and those that its rows name; the
+others run only when something in the posting asks for them. Reading comes after wallets and rows,
+writing after ``wallet.ledger.write``: a bonus of a stale wallet is not written, and one whose own
+version moved sends the whole posting back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Final
+
+from django.conf import settings
+
+from bonus import lifecycle
+from bonus.book import Bonuses, OpenBonus, OpenOffer, Wanted
+from bonus.models import Offer
+from bonus.states import State
+from bonus.terms import Terms, decode, encode
+from wallet.book import Book
+from wallet.kinds import Kind, Status
+from wallet.ledger import Cursored, array
+
+HOUR: Final = 3_600_000_000
+
+_TIMES: Final = frozenset(("created_at", "claim_by", "activated_at", "expires_at", "ended_at"))
+
+# Column and SQL type, in the order of OpenBonus's fields.
+_COLUMNS: Final = (
+    ("id", "uuid"),
+    ("offer_id", "bigint"),
+    ("player_id", "bigint"),
+    ("wallet_id", "bigint"),
+    ("status", "text"),
+    ("source", "text"),
+    ("reference", "text"),
+    ("ordinal", "integer"),
+    ("terms", "text"),
+    ("deposit", "bigint"),
+    ("amount", "bigint"),
+    ("base", "bigint"),
+    ("required", "bigint"),
+    ("wagered", "bigint"),
+    ("converted", "bigint"),
+    ("version", "bigint"),
+    ("created_at", "bigint"),
+    ("claim_by", "bigint"),
+    ("activated_at", "bigint"),
+    ("expires_at", "bigint"),
+    ("ended_at", "bigint"),
+    ("ended_reason", "text"),
+    ("ended_reference", "text"),
+    ("actor", "text"),
+    ("approver", "text"),
+)
+
+_TERMS: Final = [name for name, _ in _COLUMNS].index("terms")
+
+
+class Overtaken(Exception):
+    """Somebody changed a bonus or took the last of an offer meanwhile: look again."""
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+def _selected(name: str) -> str:
+    if name in _TIMES:
+        return f"(extract(epoch from b.{name}) * 1000000)::bigint"
+    return f"b.{name}::text" if name == "id" else f"b.{name}"
+
+
+_SELECT: Final = "SELECT " + ", ".join(_selected(name) for name, _ in _COLUMNS)
+_LIVE: Final = "'pending', 'queued', 'active'"
+
+# As in wallet/ledger.py: look-ups by index, whatever the planner believes. Live bonuses come with
+# their wallets, so of those that are named only the ended ones are missing.
+_READ_BONUSES = f"""
+{_SELECT} FROM unnest(%s::bigint[]) AS n(wallet)
+CROSS JOIN LATERAL (
+    SELECT * FROM bonus_bonus x WHERE x.wallet_id = n.wallet AND x.status IN ({_LIVE}) OFFSET 0
+) b
+UNION ALL
+{_SELECT} FROM unnest(%s::uuid[]) AS n(id)
+CROSS JOIN LATERAL (
+    SELECT * FROM bonus_bonus x WHERE x.id = n.id AND x.status NOT IN ({_LIVE}) OFFSET 0
+) b
+"""
+
+_READ_SPENT = f"""
+{_SELECT} FROM unnest(%s::text[], %s::text[]) AS n(source, reference)
+CROSS JOIN LATERAL (
+    SELECT * FROM bonus_bonus x WHERE x.source = n.source AND x.reference = n.reference OFFSET 0
+) b
+"""
+
+_READ_ORDINALS = """
+SELECT b.offer_id, b.player_id, b.ordinal, b.id::text
+FROM unnest(%s::bigint[]) AS o(id) CROSS JOIN unnest(%s::bigint[]) AS p(id)
+CROSS JOIN LATERAL (
+    SELECT * FROM bonus_bonus x WHERE x.offer_id = o.id AND x.player_id = p.id OFFSET 0
+) b
+"""
+
+_COUNT_DEPOSITS = f"""
+SELECT n.wallet, d.made FROM unnest(%s::bigint[]) AS n(wallet)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS made FROM wallet_transaction x
+    WHERE x.wallet_id = n.wallet AND x.kind = '{Kind.DEPOSIT}' AND x.status = '{Status.POSTED}' OFFSET 0
+) d
+"""
+
+# The newest stake of each bonus that is not settled (bonus.lifecycle says what settles one), those
+# apart that the book knows, and not older than a moment. The index on (bonus, created_at) is read
+# from its young end, and no further than that moment.
+_READ_OPEN_STAKES = f"""
+SELECT n.bonus::text, s.posted_at
+FROM unnest(%s::uuid[]) AS n(bonus)
+CROSS JOIN LATERAL (
+    SELECT (extract(epoch from x.created_at) * 1000000)::bigint AS posted_at
+    FROM wallet_transaction x
+    LEFT JOIN LATERAL (SELECT * FROM wallet_provider WHERE code = x.source AND ends_rounds OFFSET 0) p ON true
+    WHERE x.bonus = n.bonus AND x.created_at > timestamptz 'epoch' + %s * interval '1 microsecond'
+        AND x.kind = '{Kind.BET}' AND x.bonus_delta < 0 AND NOT x.id = ANY (%s::uuid[])
+        AND NOT EXISTS (
+            SELECT FROM wallet_transaction r
+            WHERE r.closes = x.id AND r.closes IS NOT NULL AND r.status = '{Status.POSTED}'
+        )
+        AND NOT EXISTS (
+            SELECT FROM wallet_transaction r
+            WHERE r.wallet_id = x.wallet_id AND r.round = x.round AND r.source = x.source
+                AND r.status = '{Status.POSTED}'
+                AND (r.ends_round OR p.id IS NULL AND r.kind = '{Kind.WIN}' AND r.version > x.version)
+                AND NOT EXISTS (SELECT FROM wallet_transaction u WHERE u.closes = r.id AND u.status = '{Status.POSTED}')
+        )
+        AND NOT EXISTS (
+            SELECT FROM wallet_transaction r
+            WHERE p.id IS NULL AND r.wallet_id = x.wallet_id AND r.original = x.reference
+                AND r.kind = '{Kind.WIN}' AND r.source = x.source
+                AND r.status = '{Status.POSTED}' AND r.version > x.version
+                AND NOT EXISTS (SELECT FROM wallet_transaction u WHERE u.closes = r.id AND u.status = '{Status.POSTED}')
+        )
+    ORDER BY x.created_at DESC LIMIT 1
+) s
+"""
+
+
+def read(cursor: Cursored, book: Book, wanted: Wanted | None = None) -> Bonuses:
+    """Read what the posting may decide on; must come after wallets and rows (DESIGN.md §6)."""
+    wanted = wanted or Wanted(at=time.time_ns() // 1000)
+    bonuses = Bonuses(wanted.at, settings.UNSETTLED_STAKE_HOURS * HOUR)
+    if not book.wallets_by_id:
+        return bonuses
+    named = {row.bonus for row in book.rows.values() if row.bonus is not None} | wanted.ids
+    values = [array(map(str, book.wallets_by_id), quoted=False), array(named, quoted=False)]
+    _know(bonuses, cursor.execute(_READ_BONUSES, values, prepare=True))
+    if wanted.references:
+        names = [array(column) for column in zip(*wanted.references, strict=True)]
+        _know(bonuses, cursor.execute(_READ_SPENT, names, prepare=True))
+    if wanted.offers:
+        _read_offers(cursor, bonuses, wanted)
+    if wanted.deposits:
+        _count_deposits(cursor, bonuses, wanted)
+    if wanted.settling:
+        _read_open_stakes(cursor, book, bonuses, wanted)
+    return bonuses
+
+
+@lru_cache(maxsize=4096)
+def _terms(text: str) -> Terms:
+    return decode(text)
+
+
+def _know(bonuses: Bonuses, records: Iterable[tuple[Any, ...]]) -> None:
+    for record in records:
+        if record[0] not in bonuses.by_id:
+            values = list(record)
+            values[_TERMS] = _terms(values[_TERMS])
+            bonus = OpenBonus(*values)
+            bonus.seen = bonus.version
+            bonuses.know(bonus)
+
+
+def _read_offers(cursor: Cursored, bonuses: Bonuses, wanted: Wanted) -> None:
+    for offer in Offer.objects.filter(code__in=wanted.offers):
+        bonuses.offers[offer.code] = OpenOffer(offer.pk, offer.spec(), offer.granted)
+    ids = [str(offer.id) for offer in bonuses.offers.values()]
+    values = [array(ids, quoted=False), array(map(str, wanted.players), quoted=False)]
+    for offer_id, player, ordinal, bonus in cursor.execute(_READ_ORDINALS, values, prepare=True):
+        bonuses.granted_to(offer_id, player)[ordinal] = bonus
+
+
+def _count_deposits(cursor: Cursored, bonuses: Bonuses, wanted: Wanted) -> None:
+    """Only where an offer is named or a claim waits can it matter which deposit this is."""
+    asked = [wallet for wallet in wanted.deposits if wanted.offers or bonuses.oldest(wallet, State.PENDING)]
+    if not asked:
+        return
+    values = [array(map(str, asked), quoted=False)]
+    bonuses.deposits.update(cursor.execute(_COUNT_DEPOSITS, values, prepare=True).fetchall())
+
+
+def _read_open_stakes(cursor: Cursored, book: Book, bonuses: Bonuses, wanted: Wanted) -> None:
+    """Look up stakes of those bonuses alone that this posting may leave without money."""
+    asked = []
+    for wallet, spending in wanted.settling.items():
+        active = bonuses.active(wallet)
+        if active is not None and lifecycle.too_little(book.wallets_by_id[wallet].bonus - spending, active):
+            asked.append(active.id)
+    if not asked:
+        return
+    known = [stake.id for bonus in asked for stake in lifecycle.stakes_of(book, bonus)]
+    values = [array(asked, quoted=False), wanted.at - bonuses.stake_life, array(known, quoted=False)]
+    found = dict(cursor.execute(_READ_OPEN_STAKES, values, prepare=True).fetchall())
+    bonuses.open_elsewhere.update((bonus, found.get(bonus)) for bonus in asked)
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+_MOMENT: Final = "timestamptz 'epoch' + n.{0} * interval '1 microsecond'"
+
+
+def _set(name: str) -> str:
+    return _MOMENT.format(name) if name in _TIMES else f"n.{name}"
+
+
+_FROZEN: Final = frozenset(
+    ["offer_id", "player_id", "wallet_id", "source", "reference", "ordinal", "terms", "created_at", "actor"]
+)
+_KEPT: Final = tuple(column for column in _COLUMNS if column[0] not in _FROZEN)
+
+
+def _unnested(columns: Iterable[tuple[str, str]], *more: tuple[str, str]) -> str:
+    columns = (*columns, *more)
+    types = ", ".join(f"%s::{sql_type}[]" for _, sql_type in columns)
+    return f"unnest({types}) AS u({', '.join(name for name, _ in columns)})"
+
+
+# Locked in ascending order, as wallets are (wallet/ledger.py).
+_UPDATE = f"""
+UPDATE bonus_bonus b SET {", ".join(f"{name} = {_set(name)}" for name, _ in _KEPT if name != "id")}
+FROM (SELECT * FROM {_unnested(_KEPT, ("seen", "bigint"))} ORDER BY u.id) n
+WHERE b.id = n.id AND b.version = n.seen
+"""
+
+_INSERT = f"""
+INSERT INTO bonus_bonus ({", ".join(name for name, _ in _COLUMNS)})
+SELECT {", ".join(_set(name) for name, _ in _COLUMNS)} FROM {_unnested(_COLUMNS).replace(" AS u(", " AS n(")}
+"""
+
+# What guards an offer's total: nobody's reading, but the row itself.
+_COUNT_GRANTS = """
+UPDATE bonus_offer o SET granted = o.granted + n.made
+FROM (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS u(id, made) ORDER BY u.id) n
+WHERE o.id = n.id AND (o.total IS NULL OR o.granted + n.made <= o.total)
+"""
+
+_FIELDS: Final = dict(zip((name for name, _ in _COLUMNS), OpenBonus.__struct_fields__, strict=False))
+_TEXTS: Final = frozenset(name for name, sql_type in _COLUMNS if sql_type == "text" and name != "status")
+
+
+def write(cursor: Cursored, bonuses: Bonuses, stale: set[int]) -> None:
+    """Write the bonuses that were made or changed, those of stale wallets apart.
+
+    Raises ``Overtaken`` when one of them, or the rest of an offer, is not as it was read.
+    """
+    if not bonuses.journal:
+        return
+    changed = [bonus for bonus in bonuses.changed() if bonus.wallet not in stale]
+    made = [bonus for bonus in changed if bonus.seen is None]
+    kept = [bonus for bonus in changed if bonus.seen is not None]
+    if kept:
+        values = [*_arrays(kept, _KEPT), array([str(bonus.seen) for bonus in kept], quoted=False)]
+        if cursor.execute(_UPDATE, values, prepare=True).rowcount != len(kept):
+            raise Overtaken
+    if made:
+        _count_grants(cursor, made)
+        cursor.execute(_INSERT, _arrays(made, _COLUMNS), prepare=True)
+
+
+def _count_grants(cursor: Cursored, made: list[OpenBonus]) -> None:
+    counts: dict[int, int] = {}
+    for bonus in made:
+        counts[bonus.offer] = counts.get(bonus.offer, 0) + 1
+    values = [array(map(str, column), quoted=False) for column in (counts.keys(), counts.values())]
+    if cursor.execute(_COUNT_GRANTS, values, prepare=True).rowcount != len(counts):
+        raise Overtaken
+
+
+def _arrays(bonuses: list[OpenBonus], columns: Iterable[tuple[str, str]]) -> list[str]:
+    return [_array(name, [getattr(bonus, _FIELDS[name]) for bonus in bonuses]) for name, _ in columns]
+
+
+def _array(name: str, values: list[Any]) -> str:
+    if name == "terms":
+        return array([encode(terms) for terms in values])
+    return array(["" if value is None else str(value) for value in values], quoted=name in _TEXTS)

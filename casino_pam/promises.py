@@ -1,0 +1,117 @@
+"""Promises: bonuses granted, claimed, forfeited, and looked after (docs/bonus.md).
+
+Pure, like ``casino_pam/play.py``. A promise spends its reference on the bonus itself, so there is
+no row to remember a refusal by: a refused grant is judged anew when it is repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bonus import grants, lifecycle
+from bonus.book import OpenBonus, shown
+from bonus.states import State
+from casino_pam.commands import Claim, Forfeit, Grant, Promise, Tend
+from casino_pam.desk import Desk
+from casino_pam.receipts import Promised, Standing
+from wallet.book import OpenWallet, Turn
+from wallet.errors import TELLS_BALANCES, Refused
+from wallet.kinds import BONUS
+
+Decision = Callable[[Turn], OpenBonus]
+
+
+def grant(desk: Desk, command: Grant) -> Promised:
+    """Promise an offer to a player; a deposit match then waits for its deposit."""
+    wallet = desk.book.wallet(command.player, command.currency)
+    spent = desk.bonuses.by_reference.get((command.source, command.reference))
+    if spent is not None:
+        return _again(desk, wallet, spent, command)
+    asked = grants.Asked(command.source, command.reference, command.actor)
+
+    def decide(turn: Turn) -> OpenBonus:
+        return grants.grant(desk.bonuses, turn, command.offer, asked, loss=command.loss)
+
+    return _carry_out(desk, wallet, command, decide)
+
+
+def _again(desk: Desk, wallet: OpenWallet, bonus: OpenBonus, command: Grant) -> Promised:
+    """A spent reference shows the bonus it was spent on, as it stands now (rule 4)."""
+    differing = []
+    if bonus.player != wallet.player.id:
+        differing.append("player")
+    if bonus.terms.currency != command.currency:
+        differing.append("currency")
+    if bonus.terms.offer != command.offer:
+        differing.append("offer")
+    if differing:
+        raise Refused("reference_reused", differing=differing)
+    return _promised(desk, bonus, command, replayed=True)
+
+
+def claim(desk: Desk, command: Claim) -> Promised:
+    """The player takes an offer up; once is enough, and a second time is told which bonus it was."""
+    wallet = desk.book.wallet(command.player, command.currency)
+    asked = grants.Asked(BONUS, None, command.actor)
+    return _carry_out(desk, wallet, command, lambda turn: grants.grant(desk.bonuses, turn, command.offer, asked))
+
+
+def forfeit(desk: Desk, command: Forfeit) -> Promised:
+    """Give a bonus up: of an ACTIVE one the money leaves, a waiting one is cancelled."""
+    wallets = desk.book.wallets_of(command.player).values()
+    bonus = desk.bonuses.by_id.get(command.bonus)
+    wallet = next((each for each in wallets if bonus is not None and each.id == bonus.wallet), None)
+    if bonus is None or wallet is None:
+        raise Refused("unknown_bonus", bonus=command.bonus)
+    if bonus.ended_reference == command.reference:
+        return _promised(desk, bonus, command, replayed=True)
+    return _carry_out(desk, wallet, command, lambda turn: _give_up(desk, turn, bonus, command))
+
+
+def _give_up(desk: Desk, turn: Turn, bonus: OpenBonus, command: Forfeit) -> OpenBonus:
+    if bonus.status == State.ACTIVE:
+        lifecycle.forfeit(desk.bonuses, turn, bonus, command.reason, reference=command.reference)
+    elif bonus.waiting:
+        lifecycle.cancel(desk.bonuses, turn, bonus, command.reason, reference=command.reference)
+    else:
+        raise Refused("bonus_ended", bonus=bonus.id, ended=bonus.status)
+    return bonus
+
+
+def tend(desk: Desk, command: Tend) -> Standing:
+    """Do what is due on a wallet nobody has touched: expire, cancel, deplete, start the next."""
+    wallet = desk.book.wallet(command.player, command.currency)
+    turn = Turn(desk.book, wallet, at=command.at, actor=None)
+    lifecycle.expire_due(desk.bonuses, turn)
+    lifecycle.settle(desk.bonuses, turn, tending=True)
+    turn.close()
+    return desk.standing(wallet)
+
+
+def _carry_out(desk: Desk, wallet: OpenWallet, command: Promise, decide: Decision) -> Promised:
+    """As ``Desk.carry_out``, for a command whose reference no ledger row spends."""
+    turn = Turn(desk.book, wallet, at=command.at, actor=command.actor)
+    lifecycle.expire_due(desk.bonuses, turn)
+    mark = desk.mark(wallet)
+    try:
+        bonus = decide(turn)
+        lifecycle.settle(desk.bonuses, turn)
+        return _promised(desk, bonus, command, replayed=False)
+    except Refused as refusal:
+        desk.back_to(mark)
+        lifecycle.settle(desk.bonuses, turn)
+        if refusal.code in TELLS_BALANCES:
+            refusal.facts.update(wallet.balances())
+        raise
+    finally:
+        turn.close()
+
+
+def _promised(desk: Desk, bonus: OpenBonus, command: Promise, *, replayed: bool) -> Promised:
+    wallet = desk.book.wallets_by_id[bonus.wallet]
+    return Promised(
+        bonus=shown(bonus, command.at),
+        player=command.player,
+        digits=wallet.currency.digits,
+        replayed=replayed,
+    )

@@ -1,0 +1,80 @@
+"""Bonuses in tests: offers in a line, and what is asked of them (beside tests/cast.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bonus.models import Bonus, Offer
+from bonus.offers import create_offer
+from casino_pam import commands
+from tests import cast
+from tests.offers import FIXED, WELCOME
+from wallet.kinds import BONUS
+from wallet.models import Game, Provider, Transaction
+
+EVERYTHING: dict[str, Any] = {"weights": {}, "excluded": {}, "max_stake_bp": None, "which_deposit": "any"}
+
+
+def match(**fields: Any) -> Offer:
+    """A plain 100 % deposit match on EUR, all games alike, without limits; ``fields`` as in an offer's JSON."""
+    amounts = {"cap": "200.00", **fields.pop("eur", {})}
+    return create_offer({**WELCOME, **EVERYTHING, "amounts": {"EUR": amounts}, **fields})
+
+
+def gift(amount: str = "5.00", **fields: Any) -> Offer:
+    """A fixed bonus in EUR."""
+    amounts = {"amount": amount, **fields.pop("eur", {})}
+    return create_offer({**FIXED, "amounts": {"EUR": amounts}, **fields})
+
+
+def deposit(amount: str, offer: str | None = "welcome", who: str = "bob", **fields: Any) -> Any:
+    return cast.deposit(who, amount=cast.eur(amount), offer=offer, **fields)
+
+
+def _ask(kind: Any, who: str, fields: dict[str, Any], **defaults: Any) -> Any:
+    return cast.do(kind(**{"source": "cashier", "player": who, "at": cast.NOON, **defaults, **fields}))
+
+
+def grant(offer: str = "gift", who: str = "bob", **fields: Any) -> Any:
+    return _ask(commands.Grant, who, {"offer": offer, **fields}, currency="EUR", reference=cast.fresh("grant"))
+
+
+def claim(offer: str = "gift", who: str = "bob", **fields: Any) -> Any:
+    return _ask(commands.Claim, who, {"offer": offer, **fields}, currency="EUR")
+
+
+def forfeit(bonus: str, who: str = "bob", **fields: Any) -> Any:
+    fields = {"bonus": str(bonus), **fields}
+    return _ask(commands.Forfeit, who, fields, reference=cast.fresh("forfeit"), reason="given up")
+
+
+def tend(who: str = "bob", **fields: Any) -> Any:
+    return _ask(commands.Tend, who, fields, currency="EUR")
+
+
+def wagering(amount: str = "30.00", cash: str = "0.00", who: str = "bob", **fields: Any) -> Bonus:
+    """Bob with ``cash``, and ``amount`` of bonus money that he wagers; ``fields`` as in an offer's JSON."""
+    cast.player(who, cash)
+    gift(amount, **{"multiplier": 10, **fields})
+    grant(who=who, at=cast.NOON - cast.SECOND)
+    return the(who=who)
+
+
+def the(offer: str = "gift", who: str = "bob") -> Bonus:
+    """The player's newest bonus of the offer, as the database has it."""
+    return Bonus.objects.filter(offer__code=offer, player__code=who).latest("id")
+
+
+def rows(who: str = "bob") -> list[tuple[str, int, int]]:
+    """Kind, cash and bonus money of every row of the player, in order."""
+    found = Transaction.objects.filter(wallet__player__code=who).order_by("wallet", "version")
+    return [(row.kind, row.cash_delta, row.bonus_delta) for row in found]
+
+
+def ended(kind: str, bonus: Bonus) -> Transaction:
+    """The one row of that kind the bonus may ever have."""
+    return Transaction.objects.get(source=BONUS, reference=str(bonus.id), kind=kind)
+
+
+def game(code: str, category: str, provider: str = "acme") -> Game:
+    return Game.objects.create(provider=Provider.objects.get(code=provider), code=code, category=category)
