@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from casino_pam import accounts, fields
 from casino_pam.fields import optional
+from casino_pam.live import tickets
 from casino_pam.rest import queries, shapes, shown
 from casino_pam.rest.callers import PLAYER
 from casino_pam.rest.described import described
-from casino_pam.rest.door import Door
+from casino_pam.rest.door import Door, made
 from casino_pam.rest.wallets import listed
 
 
@@ -50,3 +54,15 @@ class MyTransactions(Door):
         query = queries.named(request, ("currency", *queries.STATEMENT))
         currency = optional(fields.currency, query, "currency")
         return Response(listed(accounts.wallets(self.token.player, currency), query))
+
+
+class MySocketTicket(Door):
+    """A one-time ticket for the WebSocket, which cannot send a header."""
+
+    scope = PLAYER
+
+    @described("Buy a ticket for the WebSocket", answers=shapes.Ticket, status=201)
+    def post(self, request: Request) -> Response:
+        _ = self.body_if_any
+        ticket, expires_at = tickets.issue(self.token, time.time())
+        return made({"ticket": ticket, "expires_at": shown.instant(datetime.fromtimestamp(expires_at, UTC))})

@@ -134,6 +134,11 @@ class Token(Serializer[Any]):
     expires_at = DateTimeField()
 
 
+class Ticket(Serializer[Any]):
+    ticket = CharField(help_text="Good once, for 30 s: `/ws/player/?ticket=...`.")
+    expires_at = DateTimeField()
+
+
 # --- statements ------------------------------------------------------------------------------
 
 

@@ -30,6 +30,7 @@ urlpatterns = [
     path("me", me.Me.as_view()),
     path("me/wallets", me.MyWallets.as_view()),
     path("me/transactions", me.MyTransactions.as_view()),
+    path("me/socket-ticket", me.MySocketTicket.as_view()),
     path("feed", feed.Feed.as_view()),
     re_path(r"", Nowhere.as_view()),
 ]

@@ -1,0 +1,59 @@
+"""`POST me/socket-ticket`: how a page that has a token gets a WebSocket."""
+
+import time
+from datetime import datetime
+
+import pytest
+from django.conf import settings
+from django.test import override_settings
+
+from casino_pam import tokens
+from casino_pam.live import tickets
+from tests import cast, rest
+from tests.sockets import deaf_server
+
+
+def test_a_ticket_stands_for_the_player_who_asked_and_for_thirty_seconds(books: None) -> None:
+    cast.house()
+    cast.alice()
+    before = int(time.time())
+    reply = rest.player("alice").post("me/socket-ticket")
+    assert reply.status == 201
+    token = tickets.spend(reply["ticket"])
+    assert token is not None
+    assert token.player == "alice"
+    good_for = datetime.fromisoformat(reply["expires_at"]).timestamp() - before
+    assert 30 <= good_for <= 60
+
+
+def test_a_ticket_is_spent_once(books: None) -> None:
+    token = tokens.PlayerToken("alice", int(time.time()) + 60)
+    ticket, _ = tickets.issue(token, time.time())
+    assert tickets.spend(ticket) == token
+    assert tickets.spend(ticket) is None
+
+
+def test_a_ticket_that_was_not_spent_in_time_is_worth_nothing(books: None) -> None:
+    long_ago = time.time() - 31
+    ticket, _ = tickets.issue(tokens.PlayerToken("alice", int(time.time()) + 60), long_ago)
+    assert tickets.spend(ticket) is None
+
+
+@pytest.mark.parametrize("caller", [rest.Caller(), rest.Caller("Bearer x")])
+def test_nobody_gets_a_ticket_without_a_token(books: None, caller: rest.Caller) -> None:
+    assert caller.post("me/socket-ticket").status == 401
+
+
+def test_a_back_end_gets_no_ticket(books: None) -> None:
+    assert rest.key().post("me/socket-ticket").status == 403
+
+
+def test_there_are_no_tickets_while_redis_is_away(books: None) -> None:
+    cast.house()
+    cast.alice()
+    with deaf_server() as url:
+        away = {"default": {**settings.CACHES["default"], "LOCATION": url}}
+        with override_settings(CACHES=away):
+            reply = rest.player("alice").post("me/socket-ticket")
+    assert (reply.status, reply["code"], reply["retry"]) == (503, "unavailable", True)
+    assert reply.headers["Retry-After"] == "1"
