@@ -45,6 +45,15 @@ def books(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
 
 
 @pytest.fixture
+def broken_books(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """As ``books``, for tests that break them on purpose (tests/tamper.py): nobody asks how they were left."""
+    with django_db_blocker.unblock():
+        the_books.emptied()
+        yield
+        connections.close_all()
+
+
+@pytest.fixture
 def door(books: None) -> Iterator[Door]:
     """The game door inside this process, with the house of tests/cast.py and 100.00 in Alice's wallet."""
     cast.house()

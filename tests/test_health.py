@@ -1,5 +1,8 @@
 """What a load balancer is told, with each part really away."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -16,10 +19,18 @@ def nothing_remembered(books: None) -> None:
     health.migrations.cache_clear()
 
 
-@pytest.fixture
-def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def away_from_the_database() -> Iterator[None]:
     connection.close()
-    monkeypatch.setitem(connection.settings_dict, "PORT", free_port())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(connection.settings_dict, "PORT", free_port())
+        yield
+
+
+@pytest.fixture
+def no_database(books: None) -> Iterator[None]:
+    with away_from_the_database():
+        yield
 
 
 def test_ready_when_every_part_works(client: Client) -> None:
@@ -59,14 +70,11 @@ class TestWithoutTheDatabase:
         answer = client.get("/healthz")
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
-    def test_a_migrated_database_that_left_is_the_only_part_that_failed(
-        self, client: Client, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_migrated_database_that_left_is_the_only_part_that_failed(self, client: Client) -> None:
         assert client.get("/readyz").status_code == 200
-        connection.close()
-        monkeypatch.setitem(connection.settings_dict, "PORT", free_port())
-        assert client.get("/readyz").json()["database"] == "failed"
-        assert client.get("/readyz").json()["migrations"] == "ok"
+        with away_from_the_database():
+            assert client.get("/readyz").json()["database"] == "failed"
+            assert client.get("/readyz").json()["migrations"] == "ok"
 
     def test_the_caller_learns_nothing_of_the_network(self, client: Client, no_database: None) -> None:
         assert b"127.0.0.1" not in client.get("/readyz").content

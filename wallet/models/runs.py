@@ -6,11 +6,16 @@ from wallet.models.people import Wallet
 
 
 class Checkpoint(models.Model):
-    """A wallet's version and digest up to which its rows were proven."""
+    """A wallet's version and digest up to which its rows were proven.
+
+    ``suspect`` marks a wallet in which something was found since: every run reads it from its
+    first row until it is sound again.
+    """
 
     wallet = models.OneToOneField(Wallet, on_delete=models.PROTECT, primary_key=True)
     version = models.BigIntegerField()
     digest = models.BinaryField(max_length=32, null=True)
+    suspect = models.BooleanField(default=False)
 
 
 class ReconciliationRun(models.Model):

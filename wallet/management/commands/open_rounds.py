@@ -1,0 +1,33 @@
+"""`manage.py open_rounds`: rounds that have stakes and no end."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from wallet import money
+from wallet.rounds import open_rounds
+
+
+class Command(BaseCommand):
+    help = "List rounds with a live bet that nothing has ended: ask their provider what became of them."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--older-than", type=int, default=60, metavar="MINUTES", help="first bet at least so old")
+        parser.add_argument("--within-days", type=int, default=7, metavar="DAYS", help="how far back to look")
+        parser.add_argument("--provider", help="rounds of this provider alone")
+
+    def handle(self, *, older_than: int, within_days: int, provider: str | None, **options: Any) -> None:
+        now = datetime.now(UTC)
+        found = 0
+        until, since = now - timedelta(minutes=older_than), now - timedelta(days=within_days)
+        for each in open_rounds(since=since, until=until, source=provider):
+            found += 1
+            self.stdout.write(
+                f"{each.since:%Y-%m-%d %H:%M:%S}  {each.source}  {each.player}  {each.round}  {each.game}  "
+                f"{each.bets} bets  {money.show(each.staked, each.digits)} {each.currency}"
+            )
+        self.stdout.write(f"{found} open rounds whose first bet is older than {older_than} minutes.")
