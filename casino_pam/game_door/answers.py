@@ -24,6 +24,7 @@ def answer(outcome: Outcome, request_id: str) -> dict[str, Any]:
         return standing(outcome)
     if isinstance(outcome, Refused):
         return problem(outcome, request_id)
+    assert isinstance(outcome, list), "no game asks for a bonus"
     return {"results": [receipt(each) for each in outcome]}
 
 

@@ -1,0 +1,88 @@
+"""The game door as it is served: two web workers, and the examples of the documentation."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests import cast
+from tests.door import Client, Reply, path_of, raw, served, signed
+from wallet.models import Provider, Transaction
+
+SIGNING = Path(__file__).parent.parent / "docs" / "api-signing.md"
+BET = {"player": "alice", "currency": "EUR", "reference": "r-1", "round": "x", "game": "slot-1", "amount": "10.00"}
+
+
+@pytest.fixture
+def client(books: None) -> Iterator[Client]:
+    cast.house()
+    cast.alice("100.00")
+    with served(workers=2) as opened:
+        yield opened
+
+
+def on_many_connections(client: Client, count: int = 32) -> list[Reply]:
+    """One bet, the same bytes, at one moment on so many connections: both workers get some."""
+    ready = threading.Barrier(count)
+    body = raw(BET)
+    headers = signed("bet", body)
+
+    def one() -> Reply:
+        own = Client(client.port)
+        own.connection.connect()
+        ready.wait()
+        own.connection.request("POST", path_of("bet"), body, headers)
+        answer = own.connection.getresponse()
+        return Reply(answer.status, dict(answer.getheaders()), answer.read())
+
+    with ThreadPoolExecutor(count) as pool:
+        return [each.result() for each in [pool.submit(one) for _ in range(count)]]
+
+
+def test_answers_one_bet_on_many_connections_of_two_workers_alike(client: Client) -> None:
+    replies = on_many_connections(client)
+    assert {each.status for each in replies} == {200}, [each.body for each in replies]
+    assert sorted(each["replayed"] for each in replies) == [False] + [True] * 31
+    assert len({raw({**each.json, "replayed": None}) for each in replies}) == 1
+    assert Transaction.objects.filter(kind="BET").count() == 1
+
+
+def test_knows_a_revoked_secret_as_dead_at_once_in_every_worker(client: Client) -> None:
+    assert {each.status for each in on_many_connections(client)} == {200}
+    acme = Provider.objects.get(code="acme")
+    acme.revoke(older_only=False)
+    acme.save()
+    assert {(each.status, each["code"]) for each in on_many_connections(client)} == {(401, "unauthenticated")}
+
+
+def example(language: str) -> str:
+    (found,) = re.findall(rf"```{language}\n(.*?)```", SIGNING.read_text(), re.DOTALL)
+    return found
+
+
+def test_shows_examples_of_signing_that_work(client: Client) -> None:
+    environment = {
+        **os.environ,
+        "CASINO": f"http://127.0.0.1:{client.port}",
+        "PROVIDER": "acme",
+        "SECRET": "acme-secret",
+        "no_proxy": "127.0.0.1",
+    }
+
+    def printed(*command: str) -> str:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    status, _, receipt = printed(sys.executable, "-c", example("python")).partition(" ")
+    assert (status, json.loads(receipt)["balance"]) == ("200", "99.00")
+    receipt, status = printed("sh", "-c", example("sh")).split("\n")[:2]
+    assert (status, json.loads(receipt)["balance"]) == ("200", "98.00")
