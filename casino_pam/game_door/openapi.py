@@ -46,7 +46,7 @@ _PLAY: Final = {
     "amount": "10.00",
 }
 _WALLET: Final = {"player": "alice", "currency": "EUR"}
-_OPERATIONS: Final = [
+_OPERATIONS: Final[list[dict[str, Any]]] = [
     {"op": "bet", "reference": "b-2", "round": "round-2", "game": "slot-1", "amount": "1.00"},
     {"op": "win", "reference": "w-2", "round": "round-2", "game": "slot-1", "amount": "0.50", "end_round": True},
 ]
