@@ -107,6 +107,12 @@ def test_checks_a_deposit_whose_reference_is_spent(shop: rest.Caller) -> None:
     assert shop.post("deposits/check", asked("d-1", "11.00"))["refusal"] == "reference_reused"
 
 
+def test_ignores_unknown_fields_and_the_parameters_of_a_type(shop: rest.Caller) -> None:
+    body = {**asked("d-1"), "unheard_of": None, "currency_": 1}
+    answer = shop.post("deposits", body, **{"Content-Type": "Application/JSON; charset=latin-1"})
+    assert answer.status == 200
+
+
 # --- withdrawals -----------------------------------------------------------------------------
 
 

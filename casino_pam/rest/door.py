@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
@@ -13,8 +13,12 @@ from casino_pam import commands
 from casino_pam.rest import errors
 from casino_pam.strict_json import Malformed
 from casino_pam.tokens import PlayerToken
+from wallet import money
 from wallet.errors import Refused
 from wallet.models import ApiKey
+
+# Parts of paths, and what to say where nothing goes by that name.
+_UNKNOWN: Final = {"player": "unknown_player", "currency": "unknown_wallet", "reference": "unknown_withdrawal"}
 
 
 class Door(APIView):
@@ -28,6 +32,10 @@ class Door(APIView):
         if request.method not in self.allowed_methods:
             raise MethodNotAllowed(str(request.method))
         super().initial(request, *args, **kwargs)
+        for part, name in kwargs.items():
+            if not money.is_reference(name):
+                # Nothing can be called so, and PostgreSQL need not be asked for a NUL.
+                raise Refused(_UNKNOWN.get(part, "not_found"))
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response.headers["X-Request-ID"] = errors.request_id()
