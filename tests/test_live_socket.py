@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 
 from casino_pam import tokens
 from casino_pam.live import tickets
-from tests import cast
+from tests import bonuses, cast
 from tests.door import served
 from tests.sockets import PATIENCE, dial, next_frame, ticket, until
 
@@ -62,6 +62,28 @@ def test_a_player_sees_every_wallet_and_then_every_change(port: int) -> None:
         assert next_frame(client) == {**euros, "type": "wallet", "version": 2, "cash": "87.50", "balance": "87.50"}
         cast.hold("alice", "7.50")
         assert (frame := next_frame(client))["held"] == "7.50" and frame["version"] == 3
+
+
+def test_a_bet_moves_the_wagering_and_its_end_converts(port: int) -> None:
+    bonus = bonuses.wagering("30.00", cash="100.00", multiplier=2)
+    with dial(port, ticket("bob")) as client:
+        expected = {"bonus": str(bonus.id), "wagered": "0.00", "required": "60.00", "percent": 0, "status": "active"}
+        assert next_frame(client)["wagering"] == expected
+        cast.bet("bob", "15.00")
+        frame = next_frame(client)
+        assert frame["wagering"] == {**expected, "wagered": "15.00", "percent": 25}
+        assert (frame["type"], frame["cash"], frame["bonus"]) == ("wallet", "85.00", "30.00")
+        cast.bet("bob", "45.00")
+        frame = until(client, lambda frame: frame["wagering"] is None)[-1]
+        assert (frame["cash"], frame["bonus"], frame["balance"]) == ("70.00", "0.00", "70.00")
+
+
+def test_a_bonus_that_queues_moves_no_money_and_is_told_as_a_snapshot(port: int) -> None:
+    bonuses.wagering("30.00", per_player=2)
+    with dial(port, ticket("bob")) as client:
+        first = next_frame(client)
+        bonuses.grant()
+        assert next_frame(client) == {**first, "type": "snapshot"}
 
 
 def test_two_players_see_only_their_own_money(port: int) -> None:

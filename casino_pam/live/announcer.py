@@ -38,8 +38,11 @@ Publish = Callable[[bytes], object]
 
 
 class _Touched(msgspec.Struct):
+    """``moved``: the wallet has a new version; otherwise only its bonuses changed."""
+
     wallet: OpenWallet
     desk: Desk
+    moved: bool
 
 
 def publisher() -> Publish:
@@ -68,8 +71,8 @@ class Announcer:
         self._state = threading.Condition()
 
     def note(self, desk: Desk) -> None:
-        """Take over the wallets that this posting moved; never blocks, never fails."""
-        touched = [wallet for wallet in desk.book.wallets_by_id.values() if wallet.rows]
+        """Take over what this posting changed; never blocks, never fails."""
+        touched = _touched(desk)
         if not touched:
             return
         with self._state:
@@ -77,7 +80,7 @@ class Announcer:
                 self._lost = True
                 self._waiting.clear()
             else:
-                self._keep_newest(touched, desk)
+                self._keep_newest(touched)
             self._awake()
 
     def flush(self) -> None:
@@ -85,12 +88,14 @@ class Announcer:
         with self._state:
             self._state.wait_for(lambda: self._silent or not (self._waiting or self._busy), timeout=LAST_WORDS_SECONDS)
 
-    def _keep_newest(self, touched: list[OpenWallet], desk: Desk) -> None:
-        for wallet in touched:
-            known = self._waiting.get(wallet.id)
+    def _keep_newest(self, touched: list[_Touched]) -> None:
+        for new in touched:
+            known = self._waiting.get(new.wallet.id)
             # Two threads may come here in another order than that of their commits.
-            if known is None or known.wallet.version < wallet.version:
-                self._waiting[wallet.id] = _Touched(wallet, desk)
+            if known is None or known.wallet.version <= new.wallet.version:
+                if known is not None and not known.moved:
+                    new.moved = False
+                self._waiting[new.wallet.id] = new
 
     def _awake(self) -> None:
         if self._thread is None:
@@ -112,7 +117,9 @@ class Announcer:
 
     def _announce(self, publish: Publish, taken: dict[int, _Touched], *, lost: bool) -> None:
         try:
-            changes = [change(each.wallet.id, each.desk.standing(each.wallet), moved=True) for each in taken.values()]
+            changes = [
+                change(each.wallet.id, each.desk.standing(each.wallet), moved=each.moved) for each in taken.values()
+            ]
             publish(encode(Announcement(lost, changes)))
         except Exception as error:
             # Nothing may end this thread; and what a player misses, the database will tell.
@@ -135,6 +142,15 @@ class Announcer:
         with self._state:
             self._silent = False
             self._lost = True
+
+
+def _touched(desk: Desk) -> list[_Touched]:
+    """What was written: a wallet that lost its race shows a version that nobody committed."""
+    wallets = desk.book.wallets_by_id
+    touched = [_Touched(wallet, desk, True) for wallet in wallets.values() if wallet.rows]
+    beside = (wallets[id] for id in desk.bonuses.changed_wallets())
+    touched += [_Touched(wallet, desk, False) for wallet in beside if wallet.version == wallet.seen]
+    return touched
 
 
 announcer = Announcer()

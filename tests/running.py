@@ -1,0 +1,132 @@
+"""A whole house of a test's own, to be broken: PostgreSQL, Valkey and web workers that nobody else uses."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from websockets.sync.client import ClientConnection
+
+from casino_pam.machine import PROJECT, free_port
+from casino_pam.servers import Servers, passing_servers
+from tests import cast, door
+from tests.sockets import dial
+
+START_SECONDS = 60
+
+_SEED = """
+import django
+django.setup()
+from tests import cast
+from wallet.models import ApiKey
+from wallet.models.access import SCOPES
+cast.house()
+for code in {players!r}:
+    cast.player(code, "1000.00")
+key = ApiKey(name="shop", scopes=list(SCOPES))
+print(key.renew())
+key.save()
+"""
+
+
+def eventually(condition: Callable[[], object], what: str) -> None:
+    """Wait for another process to do what it must; the bound is for a machine that hangs."""
+    until = time.monotonic() + START_SECONDS
+    while not condition():
+        assert time.monotonic() < until, f"in vain for {what}"
+        time.sleep(0.05)
+
+
+class House:
+    """Two web workers on their own servers, and the players they were given, each with 1000.00."""
+
+    def __init__(self, servers: Servers, players: tuple[str, ...]) -> None:
+        self.postgresql, self.valkey = servers.running
+        self.port = free_port()
+        self._environment = {
+            **os.environ,
+            **servers.environment,
+            "WEB_WORKERS": "2",
+            "DATABASE_POOL_SIZE": "4",
+            "DJANGO_SETTINGS_MODULE": "casino_pam.settings",
+        }
+        self._python("manage.py", "migrate", "--verbosity", "0")
+        self._key = self._python("-c", _SEED.format(players=players)).strip()
+        self._web: subprocess.Popen[bytes]
+        self.open()
+
+    def open(self) -> None:
+        """Start the web workers; they always listen at the same port."""
+        argv = [sys.executable, "-m", "casino_pam.web", f"127.0.0.1:{self.port}"]
+        self._web = subprocess.Popen(argv, cwd=PROJECT, env=self._environment)
+        eventually(lambda: self._web.poll() is not None or self._answers(), "an answer")
+        assert self._web.poll() is None, "the web workers ended"
+
+    def close(self) -> None:
+        """Stop the web workers as a deployment does."""
+        self._web.terminate()
+        self._web.wait(START_SECONDS)
+
+    def bet(self, player: str, amount: str = "1.00") -> int:
+        """The status of a bet through the game door, on a new connection."""
+        asked = {"player": player, "currency": "EUR", "round": "r-1", "game": "g-1", "amount": amount}
+        client = door.Client(self.port)
+        try:
+            return client.post("bet", {**asked, "reference": cast.fresh()}).status
+        finally:
+            client.connection.close()
+
+    def token(self, player: str) -> str:
+        found: str = self._post(f"players/{player}/tokens", f"Api-Key {self._key}")["token"]
+        return found
+
+    def ticket(self, player: str) -> str:
+        """A ticket, bought as the player's page does it."""
+        found: str = self._post("me/socket-ticket", f"Bearer {self.token(player)}")["ticket"]
+        return found
+
+    def dial(self, player: str) -> ClientConnection:
+        return dial(self.port, self.ticket(player))
+
+    def _post(self, path: str, authorization: str) -> dict[str, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            headers = {"Authorization": authorization, "Content-Type": "application/json"}
+            connection.request("POST", f"/api/v1/{path}", b"{}", headers)
+            answer = connection.getresponse()
+            body: dict[str, Any] = json.loads(answer.read())
+            assert answer.status == 201, body
+            return body
+        finally:
+            connection.close()
+
+    def _answers(self) -> bool:
+        try:
+            door.Client(self.port).dial().close()
+        except OSError:
+            return False
+        return True
+
+    def _python(self, *argv: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *argv], cwd=PROJECT, env=self._environment, check=True, stdout=subprocess.PIPE, text=True
+        )
+        return done.stdout
+
+
+@contextmanager
+def running(*players: str) -> Iterator[House]:
+    """A house that runs until the end of the block."""
+    with passing_servers() as servers:
+        house = House(servers, players)
+        try:
+            yield house
+        finally:
+            house.close()
