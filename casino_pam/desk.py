@@ -7,7 +7,7 @@ then the verb's own decision, then what follows from it (a bonus completed, the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -51,13 +51,17 @@ class Desk:
         """
         turn = Turn(self.book, wallet, at=command.at, actor=command.actor)
         lifecycle.expire_due(self.bonuses, turn)
+        mark = self.mark(wallet)
         refusal: Refused | None = None
         try:
             decide(self, turn, command)
+            lifecycle.settle(self.bonuses, turn)
         except Refused as caught:
             refusal = caught
+            # What follows from a command may be what cannot be: a balance at its bound.
+            self.back_to(mark)
             self.remember(turn, command, caught.code, columns)
-        lifecycle.settle(self.bonuses, turn)
+            lifecycle.settle(self.bonuses, turn)
         turn.close()
         if refusal is not None:
             raise self.told(turn, refusal)
@@ -66,6 +70,7 @@ class Desk:
 
     def remember(self, turn: Turn, command: Command, code: str, columns: Columns) -> None:
         """Spend the reference on the refusal, where forgetting it would be dangerous."""
+        turn.named_row = None
         if code not in REMEMBERED or command.kind not in REMEMBERED_KINDS:
             return
         amount: int = getattr(command, "amount", 0)

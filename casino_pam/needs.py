@@ -53,7 +53,6 @@ def read(cursor: Cursor[Any], asked: Sequence[Asked]) -> Book:
     named = {key for request in requests for key in keys(request)}
     if named:
         ledger.read_rows(cursor, book, named, set(_rounds(book, requests)))
-    _read_what_was_found(cursor, book, requests)
     return book
 
 
@@ -85,18 +84,6 @@ def _rounds(book: Book, requests: Iterable[Request]) -> Iterator[tuple[int, str]
             wallet = book.wallets.get(request.player, {}).get(request.currency)
             if wallet is not None:
                 yield wallet.id, request.round
-
-
-def _read_what_was_found(cursor: Cursor[Any], book: Book, requests: Iterable[Request]) -> None:
-    """A rollback that is looked up is told as its original's state has it."""
-    named: set[Key] = set()
-    for request in requests:
-        if isinstance(request, Find) and request.kind == Kind.ROLLBACK:
-            row = book.row(request.source, request.kind, request.reference)
-            if row is not None and row.original is not None:
-                named.update((row.source, kind, row.original) for kind in (Kind.BET, Kind.WIN))
-    if named:
-        ledger.read_rows(cursor, book, named)
 
 
 # --- bonuses -----------------------------------------------------------------------------------

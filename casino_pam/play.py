@@ -9,8 +9,9 @@ from __future__ import annotations
 from bonus import wagers
 from casino_pam.commands import Balance, Bet, EndRound, Find, Play, Rollback, Win
 from casino_pam.desk import Desk
+from casino_pam.fields import InvalidField
 from casino_pam.receipts import Receipt, Standing
-from casino_pam.repeats import answer_again, minor, original_of, repeat
+from casino_pam.repeats import answer_again, as_profiled, minor, original_of, repeat
 from wallet.book import Columns, OpenProvider, OpenWallet, Row, Turn
 from wallet.errors import Refused
 from wallet.kinds import Kind, Status, WinSource
@@ -39,6 +40,7 @@ def find(desk: Desk, request: Find) -> Receipt:
 
 def bet(desk: Desk, command: Bet) -> Receipt:
     """Take a stake. A refusal is remembered under the reference for ever (rule 5)."""
+    check_stake(desk, command)
     wallet = desk.book.wallet(command.player, command.currency)
     spent = desk.book.row(command.source, Kind.BET, command.reference)
     if spent is not None:
@@ -47,21 +49,24 @@ def bet(desk: Desk, command: Bet) -> Receipt:
     return desk.carry_out(wallet, command, _bet, columns)
 
 
+def check_stake(desk: Desk, command: Bet) -> None:
+    """Some providers send no bets of zero (rule 8). Raises InvalidField, before anything is looked up."""
+    provider = desk.book.providers.get(command.source)
+    if command.amount == 0 and provider is not None and provider.zero_amount == "refuse":
+        raise InvalidField("amount", "must be more than zero for this provider")
+
+
 def _bet(desk: Desk, turn: Turn, command: Bet) -> None:
     _may_bet(desk, turn.wallet, command)
     staked = (command.source, command.game, command.amount)
     wagers.may_stake(desk.bonuses, turn, *staked)
-    stake = wagers.stake(desk.bonuses, turn, *staked)
-    turn.named(
-        Kind.BET,
-        command.source,
-        command.reference,
-        command.amount,
-        round=command.round,
-        game=command.game,
-        ends_round=command.ends_round,
-        **stake,
-    )
+    columns: Columns = {
+        **wagers.stake(desk.bonuses, turn, *staked),
+        "round": command.round,
+        "game": command.game,
+        "ends_round": command.ends_round,
+    }
+    turn.named(Kind.BET, command.source, command.reference, command.amount, **columns)
 
 
 def _may_bet(desk: Desk, wallet: OpenWallet, command: Bet) -> None:
@@ -138,7 +143,8 @@ def _win(desk: Desk, turn: Turn, command: Win) -> None:
     if late and rules.late_win == "refuse":
         raise Refused("round_closed", round=command.round)
     live = [row for row in bets if _live(desk, row)]
-    answered = named if named is not None and named.posted else None
+    # Its stakes are of its own wallet, whatever bet it names.
+    answered = named if named is not None and named.wallet == turn.wallet.id and _live(desk, named) else None
     if rules.win_requires_bet and _from_game(command) and not (answered or live):
         raise Refused("unknown_original")
     payout = wagers.payout(
@@ -150,19 +156,16 @@ def _win(desk: Desk, turn: Turn, command: Win) -> None:
         free_round=command.win_source == WinSource.FREE_ROUND,
         stakes=[answered] if answered else live,
     )
-    turn.named(
-        Kind.WIN,
-        command.source,
-        command.reference,
-        command.amount,
-        round=command.round,
-        game=command.game,
-        original=command.bet,
-        win_source=command.win_source or WinSource.GAME,
-        ends_round=command.ends_round,
-        late=late,
+    columns: Columns = {
         **payout,
-    )
+        "round": command.round,
+        "game": command.game,
+        "original": command.bet,
+        "win_source": command.win_source or WinSource.GAME,
+        "ends_round": command.ends_round,
+        "late": late,
+    }
+    turn.named(Kind.WIN, command.source, command.reference, command.amount, **columns)
 
 
 def _from_game(command: Win) -> bool:
@@ -208,40 +211,47 @@ def rollback(desk: Desk, command: Rollback) -> Receipt:
         return repeat(desk, home, spent, command)
     original = original_of(desk, command)
     if original is None or desk.owner_code(original) != command.player:
-        return desk.carry_out(home, command, _void, {})
-    wallet = book.wallets_by_id[original.wallet]
-    if not original.posted:
-        return desk.carry_out(wallet, command, _void, {})
-    return desk.carry_out(wallet, command, _rollback, {})
+        receipt = desk.carry_out(home, command, _void, {})
+        return as_profiled(desk, home, receipt)
+    if command.currency is None:
+        home = book.wallets_by_id[original.wallet]
+    return desk.carry_out(home, command, _rollback if original.posted else _void, {})
 
 
 def _void(desk: Desk, turn: Turn, command: Rollback) -> None:
-    """Nothing to undo: spend the original's reference if nobody has, and leave a zero row."""
+    """Nothing to undo: spend the original's reference if nobody has, and leave a zero row.
+
+    The zero row names what it found of the player's own in ``closes``, so that its repeat can
+    tell an original that never moved money from an unknown one.
+    """
     original = original_of(desk, command)
-    named = None if command.amount is None else minor(turn.wallet, command.amount)
+    own = original is not None and desk.owner_code(original) == command.player
+    kind = original.kind if original else command.original_kind or Kind.BET
     columns: Columns = {"status": Status.VOID, "round": command.round, "game": command.game}
-    turn.named(
-        Kind.ROLLBACK,
-        command.source,
-        command.reference,
-        named or 0,
-        original=command.original,
-        original_kind=command.original_kind,
-        reason=command.reason,
+    named: Columns = {
         **columns,
-    )
+        "original": command.original,
+        "original_kind": kind,
+        "closes": original.id if original and own else None,
+        "reason": command.reason,
+    }
+    amount = _amount_undone(turn.wallet, command, original if own else None)
+    turn.named(Kind.ROLLBACK, command.source, command.reference, amount, **named)
     if original is None:
-        kind = command.original_kind or Kind.BET
         turn.post(kind, command.source, command.original, 0, **columns)
-    unknown = original is None or desk.owner_code(original) != command.player
-    if unknown and profile(desk, command).unknown_rollback == "not_found":
-        raise Refused("unknown_original")
+
+
+def _amount_undone(wallet: OpenWallet, command: Rollback, original: Row | None) -> int:
+    """What a zero rollback says it was about: what the request named, else the original's."""
+    if command.amount is not None:
+        return minor(wallet, command.amount) or 0
+    return original.amount if original else 0
 
 
 def _rollback(desk: Desk, turn: Turn, command: Rollback) -> None:
     original = original_of(desk, command)
     assert original is not None
-    differing = _disagreements(turn.wallet, original, command)
+    differing = _disagreements(desk, original, command)
     if differing:
         raise Refused("original_mismatch", differing=differing)
     if desk.book.rolled_back(original):
@@ -255,23 +265,21 @@ def _rollback(desk: Desk, turn: Turn, command: Rollback) -> None:
         if not rules.rollback_wins:
             raise Refused("forbidden", why="win_rollbacks_disabled")
         money_back = wagers.take_back(desk.bonuses, turn, original, clamp=rules.win_rollback == "clamp")
-    turn.named(
-        Kind.ROLLBACK,
-        command.source,
-        command.reference,
-        original.amount,
-        round=original.round,
-        game=original.game,
-        original=command.original,
-        original_kind=command.original_kind,
-        closes=original.id,
-        reason=command.reason,
+    columns: Columns = {
         **money_back,
-    )
+        "round": original.round,
+        "game": original.game,
+        "original": command.original,
+        "original_kind": original.kind,
+        "closes": original.id,
+        "reason": command.reason,
+    }
+    turn.named(Kind.ROLLBACK, command.source, command.reference, original.amount, **columns)
 
 
-def _disagreements(wallet: OpenWallet, original: Row, command: Rollback) -> list[str]:
+def _disagreements(desk: Desk, original: Row, command: Rollback) -> list[str]:
     """What the request names and the stored row says otherwise (rule 15)."""
+    wallet = desk.book.wallets_by_id[original.wallet]
     differing = []
     if command.currency is not None and command.currency != wallet.currency.code:
         differing.append("currency")

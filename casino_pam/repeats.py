@@ -38,18 +38,31 @@ def answer_again(desk: Desk, wallet: OpenWallet, row: Row) -> Receipt:
     if _undone(desk, row):
         return _answer_undone(desk, wallet, row)
     wallet = desk.book.wallets_by_id[row.wallet]
-    provider = desk.book.providers.get(row.source)
-    current = provider is not None and provider.replay_balance == "current"
+    current = shows_now(desk, row.source)
     if row.status == Status.REFUSED:
         refusal = remembered(wallet, row, desk.book.last_of(row), replayed=True)
         if current:
             refusal.facts.update(wallet.balances(), version=wallet.version)
         raise refusal
-    if row.kind == Kind.ROLLBACK and row.status == Status.VOID and _was_unknown(desk, row):
-        raise Refused("unknown_original", **wallet.balances())
-    first = desk.receipt(wallet, row)
+    first = as_profiled(desk, wallet, desk.receipt(wallet, row))
     first.replayed = True
     return _as_of_now(first, wallet) if current else first
+
+
+def shows_now(desk: Desk, source: str) -> bool:
+    """Whether the source's repeats show the balances of now, not those of the first time."""
+    provider = desk.book.providers.get(source)
+    return provider is not None and provider.replay_balance == "current"
+
+
+def as_profiled(desk: Desk, wallet: OpenWallet, receipt: Receipt) -> Receipt:
+    """The receipt, unless it is of a rollback that the profile answers `unknown_original` (rule 16)."""
+    row = receipt.row
+    provider = desk.book.providers.get(row.source)
+    unknown = row.kind == Kind.ROLLBACK and row.status == Status.VOID and row.closes is None
+    if unknown and provider is not None and provider.unknown_rollback == "not_found":
+        raise Refused("unknown_original", **wallet.balances())
+    return receipt
 
 
 def _as_of_now(receipt: Receipt, wallet: OpenWallet) -> Receipt:
@@ -65,24 +78,6 @@ def _answer_undone(desk: Desk, wallet: OpenWallet, row: Row) -> Receipt:
         raise Refused("rolled_back", **wallet.balances())
     answer = _as_of_now(desk.receipt(wallet, row), wallet)
     return msgspec.structs.replace(answer, status="void", amount=0, replayed=True)
-
-
-def _was_unknown(desk: Desk, row: Row) -> bool:
-    """Whether the profile answers this zero rollback as `unknown_original` (rule 16)."""
-    provider = desk.book.providers.get(row.source)
-    if provider is None or provider.unknown_rollback != "not_found":
-        return False
-    spent_it = bool(desk.book.companions.get(row.id))
-    return spent_it or _of_another(desk, row)
-
-
-def _of_another(desk: Desk, row: Row) -> bool:
-    wallet = desk.book.wallets_by_id[row.wallet]
-    assert row.original is not None
-    kinds = (row.original_kind,) if row.original_kind else (Kind.BET, Kind.WIN)
-    named = [desk.book.row(row.source, kind, row.original) for kind in kinds]
-    found = next((each for each in named if each is not None), None)
-    return found is not None and desk.owner_code(found) != wallet.player.code
 
 
 def _differing_of_another(row: Row, command: Command) -> list[str]:
@@ -101,7 +96,7 @@ def _differing(desk: Desk, row: Row, command: Command) -> list[str]:
     """The names of the fields in which the request differs from the stored row (rule 4)."""
     wallet = desk.book.wallets_by_id[row.wallet]
     if isinstance(command, Rollback):
-        return _differing_rollback(desk, wallet, row, command)
+        return _differing_rollback(wallet, row, command)
     differing = []
     if command.currency != wallet.currency.code:  # type: ignore[attr-defined]
         differing.append("currency")
@@ -120,12 +115,12 @@ def _differing(desk: Desk, row: Row, command: Command) -> list[str]:
     return differing
 
 
-def _differing_rollback(desk: Desk, wallet: OpenWallet, row: Row, command: Rollback) -> list[str]:
+def _differing_rollback(wallet: OpenWallet, row: Row, command: Rollback) -> list[str]:
     """What a rollback names only where it likes is compared only where it is named."""
     differing = []
     if command.original != row.original:
         differing.append("original")
-    elif command.original_kind not in (None, _kind_undone(desk, row)):
+    elif command.original_kind not in (None, row.original_kind):
         differing.append("original_kind")
     if command.currency not in (None, wallet.currency.code):
         differing.append("currency")
@@ -139,23 +134,11 @@ def _differing_rollback(desk: Desk, wallet: OpenWallet, row: Row, command: Rollb
     return differing
 
 
-def _kind_undone(desk: Desk, row: Row) -> str:
-    """The kind of the row that a stored rollback named, said or not."""
-    assert row.original is not None
-    if row.original_kind is not None:
-        return row.original_kind
-    win = desk.book.row(row.source, Kind.WIN, row.original)
-    bet = desk.book.row(row.source, Kind.BET, row.original)
-    if win is not None and (win.id == row.closes or bet is None):
-        return Kind.WIN
-    return Kind.BET
-
-
 def original_of(desk: Desk, command: Rollback) -> Row | None:
-    """The row the rollback names: the bet of that reference, else the win."""
+    """The row the rollback names: the bet of that reference, else the win; the player's own first."""
     kinds = (command.original_kind,) if command.original_kind else (Kind.BET, Kind.WIN)
-    found = (desk.book.row(command.source, kind, command.original) for kind in kinds)
-    return next((row for row in found if row is not None), None)
+    rows = [row for kind in kinds if (row := desk.book.row(command.source, kind, command.original))]
+    return next((row for row in rows if desk.owner_code(row) == command.player), rows[0] if rows else None)
 
 
 def minor(wallet: OpenWallet, text: str) -> int | None:

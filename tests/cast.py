@@ -6,6 +6,7 @@ Amounts here are decimal strings, as people write them; ``eur("1.00")`` is 100 m
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from casino_pam import commands, teller
@@ -21,6 +22,11 @@ _names = itertools.count(1)
 
 def eur(text: str) -> int:
     return money.parse_signed(text, 2)
+
+
+def moment(at: int) -> datetime:
+    """Microseconds since 1970 as the models have them."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=at)
 
 
 def fresh(prefix: str = "r") -> str:
@@ -72,15 +78,11 @@ def _play(kind: Any, who: str, fields: dict[str, Any], **defaults: Any) -> Any:
 
 
 def bet(who: str = "alice", amount: str = "10.00", **fields: Any) -> Any:
-    return _play(
-        commands.Bet, who, {"amount": eur(amount), **fields}, currency="EUR", round="round-1", game="slot-1"
-    )
+    return _play(commands.Bet, who, {"amount": eur(amount), **fields}, currency="EUR", round="round-1", game="slot-1")
 
 
 def win(who: str = "alice", amount: str = "10.00", **fields: Any) -> Any:
-    return _play(
-        commands.Win, who, {"amount": eur(amount), **fields}, currency="EUR", round="round-1", game="slot-1"
-    )
+    return _play(commands.Win, who, {"amount": eur(amount), **fields}, currency="EUR", round="round-1", game="slot-1")
 
 
 def rollback(original: str, who: str = "alice", **fields: Any) -> Any:
