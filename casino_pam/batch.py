@@ -7,8 +7,10 @@ from typing import Any
 
 from casino_pam.commands import Batch, Bet, EndRound, Play, Rollback, Win
 from casino_pam.desk import REMEMBERED_KINDS, Desk
-from casino_pam.play import bet, end_round, rollback, win
+from casino_pam.fields import InvalidField
+from casino_pam.play import bet, check_stake, end_round, rollback, win
 from casino_pam.receipts import Receipt
+from casino_pam.repeats import shows_now
 from wallet.book import Columns, OpenWallet, Turn
 from wallet.errors import REMEMBERED, Refused
 
@@ -26,10 +28,15 @@ def batch(desk: Desk, command: Batch) -> list[Receipt]:
     A refused batch leaves nothing but the REFUSED row of the operation that failed, where its
     kind is remembered, so that the same batch fails at the same place for ever.
     """
+    for index, operation in enumerate(command.operations):
+        try:
+            if isinstance(operation, Bet):
+                check_stake(desk, operation)
+        except InvalidField as malformed:
+            raise malformed.inside(f"operations[{index}]") from None
     currency = command.operations[0].currency  # type: ignore[attr-defined]
     wallet = desk.book.wallet(command.player, currency)
     mark = desk.mark(wallet)
-    before = wallet.balances()
     receipts = []
     for index, operation in enumerate(command.operations):
         try:
@@ -37,10 +44,17 @@ def batch(desk: Desk, command: Batch) -> list[Receipt]:
         except Refused as refusal:
             desk.back_to(mark)
             facts = {**refusal.facts, **_refused_row(desk, wallet, operation, refusal)}
-            if "balance" in facts:
-                facts.update(before)
+            if "balance" in facts and _tells_now(desk, operation, refusal):
+                facts.update(wallet.balances())
+                if "version" in facts:
+                    facts["version"] = wallet.version
             raise Refused(refusal.code, **facts, index=index) from None
     return receipts
+
+
+def _tells_now(desk: Desk, operation: Play, refusal: Refused) -> bool:
+    """A remembered refusal tells the balances of its first time, unless the profile wants those of now."""
+    return not refusal.facts.get("replayed") or shows_now(desk, operation.source)
 
 
 def _refused_row(desk: Desk, wallet: OpenWallet, operation: Play, refusal: Refused) -> dict[str, Any]:
