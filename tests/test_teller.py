@@ -12,12 +12,12 @@ import pytest
 from django.db import connection, transaction
 from psycopg import errors
 
-from bonus import wagers
 from casino_pam import commands, needs, teller
 from casino_pam.receipts import Receipt
 from tests import cast
 from tests.interleaving import elsewhere, meanwhile
 from wallet import ledger
+from wallet.book import Turn
 from wallet.errors import Refused
 from wallet.models import Transaction, Wallet
 from wallet.money import MAX_BALANCE
@@ -283,16 +283,17 @@ def test_a_database_that_cannot_be_reached_is_unavailable_not_our_fault(books, m
 
 @pytest.fixture
 def poison(monkeypatch):
-    """A rule that was missed: bets on the game ``poison`` break a CHECK, on ``bug`` they raise."""
-    staking = wagers.stake
+    """A rule that was missed: rows of the game ``poison`` break a CHECK, those of ``bug`` raise."""
+    naming = Turn.named
 
-    def missed(bonuses, turn, provider, game, amount):
-        columns = staking(bonuses, turn, provider, game, amount)
-        if game == "bug":
+    def missed(self, *named, **columns):
+        if columns.get("game") == "bug":
             raise KeyError("a bug")
-        return {**columns, "contribution": 5} if game == "poison" else columns
+        if columns.get("game") == "poison":
+            columns["contribution"] = 5
+        return naming(self, *named, **columns)
 
-    monkeypatch.setattr(wagers, "stake", missed)
+    monkeypatch.setattr(Turn, "named", missed)
 
 
 @pytest.mark.parametrize("game", ["poison", "bug"])
