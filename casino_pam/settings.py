@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 from psycopg import IsolationLevel
 
-from casino_pam import logs
+from casino_pam import back_office, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -105,6 +105,9 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not PLAIN_HTTP
 SESSION_COOKIE_AGE = 12 * 60 * 60
 X_FRAME_OPTIONS = "DENY"
 
+# The only log-in there is for a browser.
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -118,6 +121,7 @@ AXES_HANDLER = "axes.handlers.database.AxesDatabaseHandler"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_VERBOSE = False
 AXES_FAILURE_LIMIT = 5
+AXES_LOCKOUT_TEMPLATE = "admin/locked_out.html"
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_RESET_ON_SUCCESS = True
 AXES_IPWARE_META_PRECEDENCE_ORDER = ["REMOTE_ADDR"]
@@ -150,6 +154,7 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "casino_pam.back_office.storable_addresses",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -178,6 +183,8 @@ TEMPLATES = [
     },
 ]
 
+UNFOLD = back_office.UNFOLD
+
 # A view that says nothing is closed to everybody; casino_pam/rest/door.py is what its views share.
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["casino_pam.rest.callers.Credentials"],
@@ -197,7 +204,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "docExpansion": "none"},
-    "POSTPROCESSING_HOOKS": ["casino_pam.rest.schema.completed"],
+    "POSTPROCESSING_HOOKS": ["casino_pam.rest.schema.completed", "casino_pam.game_door.openapi.with_game_door"],
 }
 
 # --- bonuses ----------------------------------------------------------------------------------------------------------
@@ -297,9 +304,13 @@ DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = 20
 # It would believe any X-Forwarded-For; casino_pam.logs binds the address that the server layer vouches for.
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 
+# Where people reach us from outside; what the demo prints begins with it.
+BASE_URL = env.str("BASE_URL", default="http://127.0.0.1:8080").rstrip("/")
+
 WEB_WORKERS = whole("WEB_WORKERS", default=2, lowest=1, highest=64)
 
 LANGUAGE_CODE = "en-gb"
+FORMAT_MODULE_PATH = "casino_pam.formats"
 USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True

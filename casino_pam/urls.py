@@ -6,11 +6,14 @@ from django_prometheus.exports import ExportToDjangoView
 
 from casino_pam import health
 from casino_pam.rest import schema
+from wallet.admin import finding
 
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", ExportToDjangoView),
+    # Before the admin's own: one search box for the whole house, where unfold's knows names of pages only.
+    path("admin/search/", admin.site.admin_view(finding.search)),
     path("admin/", admin.site.urls),
     path("api/v1/", include("casino_pam.rest.urls")),
     path("api/schema/", schema.Schema.as_view(), name="schema"),

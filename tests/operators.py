@@ -1,0 +1,32 @@
+"""Operators for the tests of the admin: Sue may everything, Rita may read, Nobody has no role."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+PASSWORD = "correct horse battery staple"
+
+
+def logged_in(operator: User) -> Client:
+    client = Client()
+    client.force_login(operator, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def sue() -> Client:
+    """A superuser."""
+    return logged_in(User.objects.create_superuser("sue", password=PASSWORD))
+
+
+def rita() -> Client:
+    """Sees every page of ours and changes nothing."""
+    operator = User.objects.create_user("rita", password=PASSWORD, is_staff=True)
+    views = Permission.objects.filter(codename__startswith="view_", content_type__app_label__in=("wallet", "bonus"))
+    operator.user_permissions.set(views)
+    return logged_in(operator)
+
+
+def nobody() -> Client:
+    """May log in, and that is all."""
+    return logged_in(User.objects.create_user("nobody", password=PASSWORD, is_staff=True))

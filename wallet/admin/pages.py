@@ -1,0 +1,137 @@
+"""Two kinds of admin pages: windows, which only show, and kept rows, which may be changed but never deleted.
+
+Whatever concerns money is a window for everybody, superusers included. Every list stays fast at a
+million rows: it is counted up to a bound, sorted by an index only, and searched by the beginning
+of one indexed column.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from django import forms
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.paginator import Paginator
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin
+    from django.contrib.admin.views.main import ChangeList
+
+    AnyAdmin = ModelAdmin[Any]
+    AnyForm = forms.ModelForm[Any]
+    AnyPaginator = Paginator[Any]
+else:
+    # Django's own classes cannot be subscripted when they run.
+    from unfold.admin import ModelAdmin as AnyAdmin
+    from unfold.views import ChangeList
+
+    AnyForm = forms.ModelForm
+    AnyPaginator = Paginator
+
+# A list of more rows than this is to be searched, not leafed through.
+COUNTED = 1_000
+
+
+class BoundedPaginator(AnyPaginator):
+    """Counts no further than COUNTED, so that no page waits for a million rows to be counted."""
+
+    template_name = "admin/bounded_pagination.html"
+
+    @cached_property
+    def found(self) -> int:
+        """How many rows there are, COUNTED + 1 standing for more than COUNTED."""
+        rows = cast("QuerySet[Any]", self.object_list)
+        return rows.order_by()[: COUNTED + 1].count()
+
+    @property
+    def count(self) -> int:
+        return min(self.found, COUNTED)
+
+    @property
+    def more(self) -> bool:
+        return self.found > COUNTED
+
+
+class PlainChangeList(ChangeList):
+    """A list whose order nobody can choose by URL: it would sort the whole table."""
+
+    def get_ordering_field(self, field_name: Any) -> Any:
+        return None
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.query and not self.has_active_filters:
+            # Else the page would offer to "show all" of what it already shows.
+            self.full_result_count = self.result_count
+
+
+class Kept(AnyAdmin):
+    """Rows that may be changed, never deleted. ``search_prefix`` is the indexed column a search begins with."""
+
+    search_prefix: str | None = None
+    # Said where there is nothing to show, so that an empty page explains itself.
+    empty_text = "Nothing has been recorded yet."
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    list_max_show_all = 0
+    actions = None
+    sortable_by = ()
+    # Unfold's: columns of fields side by side, and a question before unsaved changes are left behind.
+    compressed_fields = True
+    warn_unsaved_form = True
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return (self.search_prefix,) if self.search_prefix else ()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Rows whose name begins with the term as typed; codes are lower case more often than people type them so."""
+        term = search_term.strip()
+        if term and self.search_prefix:
+            begins = f"{self.search_prefix}__startswith"
+            queryset = queryset.filter(Q(**{begins: term}) | Q(**{begins: term.lower()}))
+        return queryset, False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return PlainChangeList
+
+    def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
+        """Only the filters on the page: others would read the whole table, or guess at what is not shown."""
+        offered = [item if isinstance(item, str) else item[0] for item in self.list_filter]  # type: ignore[index]
+        return any(lookup == name or lookup.startswith(f"{name}__") for name in offered)
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Choices of other rows come without buttons to make or change those rows in passing."""
+        field: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
+        return field
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        """Write only what was changed here, so that nothing changed elsewhere meanwhile is put back."""
+        if not change:
+            obj.save(force_insert=True)
+            return
+        columns = {field.name for field in obj._meta.concrete_fields}
+        obj.save(update_fields=columns & set(form.changed_data))
+
+
+class Window(Kept):
+    """Rows that can be looked at and nothing else."""
+
+    warn_unsaved_form = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False

@@ -1,0 +1,101 @@
+"""What watches over the money: reconciliation's runs and checkpoints, and money that waits for approval."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from wallet import shown
+from wallet.admin.pages import Window
+from wallet.models import Approval, Checkpoint, ReconciliationRun
+
+
+def verdict(run: ReconciliationRun) -> SafeString:
+    count = run.discrepancy_count
+    if count == 0:
+        return shown.badge("the books balance", "green")
+    return shown.badge(f"{count} discrepanc{'y' if count == 1 else 'ies'}", "red")
+
+
+@admin.register(ReconciliationRun)
+class ReconciliationRunAdmin(Window):
+    verbose_name = "reconciliation"
+    empty_text = "Nobody has proven the books yet: manage.py reconcile does, and leaves its findings here."
+    list_display = ["started", "scope", "result", "wallets", "rows", "took"]
+    ordering = ["-id"]
+    fields = [("result", "scope"), ("started", "took"), ("wallets", "rows"), "seal", "found"]
+    readonly_fields = ["result", "started", "took", "found"]
+
+    @admin.display(description="Result")
+    def result(self, run: ReconciliationRun) -> SafeString:
+        return verdict(run)
+
+    @admin.display(description="Started")
+    def started(self, run: ReconciliationRun) -> SafeString:
+        return shown.utc(run.started_at)
+
+    @admin.display(description="Took")
+    def took(self, run: ReconciliationRun) -> str:
+        return f"{(run.finished_at - run.started_at).total_seconds():.1f} s"
+
+    @admin.display(description="Discrepancies")
+    def found(self, run: ReconciliationRun) -> SafeString:
+        """The first ones in full; the run itself printed them all."""
+        if not run.discrepancies:
+            return format_html("<span>none</span>")
+        lines = ([str(value) for value in found.values()] for found in run.discrepancies)
+        return format_html("<ul>{}</ul>", format_html_join("", "<li>{}</li>", ((", ".join(line),) for line in lines)))
+
+
+@admin.register(Checkpoint)
+class CheckpointAdmin(Window):
+    search_prefix = "wallet__player__code"
+    search_help_text = "The beginning of the player's code"
+    empty_text = "Reconciliation remembers here up to which row it has proven each wallet."
+    list_display = ["owner", "version"]
+    list_select_related = ["wallet__player"]
+    ordering = ["wallet_id"]
+    fields = [("owner", "version")]
+    readonly_fields = ["owner"]
+
+    @admin.display(description="Wallet")
+    def owner(self, checkpoint: Checkpoint) -> str:
+        return f"{checkpoint.wallet.player.code}, {checkpoint.wallet.currency_id}"
+
+
+@admin.register(Approval)
+class ApprovalAdmin(Window):
+    empty_text = "Adjustments above a currency's threshold wait here for a second operator."
+    list_display = ["asked", "decision", "owner", "sum", "reason", "author", "approver"]
+    list_filter = ["state"]
+    list_select_related = ["wallet__player", "wallet__currency"]
+    ordering = ["-created_at"]
+    fields = [
+        ("decision", "owner", "sum"),
+        ("author", "asked", "reason"),
+        ("approver", "decided", "decision_reason"),
+        ("source", "reference"),
+    ]
+    readonly_fields = ["decision", "owner", "sum", "asked", "decided"]
+
+    @admin.display(description="State")
+    def decision(self, approval: Approval) -> SafeString:
+        colours = {Approval.State.PENDING: "orange", Approval.State.APPROVED: "green", Approval.State.REJECTED: "red"}
+        return shown.badge(approval.state, colours[Approval.State(approval.state)])
+
+    @admin.display(description="Wallet")
+    def owner(self, approval: Approval) -> str:
+        return f"{approval.wallet.player.code}, {approval.wallet.currency_id}"
+
+    @admin.display(description="Amount")
+    def sum(self, approval: Approval) -> SafeString:
+        return shown.amount(approval.amount, approval.wallet.currency)
+
+    @admin.display(description="Asked")
+    def asked(self, approval: Approval) -> SafeString:
+        return shown.utc(approval.created_at)
+
+    @admin.display(description="Decided")
+    def decided(self, approval: Approval) -> SafeString:
+        return shown.utc(approval.decided_at)
