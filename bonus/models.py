@@ -160,10 +160,11 @@ WAITING = (Status.PENDING, Status.QUEUED)
 LIVE = (*WAITING, Status.ACTIVE)
 ENDED = (Status.COMPLETED, Status.DEPLETED, Status.EXPIRED, Status.FORFEITED, Status.CANCELLED)
 
-# Every arrow there is. A waiting bonus may pass through QUEUED within one command.
+# Every way there is in one write. One posting may hold many commands, so a bonus may start and end within it; what
+# never happens is a step back, and a bonus that has ended stays as it ended.
 ARROWS = [
     (Status.PENDING, Status.QUEUED),
-    *[(waiting, ended) for waiting in WAITING for ended in (Status.ACTIVE, Status.CANCELLED, Status.EXPIRED)],
+    *[(waiting, later) for waiting in WAITING for later in (Status.ACTIVE, *ENDED)],
     *[(Status.ACTIVE, ended) for ended in ENDED if ended != Status.CANCELLED],
 ]
 

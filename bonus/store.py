@@ -238,10 +238,10 @@ def _unnested(columns: Iterable[tuple[str, str]], *more: tuple[str, str]) -> str
     return f"unnest({types}) AS u({', '.join(name for name, _ in columns)})"
 
 
-# Locked in ascending order, as wallets are (wallet/ledger.py).
+# Locked in one order, as wallets are (wallet/ledger.py); what frees a wallet's slot comes before what takes it.
 _UPDATE = f"""
 UPDATE bonus_bonus b SET {", ".join(f"{name} = {_set(name)}" for name, _ in _KEPT if name != "id")}
-FROM (SELECT * FROM {_unnested(_KEPT, ("seen", "bigint"))} ORDER BY u.id) n
+FROM (SELECT * FROM {_unnested(_KEPT, ("seen", "bigint"))} ORDER BY u.status = '{State.ACTIVE}', u.id) n
 WHERE b.id = n.id AND b.version = n.seen
 """
 

@@ -106,11 +106,9 @@ def payout(
     if free_round and staked == (0, 0):
         return _free_round(bonuses, turn, provider, game, amount)
     newest = next((row for row in reversed(stakes) if row.bonus_delta), None)
-    split = rules.split_payout(amount, staked)
-    if newest is None or not split.bonus:
+    if newest is None or newest.bonus is None:
         return {"cash": amount}
-    assert newest.bonus is not None
-    return _pay(bonuses, bonuses.by_id[newest.bonus], split)
+    return _pay(bonuses, bonuses.by_id[newest.bonus], rules.split_payout(amount, staked))
 
 
 def _staked(stakes: list[Row]) -> Split:

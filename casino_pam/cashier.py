@@ -121,6 +121,10 @@ def adjust(desk: Desk, command: Adjust) -> Receipt:
 
 
 def _adjust(desk: Desk, turn: Turn, command: Adjust) -> None:
+    if command.bonus is not None:
+        named = desk.bonuses.by_id.get(command.bonus)
+        if named is None or named.wallet != turn.wallet.id:
+            raise Refused("unknown_bonus", bonus=command.bonus)
     if turn.wallet.cash + command.amount < 0:
         raise Refused("insufficient_funds")
     turn.named(

@@ -9,6 +9,7 @@ from psycopg import Cursor
 
 from bonus.book import Wanted
 from casino_pam.commands import (
+    Adjust,
     Asked,
     Batch,
     Bet,
@@ -97,8 +98,8 @@ def wanted(book: Book, asked: Sequence[Asked]) -> Wanted:
     for request in requests:
         if isinstance(request, (Grant, Claim, Deposit)):
             _want_offer(book, request, found)
-        elif isinstance(request, Forfeit):
-            found.ids.add(request.bonus)
+        elif isinstance(request, (Forfeit, Adjust)):
+            found.ids.update(filter(None, (request.bonus,)))
         else:
             _note_spending(book, request, found, spending)
     for wallet in found.settling:

@@ -331,10 +331,12 @@ def test_the_database_never_deletes_a_bonus(welcome):
     assert "Cannot truncate rows from bonus_bonus" in str(refusal_of("TRUNCATE bonus_bonus"))
 
 
+# Several arrows may be passed in one posting, so also in one write.
+STARTED = {"active", "completed", "depleted", "expired", "forfeited"}
 NEXT = {
-    "pending": {"queued", "active", "cancelled", "expired"},
-    "queued": {"active", "cancelled", "expired"},
-    "active": {"completed", "depleted", "expired", "forfeited"},
+    "pending": {"queued", "cancelled", *STARTED},
+    "queued": {"cancelled", *STARTED},
+    "active": STARTED - {"active"},
 }
 
 

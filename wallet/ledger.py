@@ -161,6 +161,7 @@ SELECT {_select("answers")} FROM answers
         ("answers", "x.closes = n.id AND x.closes IS NOT NULL AND x.status = 'POSTED'"),
         ("named", "x.command = n.id AND NOT x.command = x.id"),
         ("named", "x.wallet_id = n.wallet_id AND x.round = n.round"),
+        ("named", "n.kind = 'WIN' AND x.source = n.source AND x.reference = n.original AND x.kind = 'BET'"),
         ("asked", "x.wallet_id = n.wallet_id AND x.round = n.round"),
     )
 )
@@ -218,7 +219,8 @@ def read_rows(
 ) -> None:
     """Read the rows spent under ``keys``, what closed them, their companions and their rounds.
 
-    Also the wins that name one of them as their bet, of whatever round, and what closed those.
+    Also the wins that name one of them as their bet, of whatever round, and what closed those, and
+    the bet that one of them names.
 
     Must come after ``read_wallets``: a twin that committed before the wallet was read is then
     seen here, and one that commits later makes the wallet stale (DESIGN.md §6).

@@ -138,7 +138,10 @@ class Transaction(models.Model):
         ]
         indexes = [
             models.Index(name="ledger_round", fields=["wallet", "round"], condition=Q(round__isnull=False)),
-            models.Index(name="ledger_bonus", fields=["bonus"], condition=Q(bonus__isnull=False)),
+            # A bonus's rows, newest first: its page, and the stakes that are not settled yet.
+            models.Index(name="ledger_bonus", fields=["bonus", "created_at"], condition=Q(bonus__isnull=False)),
+            # Which deposit is the first, and how much was deposited since when.
+            models.Index(name="ledger_deposits", fields=["wallet", "created_at"], condition=Q(kind=Kind.DEPOSIT)),
             models.Index(
                 name="ledger_answers",
                 fields=["wallet", "original"],

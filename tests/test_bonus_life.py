@@ -1,0 +1,399 @@
+"""The life of a bonus: queue, completion, expiry, forfeiture, withdrawal, exclusion (docs/bonus.md)."""
+
+import pytest
+
+from bonus.models import Bonus
+from tests import bonuses, cast
+from tests.cast import DAY, NOON, SECOND, eur
+from wallet.models import Player, Transaction
+
+ENDS = NOON - SECOND + DAY
+
+
+@pytest.fixture(autouse=True)
+def house(books):
+    cast.house()
+
+
+def statuses(who="bob"):
+    return [bonus.status for bonus in Bonus.objects.filter(player__code=who).order_by("id")]
+
+
+def kinds(who="bob"):
+    return [row[0] for row in bonuses.rows(who)]
+
+
+# --- activation and the queue ------------------------------------------------------------------
+
+
+def test_money_enters_at_activation_and_never_before():
+    cast.bob()
+    bonuses.gift("5.00", per_player=3)
+    assert bonuses.grant().bonus.status == "active"
+    assert [bonuses.grant().bonus.status for _ in range(2)] == ["queued", "queued"]
+    assert (cast.balances("bob"), kinds()) == ((0, eur("5.00"), 0), ["GRANT"])
+
+
+def test_a_grant_without_a_row_of_its_own_is_known_by_its_first_row():
+    cast.bob()
+    bonuses.gift()
+    granted = bonuses.grant()
+    row = Transaction.objects.get()
+    assert (row.command, row.source, row.reference, str(row.bonus)) == (
+        row.id,
+        "bonus",
+        granted.bonus.id,
+        granted.bonus.id,
+    )
+
+
+def test_further_grants_start_in_the_order_in_which_they_queued():
+    cast.bob()
+    for code in ("one", "two", "three"):
+        bonuses.gift(code=code)
+        bonuses.grant(code)
+    bonuses.forfeit(bonuses.the("one").id)
+    assert statuses() == ["forfeited", "active", "queued"]
+    bonuses.forfeit(bonuses.the("two").id)
+    assert statuses() == ["forfeited", "forfeited", "active"]
+
+
+def test_a_bonus_older_than_the_one_before_it_takes_over_in_the_same_write():
+    """The slot is freed before it is taken, whichever of the two the database comes to first."""
+    cast.bob()
+    bonuses.match()
+    bonuses.claim("welcome")
+    bonuses.gift(code="younger")
+    bonuses.grant("younger")
+    bonuses.deposit("20.00", None)
+    assert statuses() == ["queued", "active"]
+    bonuses.forfeit(bonuses.the("younger").id)
+    assert statuses() == ["active", "forfeited"]
+
+
+def test_a_bonus_that_asks_for_nothing_converts_at_once():
+    cast.bob("1.00")
+    bonuses.gift("5.00", multiplier=0)
+    granted = bonuses.grant()
+    assert granted.bonus.status == "completed"
+    assert (kinds()[-2:], cast.balances("bob")) == (["GRANT", "CONVERT"], (eur("6.00"), 0, 0))
+
+
+def test_bonuses_that_ask_for_nothing_pass_through_the_slot_in_one_command():
+    bonuses.wagering("10.00", multiplier=1)
+    for code in ("one", "two"):
+        bonuses.gift("5.00", code=code, multiplier=0)
+        bonuses.grant(code)
+    bonuses.gift("7.00", code="three")
+    bonuses.grant("three")
+    receipt = cast.bet("bob", "10.00", reference="b")
+    assert kinds()[-7:] == ["BET", "CONVERT", "GRANT", "CONVERT", "GRANT", "CONVERT", "GRANT"]
+    assert (receipt.cash, receipt.bonus) == (eur("10.00"), eur("7.00"))
+    command = Transaction.objects.get(reference="b").id
+    assert Transaction.objects.filter(command=command).count() == 7
+    again = cast.bet("bob", "10.00", reference="b")
+    assert (again.cash, again.bonus, again.version) == (receipt.cash, receipt.bonus, receipt.version)
+
+
+# --- completion --------------------------------------------------------------------------------
+
+
+def test_the_bet_that_completes_a_bonus_converts_it():
+    bonus = bonuses.wagering("10.00", cash="5.00", multiplier=1)
+    receipt = cast.bet("bob", "10.00")
+    assert kinds()[-2:] == ["BET", "CONVERT"]
+    assert (receipt.cash, receipt.bonus, receipt.wagering["status"]) == (eur("5.00"), 0, "completed")
+    bonus.refresh_from_db()
+    assert (bonus.status, bonus.converted) == ("completed", eur("5.00"))
+
+
+def test_a_sticky_bonus_pays_only_what_was_won_on_top_of_it():
+    bonuses.wagering("10.00", multiplier=1, sticky=True)
+    cast.bet("bob", "9.00", round="a")
+    cast.win("bob", "20.00", round="a")
+    cast.bet("bob", "1.00", round="b")
+    assert cast.balances("bob") == (eur("10.00"), 0, 0)
+
+
+def test_a_bonus_that_converts_the_original_pays_no_more_than_was_granted():
+    bonuses.wagering("10.00", multiplier=1, conversion="original")
+    cast.bet("bob", "9.00", round="a")
+    cast.win("bob", "20.00", round="a")
+    cast.bet("bob", "1.00", round="b")
+    assert cast.balances("bob") == (eur("10.00"), 0, 0)
+
+
+def test_wagering_shows_the_completed_bonus_and_then_the_one_that_follows():
+    first = bonuses.wagering("10.00", multiplier=1)
+    bonuses.gift("7.00", code="next")
+    bonuses.grant("next")
+    receipt = cast.bet("bob", "10.00")
+    assert (receipt.wagering["bonus"], receipt.wagering["status"]) == (str(first.id), "completed")
+    assert cast.bet("bob", "1.00", round="r2").wagering["bonus"] == str(bonuses.the("next").id)
+
+
+def test_a_repeat_shows_the_present_state_of_the_bonus_it_touched():
+    bonus = bonuses.wagering("10.00", cash="30.00", multiplier=2)
+    first = cast.bet("bob", "10.00", reference="b")
+    assert first.wagering["percent"] == 50
+    cast.bet("bob", "10.00", round="r2")
+    again = cast.bet("bob", "10.00", reference="b")
+    assert (again.wagering["bonus"], again.wagering["status"]) == (str(bonus.id), "completed")
+    assert (again.cash, again.bonus) == (first.cash, first.bonus)
+
+
+def test_a_deposit_or_a_refusal_shows_the_active_bonus():
+    bonus = bonuses.wagering("10.00")
+    assert cast.deposit("bob", amount=100).wagering["bonus"] == str(bonus.id)
+    assert cast.end_round("bob").wagering["bonus"] == str(bonus.id)
+
+
+# --- expiry ------------------------------------------------------------------------------------
+
+
+def test_expiry_comes_before_the_named_row_and_the_next_bonus_after_it():
+    bonuses.wagering("10.00", cash="5.00", spend_days=1)
+    bonuses.gift("7.00", code="next")
+    bonuses.grant("next")
+    receipt = cast.bet("bob", "5.00", at=ENDS, reference="b")
+    assert kinds()[-3:] == ["EXPIRE", "BET", "GRANT"]
+    assert receipt.wagering["bonus"] == str(bonuses.the("next").id)
+    assert receipt.wagering["wagered"] == 0
+
+
+def test_a_bonus_lives_until_the_instant_at_which_it_expires():
+    bonuses.wagering("10.00", spend_days=1)
+    assert cast.bet("bob", "1.00", at=ENDS - 1).wagering["wagered"] == eur("1.00")
+    assert cast.bet("bob", "1.00", at=ENDS, round="r2").code == "insufficient_funds"
+
+
+def test_expiry_stands_even_if_the_command_is_refused():
+    bonuses.wagering("10.00", spend_days=1)
+    refused = cast.bet("bob", "5.00", at=ENDS)
+    assert refused.code == "insufficient_funds"
+    assert (kinds()[-2:], statuses(), cast.balances("bob")) == (["EXPIRE", "BET"], ["expired"], (0, 0, 0))
+    assert refused.facts["version"] == 3
+
+
+def test_expiry_stands_where_the_refusal_leaves_no_row():
+    bonuses.wagering("10.00", spend_days=1)
+    bonuses.gift("7.00", code="next")
+    bonuses.grant("next")
+    cast.profile(win_requires_bet=True)
+    assert cast.win("bob", "5.00", at=ENDS, round="none").code == "unknown_original"
+    assert kinds() == ["GRANT", "EXPIRE", "GRANT"]
+    expire, grant = Transaction.objects.order_by("version")[1:]
+    assert (expire.command, grant.command) == (expire.id, expire.id)
+
+
+def test_a_refused_batch_expires_nothing():
+    from casino_pam.commands import Batch, Bet
+
+    bonuses.wagering("10.00", cash="5.00", spend_days=1)
+    common = {"source": "acme", "player": "bob", "at": ENDS, "currency": "EUR", "round": "r", "game": "slot-1"}
+    operations = [Bet(reference=f"b{n}", amount=eur("4.00"), **common) for n in range(2)]
+    refused = cast.do(Batch(operations=tuple(operations)))
+    assert (refused.code, refused.facts["index"]) == ("insufficient_funds", 1)
+    assert (statuses(), cast.balances("bob")) == (["active"], (eur("5.00"), eur("10.00"), 0))
+    # Alone, the same command does what is due.
+    cast.bet("bob", "1.00", at=ENDS, round="r2")
+    assert statuses() == ["expired"]
+
+
+def test_a_batch_may_complete_one_bonus_and_play_the_next():
+    from casino_pam.commands import Batch, Bet
+
+    bonuses.wagering("10.00", multiplier=1)
+    bonuses.gift("7.00", code="next")
+    bonuses.grant("next")
+    common = {"source": "acme", "player": "bob", "at": NOON, "currency": "EUR", "game": "slot-1"}
+    operations = [Bet(reference=f"b{n}", round=f"r{n}", amount=eur("5.00"), **common) for n in range(3)]
+    receipts = cast.do(Batch(operations=tuple(operations)))
+    assert [receipt.wagering["status"] for receipt in receipts] == ["active", "completed", "active"]
+    assert receipts[2].wagering["wagered"] == eur("5.00")
+    assert statuses() == ["completed", "active"]
+
+
+def test_a_refused_batch_leaves_the_bonuses_as_they_were():
+    from casino_pam.commands import Batch, Bet
+
+    bonuses.wagering("10.00", multiplier=1)
+    bonuses.gift("7.00", code="next")
+    bonuses.grant("next")
+    common = {"source": "acme", "player": "bob", "at": NOON, "currency": "EUR", "game": "slot-1"}
+    amounts = ["5.00", "5.00", "100.00"]
+    operations = [Bet(reference=f"b{n}", round=f"r{n}", amount=eur(a), **common) for n, a in enumerate(amounts)]
+    assert cast.do(Batch(operations=tuple(operations))).code == "insufficient_funds"
+    assert (statuses(), bonuses.the().wagered) == (["active", "queued"], 0)
+    assert kinds() == ["GRANT", "BET"]
+
+
+def test_what_waits_expires_with_its_days_to_be_claimed():
+    cast.bob()
+    bonuses.gift(code="one")
+    bonuses.gift(code="two", claim_days=1)
+    bonuses.match(claim_days=1)
+    bonuses.grant("one")
+    bonuses.grant("two")
+    bonuses.claim("welcome")
+    assert statuses() == ["active", "queued", "pending"]
+    receipt = bonuses.deposit("20.00", None, at=NOON + DAY)
+    assert statuses() == ["active", "expired", "expired"]
+    assert receipt.facts == {"granted": None, "grant_refusal": None}
+
+
+def test_a_read_shows_a_bonus_past_its_time_as_gone():
+    from casino_pam.commands import Balance
+
+    bonuses.wagering("10.00", spend_days=1)
+    ask = {"source": "acme", "player": "bob", "currency": "EUR"}
+    assert cast.do(Balance(at=ENDS - 1, **ask)).wagering["status"] == "active"
+    assert cast.do(Balance(at=ENDS, **ask)).wagering is None
+    assert statuses() == ["active"]
+
+
+def test_a_repeat_past_the_time_shows_the_bonus_as_expired_and_writes_nothing():
+    bonuses.wagering("10.00", spend_days=1)
+    cast.bet("bob", "1.00", reference="b")
+    assert cast.bet("bob", "1.00", reference="b", at=ENDS).wagering["status"] == "expired"
+    assert (statuses(), kinds()) == (["active"], ["GRANT", "BET"])
+
+
+# --- forfeiture --------------------------------------------------------------------------------
+
+
+def test_giving_up_an_active_bonus_takes_its_money_and_keeps_the_reference():
+    bonus = bonuses.wagering("10.00", cash="3.00")
+    given_up = bonuses.forfeit(bonus.id, reference="f1")
+    row = bonuses.ended("FORFEIT", bonus)
+    assert (given_up.bonus.status, given_up.replayed) == ("forfeited", False)
+    assert (row.bonus_delta, row.original, row.command, cast.balances("bob")) == (
+        eur("-10.00"),
+        "f1",
+        row.id,
+        (eur("3.00"), 0, 0),
+    )
+    again = bonuses.forfeit(bonus.id, reference="f1")
+    assert (again.bonus.status, again.replayed) == ("forfeited", True)
+    assert bonuses.forfeit(bonus.id, reference="f2").code == "bonus_ended"
+
+
+def test_giving_up_a_waiting_bonus_cancels_it():
+    bonuses.wagering("10.00")
+    bonuses.gift(code="next")
+    bonuses.grant("next")
+    queued = bonuses.the("next")
+    assert bonuses.forfeit(queued.id, reference="f1").bonus.status == "cancelled"
+    assert bonuses.forfeit(queued.id, reference="f1").replayed
+    assert bonuses.forfeit(queued.id, reference="f2").code == "bonus_ended"
+    assert kinds() == ["GRANT"]
+
+
+def test_nobody_gives_up_another_players_bonus():
+    bonus = bonuses.wagering("10.00")
+    cast.alice()
+    assert bonuses.forfeit(bonus.id, who="alice").code == "unknown_bonus"
+    assert statuses() == ["active"]
+
+
+def test_a_bonus_past_its_time_cannot_be_given_up_any_more():
+    bonus = bonuses.wagering("10.00", spend_days=1)
+    assert bonuses.forfeit(bonus.id, at=ENDS).code == "bonus_ended"
+    assert statuses() == ["expired"]
+
+
+# --- withdrawals -------------------------------------------------------------------------------
+
+
+def test_a_withdrawal_forfeits_the_bonus_and_the_next_one_starts_after_it():
+    bonuses.wagering("10.00", cash="5.00")
+    bonuses.gift("7.00", code="next")
+    bonuses.grant("next")
+    receipt = cast.hold("bob", "5.00", reference="h")
+    assert kinds()[-3:] == ["FORFEIT", "HOLD", "GRANT"]
+    assert (receipt.cash, receipt.bonus, receipt.held) == (0, eur("7.00"), eur("5.00"))
+    assert statuses() == ["forfeited", "active"]
+
+
+def test_a_refused_withdrawal_forfeits_nothing():
+    bonuses.wagering("10.00", cash="5.00")
+    assert cast.hold("bob", "5.01").code == "insufficient_funds"
+    assert (statuses(), kinds()[-1]) == (["active"], "HOLD")
+
+
+def test_a_release_restores_nothing():
+    bonuses.wagering("10.00", cash="5.00")
+    cast.hold("bob", "5.00", reference="h")
+    cast.release("h", "bob")
+    assert (statuses(), cast.balances("bob")) == (["forfeited"], (eur("5.00"), 0, 0))
+
+
+def test_a_bonus_that_refuses_withdrawals_does():
+    bonuses.wagering("10.00", cash="5.00", on_withdrawal="refuse")
+    assert cast.hold("bob", "9.00").code == "bonus_active"
+    assert (statuses(), cast.balances("bob")) == (["active"], (eur("5.00"), eur("10.00"), 0))
+
+
+def test_a_player_who_has_moved_to_britain_may_withdraw_all_the_same():
+    bonuses.wagering("10.00", cash="5.00", on_withdrawal="refuse")
+    Player.objects.update(country="GB")
+    assert cast.hold("bob", "5.00").held == eur("5.00")
+    assert statuses() == ["active"]
+
+
+def test_a_bonus_that_does_not_mind_withdrawals_lives_on():
+    bonuses.wagering("10.00", cash="5.00", on_withdrawal="keep")
+    receipt = cast.hold("bob", "5.00")
+    assert (receipt.bonus, receipt.held, statuses()) == (eur("10.00"), eur("5.00"), ["active"])
+
+
+# --- exclusion ---------------------------------------------------------------------------------
+
+
+def excluded(who="bob"):
+    from datetime import UTC, datetime, timedelta
+
+    Player.objects.filter(code=who).update(
+        excluded_until=datetime.fromtimestamp(NOON / SECOND, UTC) + timedelta(days=9)
+    )
+
+
+def test_who_is_excluded_waits_for_nothing_and_keeps_what_is_active():
+    bonuses.wagering("10.00")
+    bonuses.gift(code="next")
+    bonuses.grant("next")
+    bonuses.match()
+    bonuses.claim("welcome")
+    excluded()
+    bonuses.tend()
+    assert statuses() == ["active", "cancelled", "cancelled"]
+    assert cast.bet("bob", "1.00").code == "player_excluded"
+    assert cast.balances("bob") == (0, eur("10.00"), 0)
+
+
+def test_who_is_excluded_is_granted_nothing():
+    cast.bob()
+    bonuses.gift()
+    bonuses.match()
+    excluded()
+    assert bonuses.grant().code == "player_excluded"
+    assert bonuses.claim().code == "player_excluded"
+    taken = bonuses.deposit("20.00", captured=True)
+    assert (taken.cash, taken.facts) == (eur("20.00"), {"granted": None, "grant_refusal": "player_excluded"})
+    assert statuses() == []
+
+
+def test_nothing_starts_while_the_player_is_excluded():
+    bonus = bonuses.wagering("10.00")
+    bonuses.gift(code="next")
+    bonuses.grant("next")
+    excluded()
+    bonuses.forfeit(bonus.id)
+    assert statuses() == ["forfeited", "cancelled"]
+
+
+def test_a_deposit_lock_stops_grants():
+    cast.bob()
+    bonuses.gift()
+    Player.objects.update(deposit_locked=True)
+    assert bonuses.grant().code == "wallet_locked"
