@@ -18,6 +18,8 @@ from wallet.errors import Refused
 
 # From the first byte of a request to its last.
 MESSAGE_SECONDS: Final = 5.0
+# How long a client may leave an answer lying that no buffer can hold.
+UNREAD_SECONDS: Final = 30.0
 LARGEST_HEAD: Final = 32 * 1024
 # More than any door here reads; the doors themselves refuse much less.
 LARGEST_MESSAGE: Final = 8 * 1024 * 1024
@@ -28,9 +30,10 @@ class HeadTooLarge(Exception):
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Uvicorn's protocol with limits on the time and the size of a request."""
+    """Uvicorn's protocol with limits on the time and the size of a request, and on the reading of its answer."""
 
     message_seconds = MESSAGE_SECONDS
+    unread_seconds = UNREAD_SECONDS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -40,6 +43,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._in_head = False
         self._in_message = False
         self._watch: asyncio.TimerHandle | None = None
+        self._unread_watch: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -48,6 +52,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwatch()
+        self._unwatch_unread()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
@@ -82,6 +87,14 @@ class BoundedHttp(HttpToolsProtocol):
         if self._in_head:
             return self.cycle is not None and not self.cycle.response_complete
         return bool(self.pipeline)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread_watch = self.loop.call_later(self.unread_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._unwatch_unread()
+        super().resume_writing()
 
     # --- the parser's callbacks --------------------------------------------------------------
 
@@ -119,6 +132,11 @@ class BoundedHttp(HttpToolsProtocol):
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self.transport.write(STATUS_LINE[refusal.status] + lines.encode() + b"\r\n" + body)
         self.transport.close()
+
+    def _unwatch_unread(self) -> None:
+        if self._unread_watch is not None:
+            self._unread_watch.cancel()
+            self._unread_watch = None
 
     def _unwatch(self) -> None:
         if self._watch is not None:

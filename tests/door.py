@@ -158,10 +158,14 @@ class Door:
 
 
 class Client:
-    """A provider at a real server: one kept connection."""
+    """A provider at a real server: one kept connection.
 
-    def __init__(self, port: int) -> None:
+    ``server`` is there if it runs in this process.
+    """
+
+    def __init__(self, port: int, server: uvicorn.Server | None = None) -> None:
         self.port = port
+        self.server = server
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
 
     def post(self, call: str, body: Any, **signing_options: Any) -> Reply:
@@ -211,9 +215,9 @@ def listening(http: type[BoundedHttp] = BoundedHttp, **options: Any) -> Iterator
 
         thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
         thread.start()
-        _wait_until(lambda: server.started or not thread.is_alive())
+        wait_until(lambda: server.started or not thread.is_alive())
         try:
-            yield Client(sock.getsockname()[1])
+            yield Client(sock.getsockname()[1], server)
         finally:
             server.should_exit = True
             thread.join()
@@ -232,7 +236,7 @@ def served(workers: int = 2, **environment: str) -> Iterator[Client]:
         env={**os.environ, **variables, **environment},
     )
     try:
-        _wait_until(lambda: process.poll() is not None or _answers(port))
+        wait_until(lambda: process.poll() is not None or _answers(port))
         assert process.poll() is None, "the web workers ended"
         yield Client(port)
     finally:
@@ -240,10 +244,11 @@ def served(workers: int = 2, **environment: str) -> Iterator[Client]:
         process.wait(30)
 
 
-def _wait_until(happened: Callable[[], bool]) -> None:
+def wait_until(happened: Callable[[], bool]) -> None:
+    """Look until it has happened, for a minute at most."""
     until = time.monotonic() + 60
     while not happened():
-        assert time.monotonic() < until, "the server did not start"
+        assert time.monotonic() < until, "waited a minute in vain"
         time.sleep(0.02)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from casino_pam.connection import LARGEST_HEAD, BoundedHttp
 from casino_pam.game_door import app
 from casino_pam.game_door.calls import Call
 from tests import cast
-from tests.door import Client, Reply, as_bytes, listening, path_of, raw, signed, until_closed
+from tests.door import Client, Reply, as_bytes, listening, path_of, raw, signed, until_closed, wait_until
 from wallet.models import Transaction
 
 BET = {"player": "alice", "currency": "EUR", "reference": "r-1", "round": "x", "game": "slot-1", "amount": "10.00"}
@@ -22,6 +23,7 @@ HOST = b"Host: localhost\r\n"
 
 class Impatient(BoundedHttp):
     message_seconds = 0.3
+    unread_seconds = 0.3
 
 
 @pytest.fixture
@@ -181,6 +183,20 @@ def test_never_counts_the_time_an_earlier_request_takes(house: None, monkeypatch
         first_reply, second_reply = receive(sock, 2)
     assert first_reply.json == {}
     assert second_reply["reference"] == "w-1"
+
+
+def test_gives_up_a_client_that_does_not_read_its_answers(client: Client) -> None:
+    assert client.server is not None
+    open_connections = client.server.server_state.connections
+    asked = as_bytes("bulk", {"operations": [{"op": "bet"}] * 1000})
+    with client.dial() as sock:
+        sock.sendall(asked)
+        assert only(receive(sock)).status == 200
+        # More answers than all buffers on the way can hold.
+        for _ in range(60):
+            with suppress(ConnectionResetError, BrokenPipeError):
+                sock.sendall(asked)
+        wait_until(lambda: not open_connections)
 
 
 # --- half-closed and gone --------------------------------------------------------------------

@@ -226,7 +226,9 @@ _CALLS: Final = {
 
 def with_game_door(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Add the game door to the document; the last of the hooks, after the REST door's schemes are set."""
-    result["paths"].update({f"{PREFIX}v1/{name}": call for name, call in _CALLS.items()})
+    for name, call in _CALLS.items():
+        named = {"operationId": f"game_{name.replace('-', '_')}", **call["post"]}
+        result["paths"][f"{PREFIX}v1/{name}"] = {"post": named}
     components = result["components"]
     components["schemas"].update(SCHEMAS)
     components.setdefault("securitySchemes", {}).update(
