@@ -14,8 +14,9 @@ from types import FrameType
 from typing import Self
 
 import django
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command, get_commands
+from django.core.management import CommandError, call_command
 
 from casino_pam.machine import PROJECT, CannotStart, adopt_orphans, end_group, lasting_place, listening, spawn
 from casino_pam.servers import PostgreSQL, Server, Servers, Valkey
@@ -69,7 +70,7 @@ def start_servers(servers: Servers) -> None:
 def manage_py_told(servers: Servers) -> Iterator[None]:
     """While we run the settings lie where manage.py in another terminal finds them, for our account only."""
     path = PROJECT / ".data" / "env"
-    names = sorted({*servers.environment, "DATABASE_URL", "REDIS_URL", "DEMO"} & set(os.environ))
+    names = sorted({*servers.environment, "DATABASE_URL", "REDIS_URL", "BASE_URL", "DEMO"} & set(os.environ))
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     path.write_text("".join(f"{name}={shlex.quote(os.environ[name])}\n" for name in names))
@@ -86,7 +87,7 @@ def prepare() -> None:
     django.setup()
     call_command("migrate", interactive=False, verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
-    if os.environ.get("DEMO") == "on" and "demo" in get_commands():
+    if settings.DEMO:
         call_command("demo", load=True)
 
 
@@ -133,8 +134,8 @@ class Web:
         end_group(self.process.pid)
 
 
-def where_to_look(port: int, servers: Servers) -> str:
-    base = f"http://127.0.0.1:{port}"
+def where_to_look(servers: Servers) -> str:
+    base = settings.BASE_URL
     lines = [
         "",
         f"Casino PAM runs on {base}",
@@ -166,12 +167,15 @@ def run(port: int) -> None:
     """Everything, until a signal. Raises Stopped or CannotStart."""
     with claimed(port) as sock, Servers(lasting_place()) as servers:
         start_servers(servers)
+        os.environ.setdefault("BASE_URL", f"http://127.0.0.1:{port}")
         environment = dict(os.environ)
         with manage_py_told(servers):
             prepare()
             with Web(sock, environment) as web:
                 web.wait_until_it_answers()
-                print(where_to_look(port, servers), flush=True)
+                if settings.DEMO:
+                    call_command("demo")
+                print(where_to_look(servers), flush=True)
                 watch(web, servers)
 
 
@@ -183,7 +187,7 @@ def main(argv: list[str]) -> int:
         run(int(argv[0]) if argv else PORT)
     except Stopped:
         print("Casino PAM has stopped.")
-    except (CannotStart, ImproperlyConfigured, OSError) as error:
+    except (CannotStart, CommandError, ImproperlyConfigured, OSError) as error:
         print(f"Casino PAM cannot run: {error}", file=sys.stderr)
         return 1
     return 0

@@ -172,6 +172,15 @@ def test_postgresql_and_valkey_are_started_again_when_they_die(checkout: Checkou
     assert (checkout.folder / ".data/env").read_text() == environment
 
 
+def test_the_first_start_has_logins_to_try_and_manage_py_tells_them_again(checkout: Checkout) -> None:
+    checkout.launch_and_wait(DEMO="on")
+    demo = json.loads(checkout.manage("demo", "--json").stdout)
+    operator = demo["operators"][0]
+    assert f"{operator['username']} " in checkout.said()
+    assert operator["password"] in checkout.said()
+    assert demo["api_key"] in checkout.said()
+
+
 def test_a_taken_port_is_one_line(checkout: Checkout) -> None:
     with listening(checkout.port) as taken:
         taken.listen()
