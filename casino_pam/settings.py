@@ -200,10 +200,6 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Casino PAM",
     "VERSION": "1",
     "SCHEMA_PATH_PREFIX": "/api/(v1|game)/",
-    "SERVE_AUTHENTICATION": [],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "docExpansion": "none"},
     "POSTPROCESSING_HOOKS": ["casino_pam.rest.schema.completed", "casino_pam.game_door.openapi.with_game_door"],
 }
 

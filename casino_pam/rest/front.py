@@ -10,6 +10,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import structlog
 from uuid_utils import uuid7
 
 from casino_pam import problems
@@ -21,9 +22,10 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+log = structlog.get_logger(__name__)
+
 PREFIX: Final = "/api/v1/"
 
-_request_id_shape = re.compile(rb"[A-Za-z0-9._:-]{1,64}").fullmatch
 _length_shape = re.compile(rb"[0-9]{1,18}").fullmatch
 
 
@@ -34,15 +36,14 @@ class Front:
         self._django = django
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = _request_id(scope)
         try:
             _check_query(scope)
             body = await _body(scope, receive)
         except Refused as refusal:
-            await _answer(send, refusal, request_id)
+            await _answer(send, refusal)
             return
         if body is not None:
-            await self._django(_plain(scope, body, request_id), _again(body, receive), send)
+            await self._django(_plain(scope, body), _again(body, receive), send)
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes | None:
@@ -84,14 +85,14 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _plain(scope: Scope, body: bytes, request_id: str) -> Scope:
-    """The scope with a length for every body, a media type without parameters, and our request id."""
-    replaced = (b"content-length", b"content-type", b"x-request-id")
+def _plain(scope: Scope, body: bytes) -> Scope:
+    """The scope with a length for every body, and a media type without parameters."""
+    replaced = (b"content-length", b"content-type")
     headers = [(name, value) for name, value in scope["headers"] if name not in replaced]
     types = [value.partition(b";")[0].strip() for name, value in scope["headers"] if name == b"content-type"]
     if types:
         headers.append((b"content-type", b",".join(types)))
-    headers += [(b"content-length", str(len(body)).encode()), (b"x-request-id", request_id.encode())]
+    headers.append((b"content-length", b"%d" % len(body)))
     return {**scope, "headers": headers}
 
 
@@ -102,19 +103,15 @@ def _check_query(scope: Scope) -> None:
         raise Refused("malformed", detail="The query is not valid UTF-8.") from None
 
 
-def _request_id(scope: Scope) -> str:
-    """The client's own, so that its logs and ours can be laid side by side, if it is a plain word."""
-    given = _header(scope, b"x-request-id")
-    return given.decode() if given is not None and _request_id_shape(given) else str(uuid7())
-
-
 def _header(scope: Scope, wanted: bytes) -> bytes | None:
     return next((value for name, value in scope["headers"] if name == wanted), None)
 
 
-async def _answer(send: Send, refusal: Refused, request_id: str) -> None:
-    named = {**problems.headers(refusal.status), "X-Request-ID": request_id, "Connection": "close"}
-    headers = [(name.lower().encode(), value.encode()) for name, value in named.items()]
+async def _answer(send: Send, refusal: Refused) -> None:
+    request_id = str(uuid7())
     body = problems.body(refusal, request_id)
+    named = {**problems.headers(refusal.status), "X-Request-ID": request_id, "Content-Length": str(len(body))}
+    headers = [(name.lower().encode(), value.encode()) for name, value in named.items()]
+    log.info("rest_front_refused", code=refusal.code, request_id=request_id)
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    await send({"type": "http.response.body", "body": body})
