@@ -50,7 +50,8 @@ class FakeProvider:
         raw = msgspec.json.encode(body)
         if rng.random() < self.shares.duplicates:
             twin = Connection(self.base_url)
-            answers = await asyncio.gather(self._until_definite(line, call, raw), self._until_definite(twin, call, raw))
+            both = (self._until_definite(line, call, raw), self._until_definite(twin, call, raw))
+            answers = list(await asyncio.gather(*both))
             twin.close()
         else:
             answers = [await self._until_definite(line, call, raw)]
