@@ -95,7 +95,7 @@ def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[Clie
 
 
 @FUZZED.parametrize()
-@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_answers_what_the_document_says(case: schemathesis.Case, server: tuple[Client, dict[str, str]]) -> None:
     client, credentials = server
     (scheme,) = case.operation.definition.raw["security"][0]
