@@ -193,11 +193,13 @@ class Hub:
                 for name in names:
                     del self._wanted[name]
                 asked = {name: self._watched[name] for name in names if name in self._watched}
+                if not asked:
+                    continue
                 try:
                     changes = await asyncio.to_thread(self._read, asked)
                 except (psycopg.Error, DjangoDatabaseError) as error:
                     log.warning("sockets_not_refreshed", players=len(asked), error=str(error))
-                    self._wanted.update(dict.fromkeys(names))
+                    self._wanted.update(dict.fromkeys(asked))
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, 2.0)
                 else:

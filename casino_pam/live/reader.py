@@ -23,7 +23,8 @@ def read(players: Collection[str]) -> list[Change]:
     try:
         connection.ensure_connection()
         with psycopg.Cursor(connection.connection) as cursor:
-            cursor.execute(_BEGIN)
+            # Two statements in one cannot be prepared.
+            cursor.execute(_BEGIN, prepare=False)
             try:
                 book = Book()
                 ledger.read_wallets(cursor, book, players)

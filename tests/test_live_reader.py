@@ -1,0 +1,42 @@
+"""What the database says of many players' wallets, in one look."""
+
+import msgspec
+import pytest
+from django.db import connections
+
+from casino_pam.live.reader import read
+from tests import bonuses, cast
+
+
+def test_reads_every_wallet_of_the_players_named_and_no_other(books: None) -> None:
+    cast.house()
+    cast.alice("100.00")
+    cast.player("alice", "500", currency="JPY")
+    cast.bob("1.00")
+    cast.player("carol", "9.00")
+    found = {(each.player, msgspec.json.decode(bytes(each.body))["cash"]) for each in read(["alice", "bob", "nobody"])}
+    assert found == {("alice", "100.00"), ("alice", "500"), ("bob", "1.00")}
+
+
+def test_tells_the_wagering_of_the_live_bonus(books: None) -> None:
+    cast.house()
+    bonus = bonuses.wagering("30.00", cash="10.00", multiplier=2)
+    cast.bet("bob", "15.00")
+    (found,) = read(["bob"])
+    assert not found.moved
+    assert msgspec.json.decode(bytes(found.body))["wagering"] == {
+        "bonus": str(bonus.id),
+        "wagered": "15.00",
+        "required": "60.00",
+        "percent": 25,
+        "status": "active",
+    }
+
+
+def test_reads_as_often_as_it_is_asked_on_one_connection(books: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool lends the same connection again and again, and psycopg prepares what it sees again and again."""
+    cast.house()
+    cast.alice("100.00")
+    monkeypatch.setattr(connections["default"], "close", lambda: None)
+    for _ in range(12):
+        assert len(read(["alice"])) == 1
