@@ -27,7 +27,7 @@ def player(it: Player) -> dict[str, Any]:
 
 def standing(it: Standing) -> dict[str, Any]:
     """A wallet as it stands."""
-    return {"player": it.player, **answers.standing(it), "held": show(it.held, it.digits)}
+    return {"player": it.player, "held": show(it.held, it.digits), **answers.standing(it)}
 
 
 def past(wallet: Wallet, row: Transaction | None) -> dict[str, Any]:
