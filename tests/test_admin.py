@@ -42,7 +42,7 @@ def house(books: None) -> None:
         wallets=1,
         rows=1,
         discrepancy_count=1,
-        discrepancies=[{"invariant": "digest", "wallet": 1, "version": 1, "detail": "differs"}],
+        discrepancies=[{"invariant": 2, "wallet": wallet.pk, "version": 1, "detail": "the digest differs"}],
     )
     Approval.objects.create(
         id="01900000-0000-7000-8000-000000000001",
@@ -270,6 +270,27 @@ def test_a_player_without_wallets_is_told_so(house):
     assert "No money has moved" in body
 
 
+def test_a_run_s_discrepancies_lead_to_the_rows_they_were_found_in(house):
+    client = operators.rita()
+    body = client.get(page("reconciliationrun", "change", some("reconciliationrun").pk)).content.decode()
+    assert f'href="{page("wallet", "change", some("wallet").pk)}?to=1#statement"' in body
+    assert "1 discrepancy" in client.get("/admin/").content.decode()
+
+
+def test_a_run_over_one_wallet_is_not_taken_for_the_house(house):
+    ReconciliationRun.objects.update(scope="wallet")
+    assert b"not proven yet" in operators.rita().get("/admin/").content
+
+
+def test_a_wallet_says_whether_it_is_proven(house):
+    client = operators.rita()
+    url = page("wallet", "change", some("wallet").pk)
+    assert b"rows 1 to 1" in client.get(url).content
+    Checkpoint.objects.update(suspect=True)
+    assert b"something was found here" in client.get(url).content
+    Checkpoint.objects.update(suspect=False)
+
+
 def test_empty_lists_explain_themselves(books):
     client = operators.sue()
     for _, name, registered in ours():
@@ -446,6 +467,7 @@ def test_every_question_about_the_ledger_is_answered_by_an_index(house):
         cursor.execute("ANALYZE wallet_transaction")
         cursor.execute("ANALYZE wallet_wallet")
     client = operators.rita()
+    assert b"about 3,0" in client.get("/admin/").content
     wallet = Wallet.objects.get(player__code="alice")
     row = Transaction.objects.get(reference="b-1")
     urls = [page("transaction", "changelist"), page("wallet", "change", wallet.pk), reverse("admin:index")]

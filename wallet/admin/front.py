@@ -25,7 +25,8 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if may("wallet.view_wallet"):
         context["sizes"] = [(model._meta.verbose_name_plural, about(model)) for model in (Player, Wallet, Transaction)]
     if may("wallet.view_reconciliationrun"):
-        run = ReconciliationRun.objects.first()
+        # A run over one wallet says nothing of the house.
+        run = ReconciliationRun.objects.exclude(scope=ReconciliationRun.Scope.WALLET).first()
         context |= {"may_see_runs": True, "run": run, "verdict": runs.verdict(run) if run else None}
     if may("wallet.view_approval"):
         pending = Approval.objects.filter(state=Approval.State.PENDING)

@@ -176,9 +176,13 @@ class WalletAdmin(Window):
         return bytes(wallet.digest).hex() if wallet.digest else shown.NOTHING
 
     @admin.display(description="Proven by reconciliation")
-    def proven(self, wallet: Wallet) -> str:
+    def proven(self, wallet: Wallet) -> SafeString:
         checked = Checkpoint.objects.filter(wallet=wallet).first()
-        return f"rows 1 to {checked.version}" if checked else "not yet"
+        if checked is None:
+            return shown.badge("not yet", "grey")
+        if checked.suspect:
+            return shown.badge("suspect: something was found here", "red")
+        return shown.badge(f"rows 1 to {checked.version}", "green")
 
 
 class CurrencyForm(AnyForm):

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect, render
@@ -130,6 +131,12 @@ class ProviderAdmin(Kept):
             return []
         used = Transaction.objects.filter(source=obj.code).exists()
         return ["code", "reference_scope"] if used else ["code"]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "reference_scope" in form.changed_data:
+            # The game door knows the scope by heart, as it knows the secrets, and reads both again for this.
+            Provider.objects.filter(pk=obj.pk).update(secrets_version=F("secrets_version") + 1)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.secrets_view)

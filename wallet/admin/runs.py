@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from wallet import shown
 from wallet.admin.pages import Window
 from wallet.models import Approval, Checkpoint, ReconciliationRun
+from wallet.reconcile.findings import Discrepancy
 
 
 def verdict(run: ReconciliationRun) -> SafeString:
@@ -18,9 +20,16 @@ def verdict(run: ReconciliationRun) -> SafeString:
     return shown.badge(f"{count} discrepanc{'y' if count == 1 else 'ies'}", "red")
 
 
+def _linked(found: Discrepancy) -> SafeString:
+    """What was found, leading to the row it was found in."""
+    if found.wallet is None:
+        return format_html("{}", str(found))
+    link = reverse("admin:wallet_wallet_change", args=[found.wallet])
+    return format_html('<a class="link" href="{}?to={}#statement">{}</a>', link, found.version or "", str(found))
+
+
 @admin.register(ReconciliationRun)
 class ReconciliationRunAdmin(Window):
-    verbose_name = "reconciliation"
     empty_text = "Nobody has proven the books yet: manage.py reconcile does, and leaves its findings here."
     list_display = ["started", "scope", "result", "wallets", "rows", "took"]
     ordering = ["-id"]
@@ -42,10 +51,8 @@ class ReconciliationRunAdmin(Window):
     @admin.display(description="Discrepancies")
     def found(self, run: ReconciliationRun) -> SafeString:
         """The first ones in full; the run itself printed them all."""
-        if not run.discrepancies:
-            return format_html("<span>none</span>")
-        lines = ([str(value) for value in found.values()] for found in run.discrepancies)
-        return format_html("<ul>{}</ul>", format_html_join("", "<li>{}</li>", ((", ".join(line),) for line in lines)))
+        lines = [(_linked(Discrepancy(**found)),) for found in run.discrepancies]
+        return format_html("<ul>{}</ul>", format_html_join("", "<li>{}</li>", lines)) if lines else shown.utc(None)
 
 
 @admin.register(Checkpoint)
@@ -53,15 +60,20 @@ class CheckpointAdmin(Window):
     search_prefix = "wallet__player__code"
     search_help_text = "The beginning of the player's code"
     empty_text = "Reconciliation remembers here up to which row it has proven each wallet."
-    list_display = ["owner", "version"]
+    list_display = ["owner", "version", "trust"]
+    list_filter = ["suspect"]
     list_select_related = ["wallet__player"]
     ordering = ["wallet_id"]
-    fields = [("owner", "version")]
-    readonly_fields = ["owner"]
+    fields = [("owner", "version", "trust")]
+    readonly_fields = ["owner", "trust"]
 
     @admin.display(description="Wallet")
     def owner(self, checkpoint: Checkpoint) -> str:
         return f"{checkpoint.wallet.player.code}, {checkpoint.wallet.currency_id}"
+
+    @admin.display(description="State")
+    def trust(self, checkpoint: Checkpoint) -> SafeString:
+        return shown.switch(checkpoint.suspect, yes="suspect", no="proven", good=False)
 
 
 @admin.register(Approval)

@@ -17,6 +17,9 @@ class Checkpoint(models.Model):
     digest = models.BinaryField(max_length=32, null=True)
     suspect = models.BooleanField(default=False)
 
+    def __str__(self) -> str:
+        return f"wallet {self.wallet_id}, row {self.version}"
+
 
 class ReconciliationRun(models.Model):
     """One run of ``manage.py reconcile`` and every discrepancy it named."""
@@ -39,3 +42,6 @@ class ReconciliationRun(models.Model):
     class Meta:
         ordering = ["-id"]
         get_latest_by = "id"
+
+    def __str__(self) -> str:
+        return f"{self.scope}, {self.started_at:%Y-%m-%d %H:%M:%S} UTC"
