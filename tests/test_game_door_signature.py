@@ -11,7 +11,7 @@ import pytest
 from casino_pam import teller
 from casino_pam.commands import Asked
 from casino_pam.drainer import Drainer
-from tests import cast
+from tests import cast, operators
 from tests.door import Door, asgi_headers, path_of, raw, signed
 from wallet.models import Provider, Transaction
 
@@ -159,6 +159,19 @@ def test_knows_a_revoked_secret_as_dead_at_once_at_every_call(door: Door) -> Non
     on_acme(revoke(older_only=False))
     for call, body in BODIES.items():
         turned_away(door, signed(call, raw(body)), call, raw(body))
+
+
+def test_scopes_references_as_the_operator_has_just_said(door: Door) -> None:
+    """The door has the old scope by heart; a reference stored under the wrong one would be lost to its provider."""
+    assert door.post("balance", BODIES["balance"]).status == 200
+    acme = Provider.objects.get(code="acme")
+    choices = ("replay_balance", "zero_amount", "late_win", "unknown_rollback", "late_bet")
+    more = ("rollback_after_win", "win_rollback", "code", "name")
+    fields = {name: getattr(acme, name) for name in (*choices, *more)}
+    form = {**fields, "enabled": "on", "reference_scope": "player"}
+    assert operators.sue().post(f"/admin/wallet/provider/{acme.pk}/change/", form).status_code == 302
+    assert door.post("bet", BET)["reference"] == "r-1"
+    assert Transaction.objects.get(kind="BET").reference == "alice\x1fr-1"
 
 
 class Interrupted(Drainer):

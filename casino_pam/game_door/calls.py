@@ -8,11 +8,10 @@ from typing import Any, Final
 import msgspec
 
 from casino_pam import commands
-from casino_pam.commands import Asked, Batch
+from casino_pam.commands import Asked, Play
 from casino_pam.drainer import Drainer
 from casino_pam.fields import Body, InvalidField
 from casino_pam.game_door import answers
-from casino_pam.game_door.signing import Unauthenticated
 from casino_pam.game_door.wire import Reader
 from casino_pam.house import House, KnownProvider
 from casino_pam.teller import Outcome
@@ -51,14 +50,17 @@ class Visit:
             secrets_version=self._provider.secrets_version,
         )
 
-    async def outcomes(self, asked: Sequence[Asked]) -> list[Outcome]:
-        """Hand the commands to the teller in order; one outcome for each."""
+    async def outcomes(self, asked: Sequence[Asked], read_again: Callable[[Reader], Sequence[Asked]]) -> list[Outcome]:
+        """Hand the commands to the teller in order; one outcome for each.
+
+        Where the teller saw newer secrets than those that proved this request, it did nothing: the
+        request is proven again, and the commands are read again as the provider is known now.
+        """
         found = await self._submit(asked)
         places = [place for place, outcome in enumerate(found) if _secrets_changed(outcome)]
         if not places:
             return found
-        # The teller saw newer secrets than those that proved this request, and did nothing.
-        for place, outcome in zip(places, await self._submit_again([asked[place] for place in places]), strict=True):
+        for place, outcome in zip(places, await self._submit_again(places, read_again), strict=True):
             found[place] = outcome
         return found
 
@@ -71,25 +73,20 @@ class Visit:
                 waiting.append(full)
         return [each if isinstance(each, Busy) else await each for each in waiting]
 
-    async def _submit_again(self, asked: Sequence[Asked]) -> list[Outcome]:
+    async def _submit_again(
+        self, places: Sequence[int], read_again: Callable[[Reader], Sequence[Asked]]
+    ) -> list[Outcome]:
         try:
             self._provider = await self._prove_again()
-        except Unauthenticated as refusal:
-            return [refusal] * len(asked)
-        version = self._provider.secrets_version
-        found = await self._submit([_proven_by(version, each) for each in asked])
+        except Refused as refusal:
+            return [refusal] * len(places)
+        asked = read_again(self.reader())
+        found = await self._submit([asked[place] for place in places])
         return [Busy() if _secrets_changed(outcome) else outcome for outcome in found]
 
 
 def _secrets_changed(outcome: Outcome) -> bool:
     return isinstance(outcome, Refused) and outcome.code == "unauthenticated"
-
-
-def _proven_by(secrets_version: int, asked: Asked) -> Asked:
-    if isinstance(asked, Batch):
-        operations = [msgspec.structs.replace(each, secrets_version=secrets_version) for each in asked.operations]
-        return Batch(operations=tuple(operations))
-    return msgspec.structs.replace(asked, secrets_version=secrets_version)
 
 
 Read = Callable[[Reader, Body], Asked]
@@ -115,7 +112,7 @@ def _one(read: Read) -> Carry:
                 raise
             await visit.house.look_again()
             request = read(visit.reader(), body)
-        (outcome,) = await visit.outcomes([request])
+        (outcome,) = await visit.outcomes([request], lambda reader: [read(reader, body)])
         if isinstance(outcome, Refused):
             raise outcome
         return answers.answer(outcome, visit.request_id)
@@ -129,7 +126,12 @@ async def _bulk(visit: Visit, body: Body) -> dict[str, Any]:
     if any(isinstance(each, Refused) and each.code == "unknown_currency" for each in read):
         await visit.house.look_again()
         read = visit.reader().bulk(body)
-    outcomes = await visit.outcomes([each for each in read if not isinstance(each, Refused)])
+    places = [place for place, each in enumerate(read) if not isinstance(each, Refused)]
+
+    def readable(read: list[Play | Refused]) -> list[Asked]:
+        return [each for place in places if not isinstance(each := read[place], Refused)]
+
+    outcomes = await visit.outcomes(readable(read), lambda reader: readable(reader.bulk(body)))
     untaken = [each for each in outcomes if isinstance(each, Refused) and each.status in (401, 503)]
     if untaken and len(untaken) == len(outcomes):
         raise untaken[0]
