@@ -12,7 +12,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Prefetch
 
-from casino_pam import commands, teller
+from casino_pam import chores, commands, teller
 from casino_pam.receipts import Standing
 from wallet.errors import Refused
 from wallet.kinds import CASHIER
@@ -60,22 +60,29 @@ def find(player: str) -> Player:
 
 
 def change(player: str, **fields: Any) -> Player:
-    """Set the named fields (locks, ``excluded_until``, ``country``) and no other."""
+    """Set the named fields (locks, ``excluded_until``, ``country``) and no other.
+
+    A self-exclusion cancels the bonuses that wait (PLAY.md rule 27).
+    """
     if fields:
         Player.objects.filter(code=player).update(**fields)
+    if fields.get("excluded_until") is not None:
+        chores.tend_player(player, commands.now())
     return find(player)
 
 
 def wallets(player: str, currency: str | None = None) -> list[Wallet]:
-    """The player's wallets with their currencies in the order of opening, or the one named."""
-    holder = find(player)
-    held = Wallet.objects.filter(player=holder).select_related("player", "currency").order_by("id")
-    if currency is None:
-        return list(held)
-    named = held.filter(currency=currency).first()
-    if named is None:
-        raise Refused("unknown_wallet", player=player, currency=currency)
-    return [named]
+    """The player's wallets with their currencies in the order of opening, or the one named.
+
+    Raises Refused: ``unknown_player``, ``unknown_wallet``.
+    """
+    held = Wallet.objects.filter(player__code=player).select_related("player", "currency").order_by("id")
+    found = list(held if currency is None else held.filter(currency=currency))
+    if not found:
+        find(player)
+        if currency is not None:
+            raise Refused("unknown_wallet", player=player, currency=currency)
+    return found
 
 
 def standings(player: str) -> list[Standing]:

@@ -121,18 +121,12 @@ def adjust(desk: Desk, command: Adjust) -> Receipt:
 
 
 def _adjust(desk: Desk, turn: Turn, command: Adjust) -> None:
+    columns: Columns = {"cash": command.amount, "reason": command.reason}
     if command.bonus is not None:
-        named = desk.bonuses.by_id.get(command.bonus)
-        if named is None or named.wallet != turn.wallet.id:
+        bonus = desk.bonuses.by_id.get(command.bonus)
+        if bonus is None or bonus.wallet != turn.wallet.id:
             raise Refused("unknown_bonus", bonus=command.bonus)
+        columns["bonus"], columns["wagered_after"] = bonus.id, bonus.wagered
     if turn.wallet.cash + command.amount < 0:
         raise Refused("insufficient_funds")
-    turn.named(
-        Kind.ADJUST,
-        command.source,
-        command.reference,
-        command.amount,
-        cash=command.amount,
-        bonus=command.bonus,
-        reason=command.reason,
-    )
+    turn.named(Kind.ADJUST, command.source, command.reference, command.amount, **columns)

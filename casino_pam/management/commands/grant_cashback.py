@@ -1,0 +1,41 @@
+"""`manage.py grant_cashback`: a share of the net loss of a period, back as bonus money."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from bonus.models import Offer
+from bonus.terms import Kind
+from casino_pam import commands
+from casino_pam.chores import grant_cashback
+
+
+class Command(BaseCommand):
+    help = (
+        "Grant the cashback of an offer on each wallet's net cash loss of the UTC days --from to --to, both"
+        " included. A second run for the same days grants nothing again."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--offer", required=True, help="the code of a cashback offer")
+        parser.add_argument("--from", required=True, dest="first", type=date.fromisoformat, metavar="YYYY-MM-DD")
+        parser.add_argument("--to", required=True, dest="last", type=date.fromisoformat, metavar="YYYY-MM-DD")
+
+    def handle(self, *, offer: str, first: date, last: date, **options: Any) -> None:
+        found = Offer.objects.filter(code=offer).first()
+        if found is None or found.kind != Kind.CASHBACK:
+            raise CommandError(f"There is no cashback offer {offer!r}.")
+        if first > last:
+            raise CommandError("--from is later than --to.")
+        at = commands.now()
+        if last >= datetime.fromtimestamp(at / 1_000_000, UTC).date():
+            raise CommandError("--to is not over yet: what is still lost on that day would never be paid on.")
+        became = grant_cashback(found, first, last, at)
+        self.stdout.write(f"Granted {became.pop('done', 0)}, granted before {became.pop('granted before', 0)}.")
+        for code, count in became.items():
+            self.stdout.write(f"Not granted, {code}: {count}.")
+        if became["busy"] or became["unavailable"]:
+            raise CommandError("Some were not decided in time; run it again.")
