@@ -24,9 +24,15 @@ if "DATABASE_URL" not in env.ENVIRON:
 UNTOLD = "DATABASE_URL" not in env.ENVIRON
 
 
+def as_it_is(name: str, *, default: str) -> str:
+    """A text nobody interprets: to django-environ a leading $ would be the name of another variable."""
+    value: str = env.ENVIRON.get(name, default)
+    return value
+
+
 def needed(name: str, *, untold: str, what: str) -> str:
     """An environment variable that has no safe default. Raises ImproperlyConfigured."""
-    value: str = env.str(name, default=untold if UNTOLD else "")
+    value = as_it_is(name, default=untold if UNTOLD else "")
     if not value:
         raise ImproperlyConfigured(f"{name} is not set. {what}")
     return value
@@ -75,7 +81,7 @@ SECRET_KEY = needed("SECRET_KEY", untold=get_random_secret_key(), what="Set it t
 if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5:
     raise ImproperlyConfigured("SECRET_KEY can be guessed. Set it to 50 random characters or more.")
 # Encrypts what must be readable again (providers' secrets); its own variable, so that SECRET_KEY can be rotated alone.
-SECRETS_KEY = env.str("SECRETS_KEY", default=SECRET_KEY)
+SECRETS_KEY = as_it_is("SECRETS_KEY", default=SECRET_KEY)
 
 ALLOWED_HOSTS = [
     host.strip()

@@ -19,7 +19,7 @@ from casino_pam.machine import PROJECT
 
 SETTINGS = (PROJECT / "casino_pam" / "settings.py").read_text()
 # Every environment variable that the settings read.
-OURS = re.findall(r'\b(?:needed|switch|whole|address|env\.\w+)\(\s*"([A-Z_]+)"', SETTINGS)
+OURS = re.findall(r'\b(?:needed|as_it_is|switch|whole|address|env\.\w+)\(\s*"([A-Z_]+)"', SETTINGS)
 PRODUCTION = {
     "DATABASE_URL": "postgres://casino:secret@db.example:5432/casino",
     "REDIS_URL": "redis://redis.example:6379/0",
@@ -42,6 +42,13 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def read_settings() -> dict[str, Any]:
     """The settings as a fresh process would have them."""
     return runpy.run_path(str(PROJECT / "casino_pam" / "settings.py"))
+
+
+class TestSecrets:
+    def test_a_key_may_begin_with_a_dollar(self, environment: pytest.MonkeyPatch) -> None:
+        environment.setenv("SECRET_KEY", "$" + PRODUCTION["SECRET_KEY"])
+        found = read_settings()
+        assert found["SECRET_KEY"] == found["SECRETS_KEY"] == "$" + PRODUCTION["SECRET_KEY"]
 
 
 class TestNonsense:
