@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from django.db import DatabaseError
 
 from casino_pam import teller
 from casino_pam.commands import Asked
 from casino_pam.drainer import Drainer
+from casino_pam.house import House
 from tests import cast, operators
 from tests.door import Door, asgi_headers, path_of, raw, signed
 from wallet.models import Provider, Transaction
@@ -229,4 +231,25 @@ def test_tells_operations_of_a_bulk_apart_when_the_secret_is_revoked_half_way(
     with Door(Interrupted(lambda acme: None, revoke(older_only=False))) as door:
         reply = door.post("bulk", {"operations": operations})
     assert [each["status"] for each in reply["results"]] == ["posted", 401, 401]
+    assert plays() == 1
+
+
+def test_tells_what_was_posted_of_a_bulk_when_the_secrets_cannot_be_read_again(
+    books: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast.house()
+    cast.alice()
+    monkeypatch.setattr("casino_pam.drainer.LARGEST_BATCH", 1)
+
+    def away(house: House) -> None:
+        raise DatabaseError
+
+    def rotate_and_go(acme: Provider) -> None:
+        acme.rotate()
+        monkeypatch.setattr(House, "_read", away)
+
+    operations = [{**BET, "op": "bet", "reference": f"r-{number}"} for number in range(3)]
+    with Door(Interrupted(lambda acme: None, rotate_and_go)) as door:
+        reply = door.post("bulk", {"operations": operations})
+    assert [each["status"] for each in reply["results"]] == ["posted", 503, 503]
     assert plays() == 1
