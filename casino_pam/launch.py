@@ -22,7 +22,7 @@ from casino_pam.machine import PROJECT, CannotStart, adopt_orphans, end_group, l
 from casino_pam.servers import PostgreSQL, Server, Servers, Valkey
 
 PORT = 8080
-WEB_START_SECONDS = 60
+WEB_START_SECONDS = 120
 # Longer than the workers' own patience with open sockets.
 WEB_STOP_SECONDS = 20
 

@@ -20,7 +20,7 @@ from casino_pam.servers import passing_servers
 from tests.test_settings import OURS
 
 SOURCES = ("casino_pam", "wallet", "bonus", "templates", "manage.py")
-SECONDS = 90
+SECONDS = 300
 
 
 def eventually(condition: Callable[[], object], what: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 from casino_pam.machine import PROJECT, free_port, listening, processes_in
 from tests.test_settings import OURS
 
-SECONDS = 60
+SECONDS = 300
 
 
 def eventually(condition: Callable[[], object], what: str) -> None:
