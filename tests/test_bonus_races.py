@@ -1,0 +1,236 @@
+"""Bonuses under many hands: nothing is earned, completed or granted twice, and nothing is forgotten."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+
+import pytest
+
+from bonus import grants, store
+from bonus.models import Bonus, Offer
+from bonus.rules import BASIS_POINTS
+from casino_pam import teller
+from tests import at_once, bonuses, cast
+from tests.cast import eur
+from tests.interleaving import meanwhile
+from wallet.errors import Refused
+from wallet.models import Transaction
+
+MANY = 32
+LEVELS = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
+
+
+@pytest.fixture(autouse=True)
+def house(books):
+    cast.house()
+
+
+@pytest.fixture(params=LEVELS)
+def level(request, monkeypatch):
+    begin = teller._BEGIN.replace("READ COMMITTED", request.param)
+    assert request.param in begin
+    monkeypatch.setattr(teller, "_BEGIN", begin)
+
+
+def word(outcome) -> str:
+    if isinstance(outcome, Refused):
+        return outcome.facts.get("why", outcome.code)
+    return "posted" if hasattr(outcome, "row") else "granted"
+
+
+def said(act) -> str:
+    return word(act())
+
+
+def everywhere(acts) -> Counter[str]:
+    """What became of each act, called from four processes."""
+    return Counter(at_once.processes(4, [partial(said, act) for act in acts]))
+
+
+def rows(kind):
+    return Transaction.objects.filter(kind=kind)
+
+
+# --- completion --------------------------------------------------------------------------------
+
+
+def test_a_bonus_is_completed_exactly_once_by_many_bets(level):
+    bonuses.wagering("100.00", multiplier=1)
+    bonuses.gift("50.00", code="next", multiplier=100)
+    bonuses.grant("next")
+    acts = [partial(cast.bet, "bob", "5.00", reference=f"b{n}", round=f"r{n}") for n in range(MANY)]
+    outcomes = everywhere(acts)
+    completed, following = bonuses.the(), bonuses.the("next")
+    posted = rows("BET").filter(status="POSTED").count()
+    assert outcomes["posted"] == posted
+    assert (completed.status, completed.wagered) == ("completed", completed.required * BASIS_POINTS)
+    assert (rows("CONVERT").count(), rows("GRANT").count()) == (1, 2)
+    assert following.wagered == (posted - 20) * eur("5.00") * BASIS_POINTS
+
+
+def test_many_copies_of_the_completing_bet_complete_once(level):
+    bonuses.wagering("10.00", multiplier=1)
+    outcomes = everywhere([partial(cast.bet, "bob", "10.00", reference="b")] * MANY)
+    assert set(outcomes) <= {"posted", "busy"} and outcomes["posted"]
+    bonus = bonuses.the()
+    assert (bonus.status, bonus.wagered) == ("completed", bonus.required * BASIS_POINTS)
+    assert (rows("BET").count(), rows("CONVERT").count()) == (1, 1)
+
+
+def test_bets_and_their_rollbacks_in_any_order_earn_nothing(level):
+    bonuses.wagering("40.00", cash="40.00")
+    acts = []
+    for n in range(MANY // 2):
+        acts.append(partial(cast.bet, "bob", "5.00", reference=f"b{n}", round=f"r{n}"))
+        acts.append(partial(cast.rollback, f"b{n}", "bob", reference=f"x{n}"))
+    everywhere(acts)
+    for n in range(MANY // 2):
+        cast.rollback(f"b{n}", "bob", reference=f"x{n}")
+    assert (bonuses.the().wagered, cast.balances("bob")) == (0, (eur("40.00"), eur("40.00"), 0))
+
+
+# --- grants ------------------------------------------------------------------------------------
+
+
+def test_two_deposits_racing_for_a_first_deposit_offer_grant_it_once(level):
+    bonuses.match(which_deposit="first", per_player=99)
+    cast.bob()
+    acts = [partial(bonuses.deposit, "20.00", reference=f"d{n}") for n in range(MANY)]
+    outcomes = everywhere(acts)
+    assert Bonus.objects.count() == 1
+    assert rows("DEPOSIT").filter(refusal__isnull=True).count() == 1
+    assert cast.balances("bob") == (outcomes["posted"] * eur("20.00"), eur("20.00"), 0)
+
+
+def test_the_wallets_version_is_what_stops_the_second_first_deposit(monkeypatch):
+    """The other deposit comes after everything was read and before anything is written."""
+    bonuses.match(which_deposit="first", per_player=99)
+    cast.bob()
+    other = meanwhile(monkeypatch, teller.ledger, "write", partial(bonuses.deposit, "20.00", reference="other"))
+    mine = bonuses.deposit("20.00", reference="mine")
+    assert other[0].facts["granted"] is not None
+    assert mine.facts["grant_refusal"] == "offer_not_available"
+
+
+def test_an_offer_of_ten_claimed_by_many_players_at_once_grants_ten(level):
+    bonuses.gift(total=10)
+    for n in range(MANY):
+        cast.player(f"p{n}")
+    outcomes = everywhere([partial(bonuses.claim, who=f"p{n}") for n in range(MANY)])
+    assert set(outcomes) <= {"granted", "exhausted", "busy"}
+    # Whoever was told to try again does, and finds what is left.
+    for n in range(MANY):
+        bonuses.claim(who=f"p{n}")
+    assert (Bonus.objects.count(), Offer.objects.get().granted) == (10, 10)
+    assert (rows("GRANT").count(), Bonus.objects.filter(status="active").count()) == (10, 10)
+
+
+def test_the_last_of_an_offer_goes_to_one_of_two(monkeypatch):
+    bonuses.gift(total=1)
+    cast.bob()
+    cast.alice()
+    other = meanwhile(monkeypatch, store, "write", partial(bonuses.claim, who="alice"))
+    assert word(bonuses.claim()) == "exhausted"
+    assert word(other[0]) == "granted"
+
+
+def test_without_its_guard_the_last_of_an_offer_would_go_to_both(monkeypatch):
+    """The race is real: what stops it is the condition of that one statement."""
+    bonuses.gift(total=1)
+    cast.bob()
+    cast.alice()
+    guarded = store._COUNT_GRANTS
+    unguarded = guarded.replace("AND (o.total IS NULL OR o.granted + n.made <= o.total)", "")
+    assert unguarded != guarded
+    monkeypatch.setattr(store, "_COUNT_GRANTS", unguarded.replace("o.granted + n.made", "1"))
+    meanwhile(monkeypatch, store, "write", partial(bonuses.claim, who="alice"))
+    bonuses.claim()
+    assert Bonus.objects.count() == 2
+
+
+def test_many_claims_of_one_player_make_one_bonus(level):
+    bonuses.gift()
+    cast.bob()
+    outcomes = everywhere([partial(bonuses.claim)] * MANY)
+    assert set(outcomes) <= {"granted", "already_claimed", "busy"}
+    assert outcomes["granted"] == Bonus.objects.count() == 1
+
+
+def test_many_copies_of_one_grant_make_one_bonus(level):
+    bonuses.gift(per_player=99)
+    cast.bob()
+    outcomes = everywhere([partial(bonuses.grant, reference="g")] * MANY)
+    assert set(outcomes) <= {"granted", "busy"}
+    assert Bonus.objects.count() == 1
+
+
+def test_one_players_grants_in_two_currencies_keep_to_the_players_share(level):
+    bonuses.gift(amounts={"EUR": {"amount": "5.00"}, "JPY": {"amount": "500"}})
+    cast.bob()
+    cast.player("bob", "0", currency="JPY")
+    acts = [partial(bonuses.claim, currency=currency) for currency in ("EUR", "JPY") * 8]
+    everywhere(acts)
+    assert Bonus.objects.count() == 1
+
+
+# --- the queue ---------------------------------------------------------------------------------
+
+
+def freed_meanwhile(monkeypatch):
+    """A grant finds the slot taken; before it is written, the slot is freed elsewhere."""
+    bonus = bonuses.wagering("10.00")
+    bonuses.gift("7.00", code="next")
+    meanwhile(monkeypatch, store, "write", partial(bonuses.forfeit, bonus.id))
+    return bonuses.grant("next")
+
+
+def test_a_bonus_queued_while_the_slot_was_freed_starts_all_the_same(monkeypatch):
+    assert freed_meanwhile(monkeypatch).bonus.status == "active"
+    assert (bonuses.the("next").status, cast.balances("bob")) == ("active", (0, eur("7.00"), 0))
+
+
+def test_without_its_guard_it_would_be_left_in_the_queue(monkeypatch):
+    monkeypatch.setattr(grants, "_hold_slot", lambda bonuses, bonus: None)
+    assert freed_meanwhile(monkeypatch).bonus.status == "queued"
+    assert (bonuses.the("next").status, cast.balances("bob")) == ("queued", (0, 0, 0))
+    # Even so the player's next command would start it.
+    cast.deposit("bob", amount=100)
+    assert bonuses.the("next").status == "active"
+
+
+def test_grants_and_ends_at_once_leave_no_slot_empty_and_no_two_in_it(level):
+    bonuses.gift(per_player=99)
+    cast.bob()
+    for _ in range(8):
+        bonuses.grant()
+    waiting = [str(bonus.id) for bonus in Bonus.objects.all()]
+    acts = [partial(bonuses.forfeit, bonus, reference=f"f-{bonus}") for bonus in waiting]
+    acts += [partial(bonuses.grant, reference=f"g{n}") for n in range(8)]
+    everywhere(acts)
+    for n in range(8):
+        bonuses.forfeit(waiting[n], reference=f"f-{waiting[n]}")
+        bonuses.grant(reference=f"g{n}")
+    statuses = Counter(Bonus.objects.values_list("status", flat=True))
+    assert (statuses["active"], statuses["queued"]) == (1, 7)
+
+
+# --- rows of stale wallets ---------------------------------------------------------------------
+
+
+def test_what_a_stale_wallet_decided_of_its_bonus_is_not_written(monkeypatch):
+    bonuses.wagering("10.00", multiplier=10)
+    cast.alice("10.00")
+    meanwhile(monkeypatch, teller.ledger, "write", partial(cast.bet, "bob", "1.00", round="other"))
+    receipt = cast.bet("bob", "2.00")
+    assert receipt.wagering["wagered"] == eur("3.00")
+    assert bonuses.the().wagered == eur("3.00") * BASIS_POINTS
+
+
+def test_a_bonus_that_changed_since_it_was_read_sends_the_posting_back(monkeypatch):
+    bonuses.wagering("10.00")
+    bonuses.gift(code="next")
+    meanwhile(monkeypatch, store, "write", partial(bonuses.grant, "next"))
+    receipt = cast.bet("bob", "2.00")
+    assert receipt.status == "posted"
+    assert (bonuses.the().wagered, rows("BET").count()) == (eur("2.00") * BASIS_POINTS, 1)
