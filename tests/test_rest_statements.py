@@ -10,7 +10,6 @@ import pytest
 from tests import cast, rest
 from wallet import statement
 from wallet.models import Transaction, Wallet
-from wallet.statement import Wanted
 
 EUR = "players/alice/wallets/EUR"
 START = cast.NOON - cast.DAY
@@ -295,12 +294,33 @@ def test_puts_no_formula_into_a_file(shop: rest.Caller) -> None:
     assert {line["cash_delta"] for line in lines} == {"-1.00"}
 
 
-# --- beneath the door ------------------------------------------------------------------------
+# --- how much is asked of the database -------------------------------------------------------
 
 
-def test_reads_a_page_by_the_index_on_versions(shop: rest.Caller, django_assert_num_queries: Any) -> None:
-    plays(10)
-    wallets = [Wallet.objects.select_related("player").get()]
-    with django_assert_num_queries(1):
-        page = statement.page(wallets, Wanted(kind="BET"))
-    assert len(page.rows) == 10
+@pytest.mark.parametrize("currencies", [1, 4])
+@pytest.mark.parametrize(
+    ("path", "queries"),
+    [
+        ("me", 2),
+        ("me/wallets", 1),
+        ("me/transactions", 2),
+        ("me/transactions?kind=bet&since=2026-01-01T00:00:00Z", None),
+    ],
+)
+def test_asks_no_more_for_more_wallets_and_rows(
+    shop: rest.Caller, django_assert_num_queries: Any, currencies: int, path: str, queries: int | None
+) -> None:
+    """Times are looked up wallet by wallet; all the rest is one query, whatever there is."""
+    for currency in ("JPY", "KWD", "BTC")[: currencies - 1]:
+        cast.player("alice", "100", currency=currency)
+    plays(5 * currencies)
+    with django_assert_num_queries(2 + currencies if queries is None else queries):
+        assert rest.player("alice").get(path).status == 200
+
+
+def test_asks_no_more_for_a_longer_feed(shop: rest.Caller, django_assert_num_queries: Any) -> None:
+    feeder = rest.key("feed", name="feeder")
+    for count in (1, 30):
+        plays(count, first=count)
+        with django_assert_num_queries(3):
+            assert feeder.get("feed").status == 200
