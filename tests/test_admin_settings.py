@@ -246,11 +246,11 @@ def test_a_currency_s_threshold_is_typed_in_its_own_digits(house):
 
 def test_a_currency_keeps_its_code_and_digits_for_ever(house):
     client = operators.sue()
-    form = {"code": "XXX", "digits": "4", "approval_above": "12.34"}
+    form = {"code": "QQQ", "digits": "4", "approval_above": "12.34"}
     save(client, "/admin/wallet/currency/EUR/change/", form)
     euro = Currency.objects.get(code="EUR")
     assert (euro.digits, euro.enabled, euro.approval_above) == (2, False, 1234)
-    assert not Currency.objects.filter(code="XXX").exists()
+    assert not Currency.objects.filter(code="QQQ").exists()
 
 
 @pytest.mark.parametrize("typed", ["12.345", "-1", "1e3", "", "NaN", "٣", "1_0", "9" * 40, "1,50"])
