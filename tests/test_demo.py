@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import io
 import json
+import re
 import subprocess
 import time
 from typing import Any
@@ -191,6 +192,13 @@ def test_the_printed_bet_is_signed_as_the_door_wants_it(machine):
     expected = hmac.new(demo.secret("provider").encode(), message.encode(), hashlib.sha256).hexdigest()
     assert headers["X-Signature"] == expected
     assert said[0] == f"{settings.BASE_URL}/api/game/v1/bet"
+
+
+def test_the_link_to_the_player_s_page_carries_a_token_of_theirs(machine):
+    token = re.search(r"^  (\S+)/play#token=(\S+)$", run(), re.MULTILINE)
+    assert token is not None
+    assert token[1] == settings.BASE_URL
+    assert tokens.read(token[2], time.time()).player == demo.GUESTS[0].code
 
 
 def test_the_printed_deposit_is_a_body_of_json(machine):

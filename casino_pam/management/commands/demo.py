@@ -54,6 +54,7 @@ def told(found: dict[str, Any]) -> str:
             bet_lines(base, found["provider"], player),
             "",
             "What the player sees:",
+            f"  {base}/play#token={player['token']}",
             f"  curl -s {base}/api/v1/me/wallets -H 'Authorization: Bearer {player['token']}'",
         ]
     )
