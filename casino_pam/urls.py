@@ -4,20 +4,22 @@ from django.contrib import admin
 from django.urls import include, path
 from django_prometheus.exports import ExportToDjangoView
 
-from casino_pam import health
+from casino_pam import health, pages
 from casino_pam.rest import schema
 from wallet.admin import finding
 
 urlpatterns = [
+    path("", pages.landing, name="landing"),
+    path("play", pages.play, name="play"),
     path("healthz", health.healthz),
-    path("readyz", health.readyz),
+    path("readyz", health.readyz, name="readyz"),
     path("metrics", ExportToDjangoView),
     # Before the admin's own: one search box for the whole house, where unfold's knows names of pages only.
     path("admin/search/", admin.site.admin_view(finding.search)),
     path("admin/", admin.site.urls),
     path("api/v1/", include("casino_pam.rest.urls")),
     path("api/schema/", schema.Schema.as_view(), name="schema"),
-    path("api/docs/", schema.Docs.as_view()),
+    path("api/docs/", schema.Docs.as_view(), name="docs"),
 ]
 
 # Below /api/ as problem+json, elsewhere as Django's own pages.

@@ -29,7 +29,7 @@ from wallet.models import ApiKey
 from wallet.models.access import SCOPES
 cast.house()
 for code in {players!r}:
-    cast.player(code, "1000.00")
+    cast.player(code, "500.00")
 key = ApiKey(name="shop", scopes=list(SCOPES))
 print(key.renew())
 key.save()
@@ -45,9 +45,9 @@ def eventually(condition: Callable[[], object], what: str) -> None:
 
 
 class House:
-    """Two web workers on their own servers, and the players they were given, each with 1000.00."""
+    """Two web workers on their own servers, and the players they were given, each with 500.00."""
 
-    def __init__(self, servers: Servers, players: tuple[str, ...]) -> None:
+    def __init__(self, servers: Servers, players: tuple[str, ...], environment: dict[str, str]) -> None:
         self.postgresql, self.valkey = servers.running
         self.port = free_port()
         self._environment = {
@@ -56,6 +56,7 @@ class House:
             "WEB_WORKERS": "2",
             "DATABASE_POOL_SIZE": "4",
             "DJANGO_SETTINGS_MODULE": "casino_pam.settings",
+            **environment,
         }
         self._python("manage.py", "migrate", "--verbosity", "0")
         self._key = self._python("-c", _SEED.format(players=players)).strip()
@@ -84,25 +85,29 @@ class House:
             client.connection.close()
 
     def token(self, player: str) -> str:
-        found: str = self._post(f"players/{player}/tokens", f"Api-Key {self._key}")["token"]
+        found: str = self._rest("POST", f"players/{player}/tokens", f"Api-Key {self._key}")["token"]
+        return found
+
+    def cash(self, player: str) -> str:
+        """What the database says."""
+        found: str = self._rest("GET", f"players/{player}/wallets/EUR", f"Api-Key {self._key}")["cash"]
         return found
 
     def ticket(self, player: str) -> str:
         """A ticket, bought as the player's page does it."""
-        found: str = self._post("me/socket-ticket", f"Bearer {self.token(player)}")["ticket"]
+        found: str = self._rest("POST", "me/socket-ticket", f"Bearer {self.token(player)}")["ticket"]
         return found
 
     def dial(self, player: str) -> ClientConnection:
         return dial(self.port, self.ticket(player))
 
-    def _post(self, path: str, authorization: str) -> dict[str, Any]:
+    def _rest(self, method: str, path: str, authorization: str) -> dict[str, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            headers = {"Authorization": authorization, "Content-Type": "application/json"}
-            connection.request("POST", f"/api/v1/{path}", b"{}", headers)
+            connection.request(method, f"/api/v1/{path}", headers={"Authorization": authorization})
             answer = connection.getresponse()
             body: dict[str, Any] = json.loads(answer.read())
-            assert answer.status == 201, body
+            assert answer.status in (200, 201), body
             return body
         finally:
             connection.close()
@@ -122,10 +127,10 @@ class House:
 
 
 @contextmanager
-def running(*players: str) -> Iterator[House]:
+def running(*players: str, **environment: str) -> Iterator[House]:
     """A house that runs until the end of the block."""
     with passing_servers() as servers:
-        house = House(servers, players)
+        house = House(servers, players, environment)
         try:
             yield house
         finally:

@@ -1,0 +1,43 @@
+"""The pages for people: what this is, and a player's own page. Neither knows anything of the player:
+the token stands in the address's fragment, which no browser sends."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from casino_pam import demo
+
+# Everything comes from here, nothing is written into the page itself, and nobody frames it.
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' {socket}; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+
+@require_safe
+def landing(request: HttpRequest) -> HttpResponse:
+    """What this is and where its doors are; on a demo machine also links into the demo players' pages."""
+    guests = demo.described()["players"] if settings.DEMO else []
+    return _page(request, "pages/landing.html", guests=guests)
+
+
+@require_safe
+def play(request: HttpRequest) -> HttpResponse:
+    """A player's page: `/play#token=…`."""
+    return _page(request, "pages/play.html")
+
+
+def _page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
+    scheme = "wss" if request.is_secure() else "ws"
+    # Older browsers do not take a socket of the same host for 'self'.
+    policy = POLICY.format(socket=f"{scheme}://{request.get_host()}")
+    page = render(request, template, context)
+    page["Content-Security-Policy"] = policy
+    page["Cache-Control"] = "no-store"
+    page["Referrer-Policy"] = "no-referrer"
+    return page

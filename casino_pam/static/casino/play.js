@@ -1,0 +1,223 @@
+// The player's page: what the socket tells, what the REST API answers, and what the player does.
+
+import { Live } from "./live.js";
+import { showBonuses, showOffers } from "./promises.js";
+import { Refused, Rest, takeToken } from "./rest.js";
+import { Rounds } from "./rounds.js";
+import { Wallets, write } from "./wallets.js";
+import { ENDINGS, LINES } from "./words.js";
+
+const HISTORY_PAUSE = 1500;
+
+const part = (id) => document.getElementById(id);
+
+class Page {
+  constructor(rest) {
+    this.rest = rest;
+    this.bonuses = [];
+    this.older = null;
+    this.waiting = {};
+    this.fresh = true;
+    this.rounds = new Rounds(part("history"), part("round-template"));
+    this.wallets = new Wallets(part("wallets"), part("wallet-template"), {
+      giveUp: (bonus) => this.giveUp(bonus),
+      ended: (currency, bonus) => this.tellEnd(currency, bonus),
+      news: (text) => this.news(text),
+    });
+    this.live = new Live({
+      ticket: async () => (await rest.post("me/socket-ticket")).ticket,
+      frame: (frame) => this.take(frame),
+      state: (state) => this.line(state),
+    });
+    part("older").addEventListener("click", () => this.showOlder());
+  }
+
+  // The socket tells of the wallets; they are read as well, in case it cannot be opened.
+  async open() {
+    this.live.again();
+    try {
+      const [me, wallets] = await Promise.all([this.rest.get("me"), this.list("me/wallets")]);
+      write(part("player"), me.player);
+      wallets.forEach((wallet) => this.wallets.show(wallet));
+      part("content").hidden = false;
+      await this.refresh();
+    } catch (refused) {
+      this.failed(refused);
+    }
+  }
+
+  async refresh() {
+    await Promise.all([this.readPromises(), this.readHistory()]);
+  }
+
+  line(state) {
+    const node = part("line");
+    node.dataset.state = state;
+    write(node, LINES[state]);
+    if (state === "live") this.resume();
+    else if (state !== "connecting") this.fresh = false;
+    if (state === "offline") this.notice("You are offline. What you see may be old; this page comes back by itself.");
+    if (state === "closed") this.close();
+  }
+
+  // Back on the line: much may have happened meanwhile.
+  resume() {
+    this.notice("");
+    if (!this.fresh) this.soon("all", () => this.refresh());
+    this.fresh = true;
+  }
+
+  take(frame) {
+    const known = this.wallets.frames.get(frame.currency);
+    this.wallets.show(frame);
+    // A snapshot tells that more than money may have changed; so does another bonus.
+    const other = known && known.wagering?.bonus !== frame.wagering?.bonus;
+    if (known && (other || frame.type === "snapshot")) this.soon("promises", () => this.readPromises());
+    if (known && known.version !== frame.version) this.soon("history", () => this.readHistory());
+  }
+
+  // At most once in a while, however many frames come.
+  soon(what, act) {
+    this.waiting[what] ??= setTimeout(() => {
+      delete this.waiting[what];
+      act().catch((refused) => this.failed(refused));
+    }, HISTORY_PAUSE);
+  }
+
+  // --- offers and bonuses ---------------------------------------------------------------
+
+  async readPromises() {
+    const [bonuses, offers] = await Promise.all([this.list("me/bonuses"), this.list("me/offers")]);
+    this.bonuses = bonuses;
+    this.wallets.know(bonuses);
+    const currencies = [...this.wallets.frames.keys()];
+    showOffers(part("offers-section"), part("offer-template"), offers, currencies, (...asked) => this.claim(...asked));
+    showBonuses(part("bonuses-section"), part("bonus-template"), bonuses, (bonus) => this.giveUp(bonus));
+  }
+
+  async list(path) {
+    try {
+      return (await this.rest.get(path)).results;
+    } catch (refused) {
+      if (refused.status === 404) return [];
+      throw refused;
+    }
+  }
+
+  async claim(offer, currency, button) {
+    button.disabled = true;
+    try {
+      await this.rest.post("me/bonuses", { offer: offer.code, currency });
+      this.news(`${offer.name} claimed.`);
+      this.notice("");
+      await this.readPromises();
+      part("bonuses-section").querySelector("h2").scrollIntoView({ block: "nearest" });
+    } catch (refused) {
+      button.disabled = false;
+      this.failed(refused);
+    }
+  }
+
+  giveUp(id) {
+    const bonus = this.bonuses.find((each) => each.id === id);
+    const dialog = part("give-up");
+    const money = bonus?.status === "active" || !bonus;
+    write(part("give-up-text"), money ? "Its bonus money leaves your balance, and what you wagered for it is lost. Your cash stays." : "It will not start any more.");
+    dialog.returnValue = "keep";
+    dialog.onclose = () => {
+      if (dialog.returnValue === "give-up") this.forfeit(id);
+    };
+    dialog.showModal();
+  }
+
+  async forfeit(id) {
+    try {
+      await this.rest.post(`me/bonuses/${id}/forfeit`);
+      this.notice("");
+      await this.readPromises();
+    } catch (refused) {
+      this.failed(refused);
+    }
+  }
+
+  async tellEnd(currency, id) {
+    await this.readPromises().catch(() => {});
+    const ended = this.bonuses.find((bonus) => bonus.id === id);
+    const text = ENDINGS[ended?.status] ?? "The bonus has ended.";
+    this.wallets.tellEnd(currency, text);
+    this.news(`${currency}: ${text}`);
+  }
+
+  // --- history --------------------------------------------------------------------------
+
+  async readHistory() {
+    const page = await this.rest.get("me/transactions");
+    if (this.rounds.empty) this.setOlder(page.next);
+    this.rounds.add(page.results);
+    part("nothing").hidden = !this.rounds.empty;
+  }
+
+  async showOlder() {
+    const button = part("older");
+    button.disabled = true;
+    try {
+      const page = await this.rest.get(`me/transactions?cursor=${encodeURIComponent(this.older)}`);
+      this.rounds.add(page.results);
+      this.setOlder(page.next);
+    } catch (refused) {
+      this.failed(refused);
+    }
+    button.disabled = false;
+  }
+
+  setOlder(cursor) {
+    this.older = cursor;
+    part("older").hidden = cursor === null;
+  }
+
+  // --- what goes wrong ------------------------------------------------------------------
+
+  failed(refused) {
+    if (!(refused instanceof Refused)) throw refused;
+    if (refused.status === 401) this.live.end();
+    // Without a network the line says so already, and comes back by itself.
+    else if (refused.status !== 0) this.notice(refused.message);
+  }
+
+  notice(text) {
+    part("notice").hidden = !text;
+    write(part("notice"), text);
+  }
+
+  news(text) {
+    write(part("news"), text);
+  }
+
+  close() {
+    closed("Your session has ended.", "For your safety it lasts a few minutes only. Go back to the casino and open this page again.");
+  }
+}
+
+function closed(title, text) {
+  part("content").hidden = true;
+  part("notice").hidden = true;
+  part("closed").hidden = false;
+  write(part("closed-title"), title);
+  write(part("closed-text"), text);
+}
+
+function start() {
+  const token = takeToken();
+  if (token) {
+    new Page(new Rest(token)).open();
+    return;
+  }
+  const line = part("line");
+  line.dataset.state = "closed";
+  write(line, LINES.closed);
+  closed("Nobody is logged in here.", "This page opens from the casino, which hands over who you are.");
+}
+
+// A new token in the address is a new session, of whomever it is for.
+addEventListener("hashchange", () => location.reload());
+start();

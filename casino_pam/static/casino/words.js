@@ -1,0 +1,79 @@
+// How the house's words read to a player.
+
+export const KINDS = {
+  bet: "Bet",
+  win: "Win",
+  rollback: "Taken back",
+  end_round: "Round ended",
+  deposit: "Deposit",
+  hold: "Withdrawal asked for",
+  settle: "Withdrawal paid out",
+  release: "Withdrawal returned",
+  grant: "Bonus started",
+  convert: "Bonus became cash",
+  forfeit: "Bonus given up",
+  expire: "Bonus ran out of time",
+  adjust: "Correction",
+};
+
+export const REFUSALS = {
+  insufficient_funds: "not enough money",
+  wallet_locked: "locked by support",
+  player_excluded: "you are excluded at present",
+  limit_reached: "one of your limits was reached",
+  stake_above_limit: "the stake was above the bonus’s limit",
+  game_excluded: "not with this bonus",
+  currency_disabled: "currency switched off",
+  round_closed: "the round was over",
+  bonus_active: "a bonus is active",
+};
+
+export const STATUSES = {
+  pending: "waiting",
+  queued: "next in line",
+  active: "active",
+  completed: "completed",
+  depleted: "played up",
+  expired: "ran out of time",
+  forfeited: "given up",
+  cancelled: "cancelled",
+};
+
+export const ENDINGS = {
+  completed: "Bonus completed. What it won is now cash.",
+  depleted: "The bonus money is played up.",
+  expired: "The bonus ran out of time.",
+  forfeited: "The bonus was given up.",
+};
+
+export const LINES = {
+  connecting: "Connecting",
+  live: "Live",
+  waiting: "Reconnecting",
+  offline: "Offline",
+  closed: "Closed",
+};
+
+// "2 days 3 h", counted down; empty when there is no end.
+export function timeLeft(until, now = Date.now()) {
+  if (!until) return "";
+  const minutes = Math.floor((Date.parse(until) - now) / 60_000);
+  if (minutes < 0) return "none";
+  const [days, hours] = [Math.floor(minutes / 1440), Math.floor((minutes % 1440) / 60)];
+  if (days) return `${days} ${days === 1 ? "day" : "days"} ${hours} h`;
+  return hours ? `${hours} h ${minutes % 60} min` : `${minutes} min`;
+}
+
+export function when(instant) {
+  const at = new Date(instant);
+  const clock = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  if (at.toDateString() === new Date().toDateString()) return clock;
+  const sameYear = at.getFullYear() === new Date().getFullYear();
+  return `${at.toLocaleDateString([], { day: "numeric", month: "short", ...(sameYear ? {} : { year: "numeric" }) })}, ${clock}`;
+}
+
+// "book-of-days" as people would write it.
+export function named(code) {
+  const words = code.replace(/[-_]+/g, " ").trim() || code;
+  return words[0].toUpperCase() + words.slice(1);
+}
