@@ -17,7 +17,7 @@ from tests.bench import baselines, house, load, report
 Figures = dict[str, float]
 
 
-def measure(seconds: int, figures: Figures) -> None:
+def measure(seconds: int, rows: int, figures: Figures) -> None:
     """Every figure of the door, each next to what it is compared with."""
 
     def note(name: str, value: float) -> None:
@@ -32,17 +32,28 @@ def measure(seconds: int, figures: Figures) -> None:
     house.settle_down()
     with house.web() as port:
         load.drive(port, connections=32, seconds=2)
+        note("door 32, none wagering", load.drive(port, connections=32, seconds=seconds).clean().per_second)
+        house.promise()
+        house.settle_down()
         for name, connections, hot in (("door 32", 32, False), ("door 128", 128, False), ("door hot 32", 32, True)):
             found = load.drive(port, connections=connections, seconds=seconds, hot=hot).clean()
             note(name, found.per_second)
             note(f"{name} p50 ms", found.p50_ms)
             note(f"{name} p99 ms", found.p99_ms)
+        others = load.drive(port, connections=32, seconds=seconds, wagering=False).clean()
+        note("door 32, none wagering again", others.per_second)
         note("bulk operations", load.bulk(port, seconds=seconds))
     with house.web(application=["-m", "tests.bench.straightforward"]) as port:
         for name, hot in (("plain DRF 32", False), ("plain DRF hot 32", True)):
             plain = load.drive_plain(port, connections=32, seconds=seconds, hot=hot)
             note(name, plain.per_second - plain.refused / seconds)
     note("five statements again", baselines.five_statements(seconds))
+    if rows:
+        house.fill(rows)
+        house.settle_down()
+        with house.web() as port:
+            load.drive(port, connections=128, seconds=2)
+            note(f"door 128 at {rows:,} rows", load.drive(port, connections=128, seconds=seconds).clean().per_second)
 
 
 def machine() -> str:
@@ -56,6 +67,7 @@ def machine() -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=10, help="how long each measurement lasts")
+    parser.add_argument("--rows", type=int, default=0, help="measure once more on a ledger of so many further rows")
     parser.add_argument("--write", action="store_true", help="write the table into docs/performance.md")
     asked = parser.parse_args()
     if not load.available():
@@ -67,7 +79,7 @@ def main() -> int:
         django.setup()
         house.seed()
         house.settle_down()
-        measure(asked.seconds, figures)
+        measure(asked.seconds, asked.rows, figures)
     table = report.table(machine(), figures)
     print(table)
     if asked.write:

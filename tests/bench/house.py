@@ -60,6 +60,56 @@ def seed(wallets: int = WALLETS) -> None:
         assert all(outcome.status == "posted" for outcome in teller.post(deposits))  # type: ignore[union-attr]
 
 
+def promise(every: int = 3, wallets: int = WALLETS) -> None:
+    """Every third player wagers a bonus too large to be completed in a measurement."""
+    from bonus.offers import create_offer
+    from casino_pam import commands, teller
+
+    weights = {"default": 10000, "game": {"slot-1": 1000}}
+    amounts = {"EUR": {"amount": "1000000000.00"}}
+    offer = {"code": "bench", "name": "Bench", "kind": "fixed", "multiplier": 1000}
+    create_offer({**offer, "weights": weights, "amounts": amounts})
+    grants = [
+        commands.Grant(
+            source="cashier", player=f"p{n}", reference=f"bonus-{n}", at=commands.now(), currency="EUR", offer="bench"
+        )
+        for n in range(0, wallets, every)
+    ]
+    for first in range(0, len(grants), 100):
+        for outcome in teller.post(grants[first : first + 100]):
+            assert not isinstance(outcome, Exception), outcome
+
+
+def fill(rows: int) -> None:
+    """Further ledger rows with random references, on a wallet nobody plays, as a house of some age has."""
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute("SET statement_timeout = 0")
+        connection.execute(
+            "INSERT INTO wallet_player (code, bet_locked, deposit_locked, withdraw_locked, created_at)"
+            " VALUES ('filler', false, false, false, now())"
+        )
+        connection.execute(
+            "INSERT INTO wallet_wallet (player_id, currency_id, cash, bonus, held, version,"
+            " staked_total, paid_total, deposited_total, created_at)"
+            " SELECT id, 'EUR', 0, 0, 0, 0, 0, 0, 0, now() FROM wallet_player WHERE code = 'filler'"
+        )
+        for first in range(0, rows, 500_000):
+            connection.execute(_FILL, {"first": first, "last": min(first + 500_000, rows)})
+
+
+_FILL = """
+INSERT INTO wallet_transaction (id, command, wallet_id, version, kind, status, source, reference, round, game, amount,
+    cash_delta, bonus_delta, held_delta, cash_after, bonus_after, held_after, staked_total, paid_total,
+    deposited_total, contribution, ends_round, late, captured, void_amount, shortfall, actor, digest,
+    digest_version, created_at)
+SELECT made, made, (SELECT w.id FROM wallet_wallet w JOIN wallet_player p ON p.id = w.player_id
+    WHERE p.code = 'filler'), n + 1, 'BET', 'POSTED', 'bench', md5(n::text), md5(n::text), 'slot-1', 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, false, false, false, 0, 0, 'filler', sha256('x'), 1, now()
+FROM generate_series(%(first)s::bigint, %(last)s::bigint - 1) AS n
+CROSS JOIN LATERAL (SELECT md5('id' || n::text)::uuid AS made) AS ids
+"""
+
+
 def settle_down() -> None:
     """Statistics and visibility as a house that has run for a while has them, and a checkpoint behind us."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:

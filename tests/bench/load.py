@@ -77,18 +77,27 @@ class Load:
         return self
 
 
-def drive(port: int, *, connections: int, seconds: int, hot: bool = False, enough: int = 20_000) -> Load:
-    """Signed bets over HTTP for ``seconds``: on random wallets, or all on one."""
+def drive(
+    port: int, *, connections: int, seconds: int, hot: bool = False, wagering: bool = True, enough: int = 20_000
+) -> Load:
+    """Signed bets over HTTP for ``seconds``: on random wallets, or on those that wager nothing, or all on one."""
     run = f"w{random.getrandbits(32):x}"
     path = "/api/game/v1/bet"
     lines = [
-        raw_request(path, msgspec.json.encode(bet_body(run, n, 0 if hot else random.randrange(WALLETS))))
+        raw_request(path, msgspec.json.encode(bet_body(run, n, _player(hot, wagering))))
         for n in range(enough * seconds)
     ]
     load = wrk(port, lines, connections=connections, seconds=seconds)
     if load.per_second * seconds > len(lines):
         raise RuntimeError("the load ran out of requests and sent repeats: sign more")
     return load
+
+
+def _player(hot: bool, wagering: bool) -> int:
+    """p1 wagers nothing; house.promise() gives a bonus to every third."""
+    if hot:
+        return 1
+    return random.randrange(WALLETS) if wagering else random.randrange(WALLETS // 3) * 3 + 1
 
 
 def wrk(port: int, lines: list[str], *, connections: int, seconds: int, path: str = "/") -> Load:
