@@ -11,6 +11,7 @@ import schemathesis
 from django.core.management import call_command
 from drf_spectacular.validation import validate_schema
 from hypothesis import HealthCheck, settings
+from jsonschema import Draft7Validator
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -55,6 +56,38 @@ def test_names_the_credentials_of_every_call() -> None:
         wanted = scopes.get((method, path), "playerToken")
         assert operation(method, path)["security"] == [{wanted: []}]
     assert set(DOCUMENT["components"]["securitySchemes"]) >= {"apiKey", "playerToken", "gameSignature"}
+
+
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with its references followed, as plain JSON Schema."""
+    text = json.dumps(schema).replace("#/components/schemas/", "#/$defs/")
+    defs = json.loads(json.dumps(DOCUMENT["components"]["schemas"]).replace("#/components/schemas/", "#/$defs/"))
+    return {**json.loads(text), "$defs": defs}
+
+
+def examples() -> Iterator[tuple[str, dict[str, Any], Any]]:
+    for path, methods in PATHS.items():
+        if not path.startswith("/api/v1/"):
+            continue
+        for method, described in methods.items():
+            for part in (described.get("requestBody", {}), *described["responses"].values()):
+                for content in part.get("content", {}).values():
+                    for example in content.get("examples", {}).values():
+                        yield f"{method} {path}", content["schema"], example["value"]
+
+
+def test_shows_examples_of_the_shapes_it_describes() -> None:
+    found = list(examples())
+    assert len({call for call, _, _ in found}) > 15
+    for call, schema, value in found:
+        shape = resolved(schema)
+        known = set(shape["$defs"][schema["$ref"].rpartition("/")[2]]["properties"])
+        assert set(value) <= known, call
+        # `nullable` is OpenAPI's word; what is null in an example is left out.
+        given = {name: each for name, each in value.items() if each is not None}
+        absent = [name for name in value if name not in given]
+        errors = [error.message for error in Draft7Validator(shape).iter_errors(given)]
+        assert [each for each in errors if not any(f"'{name}' is a required" in each for name in absent)] == [], call
 
 
 def test_covers_the_game_door() -> None:

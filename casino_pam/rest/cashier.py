@@ -12,7 +12,7 @@ from casino_pam.commands import Adjust, Deposit, Hold
 from casino_pam.fields import Body, InvalidField
 from casino_pam.game_door import answers
 from casino_pam.receipts import Receipt
-from casino_pam.rest import shapes, shown
+from casino_pam.rest import examples, shapes, shown
 from casino_pam.rest.described import described
 from casino_pam.rest.door import Door
 from casino_pam.rest.shapes import LONGEST_REASON
@@ -22,7 +22,6 @@ from wallet.models import Transaction
 
 C = TypeVar("C", Deposit, Hold, Adjust)
 
-MONEY = {"player": "alice", "currency": "EUR", "reference": "d-1", "amount": "25.00"}
 NO_WALLET = ("unknown_player", "unknown_wallet", "unknown_currency")
 
 
@@ -41,8 +40,9 @@ class Deposits(CashierDoor):
     @described(
         "Put money in",
         asks=shapes.DepositAsked,
-        sends=MONEY,
+        sends=examples.ASKED,
         answers=shapes.DepositReceipt,
+        gets=examples.receipt("deposit", "d-1", "25.00", granted=None, grant_refusal=None),
         refusals=(*NO_WALLET, "reference_reused", "player_excluded", "wallet_locked", "limit_reached"),
     )
     def post(self, request: Request) -> Response:
@@ -58,7 +58,7 @@ class DepositCheck(CashierDoor):
     @described(
         "What would become of a deposit",
         asks=shapes.DepositAsked,
-        sends=MONEY,
+        sends=examples.ASKED,
         answers=shapes.DepositChecked,
         gets={"refusal": "wallet_locked", "grant_refusal": None},
         refusals=NO_WALLET,
@@ -81,8 +81,9 @@ class Withdrawals(CashierDoor):
     @described(
         "Hold money for a withdrawal",
         asks=shapes.Asked,
-        sends=MONEY,
+        sends={**examples.ASKED, "reference": "w-1"},
         answers=shapes.WithdrawalReceipt,
+        gets=examples.receipt("hold", "w-1", "25.00", held="25.00"),
         refusals=(*NO_WALLET, "reference_reused", "wallet_locked", "insufficient_funds", "limit_reached"),
     )
     def post(self, request: Request) -> Response:
@@ -124,6 +125,7 @@ class Settle(EndOfWithdrawal):
     @described(
         "The withdrawal was paid",
         answers=shapes.WithdrawalReceipt,
+        gets=examples.receipt("settle", "w-1", "25.00", held="0.00"),
         refusals=("unknown_withdrawal", "already_released"),
     )
     def post(self, request: Request, reference: str) -> Response:
@@ -136,6 +138,7 @@ class Release(EndOfWithdrawal):
     @described(
         "The withdrawal will not be paid; the money goes back",
         answers=shapes.WithdrawalReceipt,
+        gets=examples.receipt("release", "w-1", "25.00", held="0.00"),
         refusals=("unknown_withdrawal", "already_settled"),
     )
     def post(self, request: Request, reference: str) -> Response:
@@ -150,7 +153,7 @@ class Adjustments(CashierDoor):
     @described(
         "Correct a balance by hand",
         asks=shapes.AdjustmentAsked,
-        sends={**MONEY, "amount": "-2.50", "reason": "Paid twice on 21 November"},
+        sends={**examples.ASKED, "reference": "a-1", "amount": "-2.50", "reason": "Paid twice on 21 November"},
         answers={200: shapes.Receipt, 202: shapes.AdjustmentWaits},
         refusals=(*NO_WALLET, "reference_reused", "insufficient_funds", "limit_reached"),
     )

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from casino_pam import accounts, fields
 from casino_pam.fields import optional
 from casino_pam.live import tickets
-from casino_pam.rest import queries, shapes, shown
+from casino_pam.rest import examples, queries, shapes, shown
 from casino_pam.rest.callers import PLAYER
 from casino_pam.rest.described import described
 from casino_pam.rest.door import Door, made
@@ -23,7 +23,7 @@ class Me(Door):
 
     scope = PLAYER
 
-    @described("Read myself", answers=shapes.Player)
+    @described("Read myself", answers=shapes.Player, gets=examples.PLAYER)
     def get(self, request: Request) -> Response:
         return Response(shown.player(accounts.find(self.token.player)))
 
@@ -33,7 +33,7 @@ class MyWallets(Door):
 
     scope = PLAYER
 
-    @described("My wallets", answers=shapes.Wallets)
+    @described("My wallets", answers=shapes.Wallets, gets={"results": [examples.WALLET], "next": None})
     def get(self, request: Request) -> Response:
         found = accounts.standings(self.token.player)
         return Response({"results": [shown.standing(each) for each in found], "next": None})

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from casino_pam import accounts, fields, tokens
 from casino_pam.fields import Body, InvalidField
-from casino_pam.rest import shapes, shown
+from casino_pam.rest import examples, shapes, shown
 from casino_pam.rest.described import described
 from casino_pam.rest.door import Door, made
 
@@ -32,6 +32,7 @@ class Players(Door):
         asks=shapes.NewPlayer,
         sends={"player": "alice", "country": "MT", "wallets": ["EUR"]},
         answers=shapes.Player,
+        gets=examples.PLAYER,
         status=201,
         refusals=("unknown_currency", "already_exists"),
     )
@@ -48,7 +49,7 @@ class Player(Door):
 
     scope = "players"
 
-    @described("Read a player", answers=shapes.Player, refusals=("unknown_player",))
+    @described("Read a player", answers=shapes.Player, gets=examples.PLAYER, refusals=("unknown_player",))
     def get(self, request: Request, player: str) -> Response:
         return Response(shown.player(accounts.find(player)))
 
@@ -57,6 +58,7 @@ class Player(Door):
         asks=shapes.PlayerChanges,
         sends={"locks": {"bet": True}, "excluded_until": "2027-01-01T00:00:00Z"},
         answers=shapes.Player,
+        gets={**examples.PLAYER, "locks": {"bet": True, "deposit": False, "withdraw": False}},
         refusals=("unknown_player",),
     )
     def patch(self, request: Request, player: str) -> Response:

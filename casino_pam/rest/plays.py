@@ -15,20 +15,12 @@ from casino_pam import accounts, teller
 from casino_pam.commands import Play
 from casino_pam.game_door import answers
 from casino_pam.game_door.wire import Reader
-from casino_pam.rest import shapes
+from casino_pam.rest import examples, shapes
 from casino_pam.rest.described import described
 from casino_pam.rest.door import Door
 from wallet.errors import Refused
 from wallet.models import Provider
 
-PLAY = {
-    "player": "alice",
-    "currency": "EUR",
-    "reference": "b-1",
-    "round": "round-1",
-    "game": "slot-1",
-    "amount": "1.00",
-}
 NO_WALLET = ("unknown_player", "unknown_wallet", "unknown_currency")
 
 
@@ -55,8 +47,9 @@ class Bets(Plays):
     @described(
         "Take a stake",
         asks=shapes.Bet,
-        sends=PLAY,
+        sends=examples.PLAYED,
         answers=shapes.Receipt,
+        gets=examples.receipt("bet", "b-1", "1.00"),
         refusals=(
             *NO_WALLET,
             "reference_reused",
@@ -82,8 +75,9 @@ class Wins(Plays):
     @described(
         "Pay",
         asks=shapes.Win,
-        sends={**PLAY, "reference": "w-1", "amount": "7.50", "bet": "b-1"},
+        sends={**examples.PLAYED, "reference": "w-1", "amount": "7.50", "bet": "b-1"},
         answers=shapes.Receipt,
+        gets=examples.receipt("win", "w-1", "7.50"),
         refusals=(*NO_WALLET, "reference_reused", "rolled_back", "round_closed", "unknown_original", "limit_reached"),
     )
     def post(self, request: Request) -> Response:
@@ -98,6 +92,7 @@ class Rollbacks(Plays):
         asks=shapes.Rollback,
         sends={"player": "alice", "reference": "rb-1", "original": "b-1"},
         answers=shapes.Receipt,
+        gets=examples.receipt("rollback", "rb-1", "1.00"),
         refusals=(
             *NO_WALLET,
             "reference_reused",

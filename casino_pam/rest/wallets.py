@@ -16,7 +16,7 @@ from rest_framework.response import Response
 
 from casino_pam import accounts, commands, teller
 from casino_pam.fields import Body, instant, optional
-from casino_pam.rest import queries, shapes, shown
+from casino_pam.rest import examples, queries, shapes, shown
 from casino_pam.rest.described import described
 from casino_pam.rest.door import Door
 from wallet import statement
@@ -36,6 +36,7 @@ class Wallet(Door):
     @described(
         "Read a wallet, now or in the past",
         answers=shapes.Wallet,
+        gets=examples.WALLET,
         query=("at",),
         refusals=("unknown_player", "unknown_wallet"),
     )

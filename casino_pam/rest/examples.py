@@ -1,0 +1,59 @@
+"""What the OpenAPI document shows as requests and answers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+ASKED: Final = {"player": "alice", "currency": "EUR", "reference": "d-1", "amount": "25.00"}
+PLAYED: Final = {
+    "player": "alice",
+    "currency": "EUR",
+    "reference": "b-1",
+    "round": "round-1",
+    "game": "slot-1",
+    "amount": "1.00",
+}
+
+PLAYER: Final = {
+    "player": "alice",
+    "country": "MT",
+    "locks": {"bet": False, "deposit": False, "withdraw": False},
+    "excluded_until": None,
+    "wallets": ["EUR"],
+}
+WAGERING: Final = {
+    "bonus": "0198bf2e-6d07-7c51-8a6f-5a0f6d3f9b11",
+    "wagered": "250.00",
+    "required": "750.00",
+    "percent": 33,
+    "status": "active",
+}
+WALLET: Final = {
+    "player": "alice",
+    "currency": "EUR",
+    "cash": "90.00",
+    "bonus": "20.00",
+    "held": "0.00",
+    "balance": "110.00",
+    "version": 7,
+    "wagering": WAGERING,
+}
+
+
+def receipt(kind: str, reference: str, amount: str, **more: Any) -> dict[str, Any]:
+    """A receipt of Alice's, without a bonus."""
+    return {
+        "transaction": "0198c0a4-52b1-7d3e-9f60-2b8f4c1d7e05",
+        "kind": kind,
+        "status": "posted",
+        "reference": reference,
+        "currency": "EUR",
+        "amount": amount,
+        "balance": "90.00",
+        "cash": "90.00",
+        "bonus": "0.00",
+        "version": 7,
+        "replayed": False,
+        "wagering": None,
+        **more,
+    }
