@@ -28,7 +28,8 @@ def rows_read(scope: str = Scope.INCREMENTAL) -> int:
 @pytest.fixture
 def small_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stretch for every wallet, so that there is work for several connections."""
-    monkeypatch.setattr(stretches, "STRETCH", 1)
+    monkeypatch.setattr(stretches, "SMALLEST", 1)
+    monkeypatch.setattr(stretches, "PARTS", 1_000)
 
 
 @pytest.mark.usefixtures("books")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from psycopg import Cursor
@@ -53,13 +53,6 @@ MOVED_ON: Final = f"SELECT * FROM ({STANDING}) standing WHERE proven IS NOT NULL
 """The wallets that moved since their checkpoint, or were found wanting then."""
 
 
-class Reading(NamedTuple):
-    """What one look saw: how many records, and what is wrong with them."""
-
-    records: int
-    discrepancies: list[Discrepancy]
-
-
 class Check(NamedTuple):
     """``broken`` is the SQL that is true of a record that is wrong, and never null.
 
@@ -73,30 +66,31 @@ class Check(NamedTuple):
     at: str = "version"
 
 
-def statement(checks: Sequence[Check], records: str) -> str:
-    """One pass over ``records`` that counts them and gathers what the checks find.
+class Look:
+    """A list of checks on the same records, made into SQL.
 
-    ``records`` is a FROM clause, and maybe a WHERE; it has columns wallet_id and version.
+    ``records`` is what stands after FROM; it has columns wallet_id and version, and a stretch's
+    ``first`` and ``last`` as parameters.
     """
-    wrong = " OR ".join(f"({check.broken})" for check in checks)
-    found = ", ".join(
-        f"CASE WHEN {check.broken} THEN json_build_array({check.at}, {check.detail}) END" for check in checks
-    )
-    return f"""
-SELECT count(*), json_agg(json_build_array(wallet_id, json_build_array({found}))) FILTER (WHERE {wrong})
-FROM {records}
-"""
 
+    def __init__(self, checks: Sequence[Check], records: str) -> None:
+        self.checks = checks
+        wrong = " OR ".join(f"({check.broken})" for check in checks)
+        results = ", ".join(
+            f"CASE WHEN {check.broken} THEN json_build_array({check.at}, {check.detail}) END" for check in checks
+        )
+        self.counting = f"SELECT count(*), count(*) FILTER (WHERE {wrong}) FROM {records}"
+        self.naming = f"SELECT wallet_id, {results} FROM {records} WHERE {wrong}"
 
-def read(cursor: Cursored, sql: str, checks: Sequence[Check], values: dict[str, Any]) -> Reading:
-    """Run a ``statement`` of these checks."""
-    record = cursor.execute(sql, values).fetchone()
-    assert record is not None
-    return Reading(record[0], list(_named(checks, record[1] or ())))
+    def count(self, cursor: Cursored, stretch: Stretch) -> tuple[int, int]:
+        """How many records there are, and how many of them are wrong: one pass."""
+        record = cursor.execute(self.counting, {"first": stretch.first, "last": stretch.last}).fetchone()
+        assert record is not None
+        return record[0], record[1]
 
-
-def _named(checks: Sequence[Check], records: Iterable[tuple[int, list[Any]]]) -> Iterable[Discrepancy]:
-    for wallet, results in records:
-        for check, result in zip(checks, results, strict=True):
-            if result is not None:
-                yield Discrepancy(check.invariant, wallet, *result)
+    def name(self, cursor: Cursored, stretch: Stretch) -> Iterator[Discrepancy]:
+        """What is wrong with each of them: a second pass, row by row, however many there may be."""
+        for wallet, *results in cursor.stream(self.naming, {"first": stretch.first, "last": stretch.last}):
+            for check, result in zip(self.checks, results, strict=True):
+                if result is not None:
+                    yield Discrepancy(check.invariant, wallet, *result)

@@ -9,19 +9,20 @@ from wallet.reconcile.findings import Cursored, Discrepancy
 
 
 class Key(NamedTuple):
-    """Columns that no two rows share, and the unique index that sees to it."""
+    """Columns that no two rows share (``among`` those rows), and the unique index that sees to it."""
 
+    invariant: int
     name: str
     columns: tuple[str, ...]
     among: str
 
 
+VERSION_KEY: Final = Key(2, "ledger_version", ("wallet_id", "version"), "true")
 KEYS: Final = (
-    Key("ledger_reference", ("source", "reference", "kind"), "true"),
-    Key("ledger_closes", ("closes",), "closes IS NOT NULL AND status = 'POSTED'"),
+    VERSION_KEY,
+    Key(4, "ledger_reference", ("source", "reference", "kind"), "true"),
+    Key(4, "ledger_closes", ("closes",), "closes IS NOT NULL AND status = 'POSTED'"),
 )
-
-VERSION_KEY: Final = Key("ledger_version", ("wallet_id", "version"), "true")
 
 _IN_FORCE: Final = """
 SELECT i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate
@@ -87,7 +88,7 @@ def balanced(cursor: Cursored) -> Iterator[Discrepancy]:
 
 
 def spent_once(cursor: Cursored) -> Iterator[Discrepancy]:
-    """References spent twice, and rows closed twice.
+    """Versions and references spent twice, and rows closed twice.
 
     A unique index in force is the proof that there are none; where one is missing, all rows are
     compared.
@@ -108,7 +109,7 @@ def _spent_again(cursor: Cursored, key: Key) -> Iterator[Discrepancy]:
         WHERE {key.among} ORDER BY {columns}, wallet_id, version
     """)
     for wallet, version, times, name in found:
-        yield Discrepancy(4, wallet, version, f"{' '.join(key.columns)} {name!r} stands in {times} rows")
+        yield Discrepancy(key.invariant, wallet, version, f"{' '.join(key.columns)} {name!r} stands in {times} rows")
 
 
 _SEAL: Final = """

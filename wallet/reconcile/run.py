@@ -6,13 +6,12 @@ remembered at once. So a run that is broken off has not been in vain, and two ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from queue import SimpleQueue
+from threading import Lock
 from typing import Any, Final
 
 import psycopg
@@ -22,10 +21,9 @@ from django.utils import timezone
 from wallet.models import ReconciliationRun
 from wallet.reconcile import house
 from wallet.reconcile.findings import Cursored, Discrepancy, Stretch
-from wallet.reconcile.stretches import Examined, Proven, examine, plan
+from wallet.reconcile.stretches import Examined, Proven, Tell, examine, plan
 
 Scope = ReconciliationRun.Scope
-Task = Callable[[Cursored], Examined]
 
 # Connections that share the snapshot: a run is bound by PostgreSQL's processors, one for each.
 LANES: Final = 2
@@ -35,22 +33,36 @@ KEPT: Final = 1_000
 _SETTINGS: Final = (
     "SET statement_timeout = 0",
     "SET idle_in_transaction_session_timeout = 0",
-    # Compiling takes longer than what it saves on a stretch.
+    # Compiling a statement takes longer than it saves.
     "SET jit = off",
+    # For the hash of a stretch's rows; what does not fit goes to disk.
+    "SET work_mem = '128MB'",
+    "SET enable_mergejoin = off",
+    "SET enable_nestloop = off",
 )
 
 
-@dataclass
 class Report:
     """What a run saw; ``discrepancies`` holds the first KEPT of ``count``."""
 
-    scope: str
-    started_at: datetime
-    wallets: int = 0
-    rows: int = 0
-    count: int = 0
-    discrepancies: list[Discrepancy] = field(default_factory=list)
-    seal: str | None = None
+    def __init__(self, scope: str, started_at: datetime, tell: Tell) -> None:
+        self.scope = scope
+        self.started_at = started_at
+        self.wallets = 0
+        self.rows = 0
+        self.count = 0
+        self.discrepancies: list[Discrepancy] = []
+        self.seal: str | None = None
+        self._tell = tell
+        self._one_at_a_time = Lock()
+
+    def hear(self, discrepancy: Discrepancy) -> None:
+        """Count a discrepancy and pass it on; every lane speaks to us."""
+        with self._one_at_a_time:
+            self.count += 1
+            if self.count <= KEPT:
+                self.discrepancies.append(discrepancy)
+            self._tell(discrepancy)
 
 
 def reconcile(
@@ -58,7 +70,7 @@ def reconcile(
     *,
     wallet: int | None = None,
     sealed: bool = False,
-    tell: Callable[[Discrepancy], None],
+    tell: Tell,
     progress: Callable[[int, int], None],
 ) -> Report:
     """Check the books, or one wallet; remember what was proven, and keep the run.
@@ -66,42 +78,43 @@ def reconcile(
     ``tell`` hears of every discrepancy when it is found, ``progress`` of rows read out of rows to
     read. Must not be called inside a transaction.
     """
-    report = Report(scope, timezone.now())
+    report = Report(scope, timezone.now(), tell)
     with _snapshot() as first, ExitStack() as stack:
-        tasks, sizes = zip(*_tasks(first, scope, wallet), strict=True)
-        lanes = [first, *(stack.enter_context(_snapshot(first)) for _ in range(min(len(tasks), LANES) - 1))]
-        done, total = 0, sum(sizes)
-        for examined, size in zip(_carried_out(lanes, tasks), sizes, strict=True):
-            _add(report, examined, tell)
+        stretches = _stretches(first, scope, wallet)
+        lanes = [first, *(stack.enter_context(_snapshot(first)) for _ in range(min(len(stretches), LANES) - 1))]
+        done, total = 0, sum(size for _, size in stretches)
+        examined_ones = _examined(lanes, [stretch for stretch, _ in stretches], report.hear)
+        for examined, (_, size) in zip(examined_ones, stretches, strict=True):
+            report.wallets += examined.wallets
+            report.rows += examined.rows
+            _remember(examined.proven, examined.bad)
             done += size
             progress(done, total)
-        if scope == Scope.FULL and not report.count:
-            # Where a wallet was named, the accounts would only tell the same once more.
-            _add(report, _of_the_house(house.balanced(first)), tell)
+        _check_house(first, report, wallet)
         if sealed:
             report.seal = house.seal(first)
     _keep(report)
     return report
 
 
-def _tasks(cursor: Cursored, scope: str, wallet: int | None) -> list[tuple[Task, int]]:
-    """What there is to do, in order, and how many rows each part has to read."""
+def _stretches(cursor: Cursored, scope: str, wallet: int | None) -> list[tuple[Stretch, int]]:
     if wallet is not None:
-        stretches = [(Stretch(wallet, wallet, full=True), 1)]
-    else:
-        stretches = plan(cursor, full=scope == Scope.FULL)
-    tasks: list[tuple[Task, int]] = [(partial(examine, stretch=stretch), size) for stretch, size in stretches]
-    # Last, because it may mark wallets that are sound in themselves.
-    tasks.append((partial(_spent_once, wallet=wallet), 0))
-    return tasks
+        return [(Stretch(wallet, wallet, full=True), 1)]
+    return plan(cursor, full=scope == Scope.FULL)
 
 
-def _spent_once(cursor: Cursored, *, wallet: int | None) -> Examined:
-    return _of_the_house(each for each in house.spent_once(cursor) if wallet in (None, each.wallet))
-
-
-def _of_the_house(found: Iterable[Discrepancy]) -> Examined:
-    return Examined(0, 0, list(found), Proven([], [], []))
+def _check_house(cursor: Cursored, report: Report, wallet: int | None) -> None:
+    """What no stretch can see. Comes last, for it may find wallets wanting that are sound in themselves."""
+    bad = set()
+    for discrepancy in house.spent_once(cursor):
+        if discrepancy.wallet is not None and wallet in (None, discrepancy.wallet):
+            report.hear(discrepancy)
+            bad.add(discrepancy.wallet)
+    _remember(Proven([], [], []), bad)
+    if report.scope == Scope.FULL and not report.count:
+        # Where a wallet was named, the accounts would only tell the same once more.
+        for discrepancy in house.balanced(cursor):
+            report.hear(discrepancy)
 
 
 @contextmanager
@@ -119,34 +132,24 @@ def _snapshot(shared: Cursored | None = None) -> Iterator[Cursored]:
         yield cursor
 
 
-def _carried_out(lanes: list[Cursored], tasks: Iterable[Task]) -> Iterator[Examined]:
-    """The results of the tasks in their order, each worked on by whichever lane was free."""
+def _examined(lanes: list[Cursored], stretches: list[Stretch], tell: Tell) -> Iterator[Examined]:
+    """Each stretch examined, in order, by whichever lane is free."""
     free: SimpleQueue[Cursored] = SimpleQueue()
     for lane in lanes:
         free.put(lane)
 
-    def work(task: Task) -> Examined:
+    def work(stretch: Stretch) -> Examined:
         lane = free.get()
         try:
-            return task(lane)
+            return examine(lane, stretch, tell)
         finally:
             free.put(lane)
 
     pool = ThreadPoolExecutor(len(lanes))
     try:
-        yield from pool.map(work, tasks)
+        yield from pool.map(work, stretches)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _add(report: Report, examined: Examined, tell: Callable[[Discrepancy], None]) -> None:
-    report.wallets += examined.wallets
-    report.rows += examined.rows
-    report.count += len(examined.discrepancies)
-    report.discrepancies += examined.discrepancies[: KEPT - len(report.discrepancies)]
-    for discrepancy in examined.discrepancies:
-        tell(discrepancy)
-    _remember(examined)
 
 
 _REMEMBER: Final = """
@@ -162,18 +165,16 @@ WHERE excluded.suspect OR excluded.version >= c.version
 """
 
 
-def _remember(examined: Examined) -> None:
+def _remember(proven: Proven, bad: set[int]) -> None:
     """Move the checkpoints of sound wallets forward, never back; mark the others to be read anew.
 
     A mark leaves the checkpoint where it was, so that what it proves is not forgotten. In the
     order of the wallets' ids, so that two runs cannot deadlock.
     """
-    proven = examined.proven
-    bad = sorted({each.wallet for each in examined.discrepancies if each.wallet is not None})
     if not (bad or proven.ids):
         return
     values: list[Any] = [
-        proven.ids + bad,
+        [*proven.ids, *bad],
         proven.versions + [0] * len(bad),
         proven.digests + [None] * len(bad),
         [False] * len(proven.ids) + [True] * len(bad),

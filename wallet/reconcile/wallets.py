@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from wallet.reconcile.findings import Check, Cursored, Reading, Stretch, read, statement
+from wallet.reconcile.findings import Check, Look
 
 
 def _agrees(column: str, row_column: str) -> Check:
@@ -71,24 +71,21 @@ CHECKS: Final = (
 _NEWEST: Final = ", ".join(
     f"n.{column} AS newest_{column}" for column in ("version", "digest", "created_at", *_PAIRS.values())
 )
-_STATEMENT: Final = statement(
+LOOK: Final = Look(
     CHECKS,
     f"""(
     SELECT w.id AS wallet_id, w.version, w.digest, w.newest_at, {", ".join(f"w.{column}" for column in _PAIRS)},
-           {_NEWEST}, c.version AS proven, c.digest AS proven_digest, k.digest AS kept_digest
+           {_NEWEST}, c.version AS proven, c.digest AS proven_digest,
+           CASE WHEN n.version = c.version THEN n.digest ELSE k.digest END AS kept_digest
     FROM wallet_wallet w
     LEFT JOIN wallet_checkpoint c ON c.wallet_id = w.id
     LEFT JOIN LATERAL (
         SELECT * FROM wallet_transaction t WHERE t.wallet_id = w.id ORDER BY t.version DESC LIMIT 1
     ) n ON true
     LEFT JOIN LATERAL (
-        SELECT t.digest FROM wallet_transaction t WHERE t.wallet_id = w.id AND t.version = c.version LIMIT 1
+        SELECT t.digest FROM wallet_transaction t
+        WHERE t.wallet_id = w.id AND t.version = c.version AND c.version <> n.version LIMIT 1
     ) k ON true
     WHERE w.id BETWEEN %(first)s AND %(last)s
 ) r""",
 )
-
-
-def look(cursor: Cursored, stretch: Stretch) -> Reading:
-    """Compare each wallet of a stretch with its newest row and its checkpoint."""
-    return read(cursor, _STATEMENT, CHECKS, {"first": stretch.first, "last": stretch.last})
