@@ -122,7 +122,7 @@ def test_history_stands_by_round_and_grows_by_itself(visit: Visit, provider: doo
     expect(rounds).to_have_count(1)
     bet(provider, "alice", "2.00")
     bet(provider, "alice", "3.00")
-    cast.win("alice", "1.00", game="book-of-days")
+    cast.win("alice", "1.00", round="r-1", game="book-of-days")
     expect(rounds).to_have_count(2)
     newest = rounds.first
     expect(newest).to_contain_text("Book of days")
