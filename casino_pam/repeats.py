@@ -120,7 +120,7 @@ def _differing_rollback(wallet: OpenWallet, row: Row, command: Rollback) -> list
     differing = []
     if command.original != row.original:
         differing.append("original")
-    elif command.original_kind not in (None, row.original_kind):
+    if command.original_kind not in (None, row.original_kind):
         differing.append("original_kind")
     if command.currency not in (None, wallet.currency.code):
         differing.append("currency")

@@ -249,6 +249,7 @@ REUSED = [
     ("win", {"win_source": "free_round"}, ["source"]),
     ("rollback", {"original": "other"}, ["original"]),
     ("rollback", {"original_kind": "WIN"}, ["original_kind"]),
+    ("rollback", {"original": "other", "original_kind": "WIN"}, ["original", "original_kind"]),
     ("rollback", {"currency": "JPY"}, ["currency"]),
     ("rollback", {"amount": "9.99"}, ["amount"]),
     ("rollback", {"amount": "10.001"}, ["amount"]),
