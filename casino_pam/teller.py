@@ -278,8 +278,8 @@ def _transaction() -> Iterator[psycopg.Cursor[Any]]:
         cursor.execute(_BEGIN, prepare=False)
         try:
             yield cursor
-            cursor.execute("COMMIT")
+            cursor.execute("COMMIT", prepare=False)
         except BaseException:
             if not raw.closed:
-                cursor.execute("ROLLBACK")
+                cursor.execute("ROLLBACK", prepare=False)
             raise
