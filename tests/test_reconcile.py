@@ -77,7 +77,8 @@ class TestNames:
         history()
         found(Scope.INCREMENTAL)
         tamper.sql(f"UPDATE wallet_wallet SET {column} = {column} + 1 WHERE id = %s", tamper.wallet_id("bob"))
-        assert named(scope) == {(1, "bob", 2)}
+        without_a_bonus = {(5, "bob", 2)} if column == "bonus" else set()
+        assert named(scope) == {(1, "bob", 2), *without_a_bonus}
 
     def test_a_digest_a_version_and_a_time_of_a_wallet(self) -> None:
         history()
