@@ -43,6 +43,9 @@ def measure(seconds: int, rows: int, figures: Figures) -> None:
         others = load.drive(port, connections=32, seconds=seconds, wagering=False).clean()
         note("door 32, none wagering again", others.per_second)
         note("bulk operations", load.bulk(port, seconds=seconds))
+    with house.web(DATABASE_ISOLATION="repeatable read") as port:
+        load.drive(port, connections=128, seconds=2)
+        note("door 128, repeatable read", load.drive(port, connections=128, seconds=seconds).per_second)
     with house.web(application=["-m", "tests.bench.straightforward"]) as port:
         for name, hot in (("plain DRF 32", False), ("plain DRF hot 32", True)):
             plain = load.drive_plain(port, connections=32, seconds=seconds, hot=hot)

@@ -120,11 +120,11 @@ def settle_down() -> None:
 
 
 @contextlib.contextmanager
-def web(workers: int = 2, application: list[str] | None = None) -> Iterator[int]:
-    """The product's own web command (or another application) on a free port."""
+def web(workers: int = 2, application: list[str] | None = None, **told: str) -> Iterator[int]:
+    """The product's own web command (or another application) on a free port; ``told`` are settings of its own."""
     port = free_port(0)
     argv = application or ["-m", "casino_pam.web"]
-    environment = os.environ | {"WEB_WORKERS": str(workers), "PYTHONPATH": str(PROJECT)}
+    environment = os.environ | {"WEB_WORKERS": str(workers), "PYTHONPATH": str(PROJECT)} | told
     process = subprocess.Popen([sys.executable, *argv, f"127.0.0.1:{port}"], env=environment, cwd=PROJECT)
     try:
         _wait_for(port, process)
