@@ -60,6 +60,14 @@ _NAVIGATION: Final = [
         ],
     },
     {
+        "title": "Promises",
+        "separator": True,
+        "items": [
+            _link("Offers", "loyalty", "bonus_offer"),
+            _link("Bonuses", "redeem", "bonus_bonus"),
+        ],
+    },
+    {
         "title": "House",
         "separator": True,
         "items": [

@@ -68,6 +68,12 @@ class PlainChangeList(ChangeList):
             self.full_result_count = self.result_count
 
 
+def _parameter(item: Any) -> str:
+    """What a filter of a list is called in addresses: a field, or a filter of one's own."""
+    name: str = item if isinstance(item, str) else item.parameter_name
+    return name
+
+
 class Kept(AnyAdmin):
     """Rows that may be changed, never deleted. ``search_prefix`` is the indexed column a search begins with."""
 
@@ -103,7 +109,7 @@ class Kept(AnyAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
         """Only the filters on the page: others would read the whole table, or guess at what is not shown."""
-        offered = [item if isinstance(item, str) else item[0] for item in self.list_filter]  # type: ignore[index]
+        offered = [_parameter(item) for item in self.list_filter]
         return any(lookup == name or lookup.startswith(f"{name}__") for name in offered)
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:

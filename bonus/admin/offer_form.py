@@ -1,0 +1,269 @@
+"""The form of an offer: its JSON, one field a member, saved by the same two functions as the REST API.
+
+A field is called as the API calls the member, so that whatever the API would refuse lands on the
+field that is wrong: ``amounts.EUR.cap``, or ``weights.game`` for ``weights.game.blackjack-1``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django import forms
+from django.utils.html import format_html
+
+from bonus.admin import fields
+from bonus.models import Offer
+from bonus.offer_json import InvalidOffer, show_offer, validate_offer
+from bonus.offers import create_offer, edit_offer, offer_to_json
+from bonus.rules import Base, Conversion, Counted, SpendOrder
+from bonus.terms import Kind, OfferSpec, OnWithdrawal, OverMaxStake
+from wallet.admin.pages import AnyForm
+from wallet.errors import Busy, Refused
+from wallet.models import Currency
+
+FRESH: Final = OfferSpec(code="", name="", kind=Kind.DEPOSIT_MATCH, multiplier=30, amounts={})
+"""What an empty form begins with: the defaults of an offer."""
+
+_AMOUNTS: Final = {
+    "cap": ("At most", "The largest bonus. Asked for in deposit matches and cashback."),
+    "amount": ("Fixed amount", "What is granted. Only for fixed bonuses."),
+    "min_deposit": ("From a deposit of", "Smaller ones earn nothing. For cashback: the smallest net loss."),
+    "max_stake": ("Largest stake", "The whole bet, whichever balance pays it. Empty: no limit."),
+    "max_conversion": ("Converts at most", "What is above it leaves with the completion. Empty: no limit."),
+    "depleted_below": ("Over below", "Bonus money below this counts as none, and leaves."),
+}
+
+_SAID: Final[dict[str, dict[Any, str]]] = {
+    "kind": {
+        Kind.DEPOSIT_MATCH: "deposit match: a share of a deposit",
+        Kind.FIXED: "fixed: the same amount for everybody",
+        Kind.FREE_ROUNDS: "free rounds: what the rounds win",
+        Kind.CASHBACK: "cashback: a share of a period's net loss",
+    },
+    "base": {
+        Base.BONUS: "the bonus",
+        Base.DEPOSIT_PLUS_BONUS: "deposit and bonus together",
+        Base.WINNINGS: "winnings (free rounds)",
+    },
+    "counted": {
+        Counted.ALL: "the whole stake",
+        Counted.BONUS: "the part that bonus money pays",
+        Counted.CASH: "the part that cash pays",
+    },
+    "spend_order": {
+        SpendOrder.CASH_FIRST: "cash first",
+        SpendOrder.BONUS_FIRST: "bonus money first",
+        SpendOrder.PROPORTIONAL: "in proportion",
+    },
+    "over_max_stake": {
+        OverMaxStake.REFUSE: "refuse the bet",
+        OverMaxStake.FORFEIT: "end the bonus, if cash alone pays the bet",
+    },
+    "conversion": {
+        Conversion.BALANCE: "what is left of the bonus money",
+        Conversion.ORIGINAL: "no more than was granted",
+    },
+    "on_withdrawal": {
+        OnWithdrawal.FORFEIT: "end the bonus",
+        OnWithdrawal.REFUSE: "refuse the withdrawal",
+        OnWithdrawal.KEEP: "nothing",
+    },
+}
+
+
+def _choice(name: str, label: str, help_text: str) -> fields.Choice:
+    choices = [(word.value, said) for word, said in _SAID[name].items()]
+    return fields.Choice(choices=choices, label=label, help_text=help_text)
+
+
+def _terms() -> dict[str, forms.Field]:
+    """The fields that are the same in every currency."""
+    return {
+        "code": fields.Text(
+            required=False, help_text="Its name for back ends and players' claims, such as welcome. Never changes."
+        ),
+        "name": fields.Text(required=False, help_text="What people call it."),
+        "kind": _choice("kind", "Kind", "What makes the bonus money."),
+        "enabled": fields.Switch(label="Open", help_text="A closed offer grants nothing; its bonuses live on."),
+        "percent_bp": fields.Percent(
+            required=False, label="Percent", help_text="Of the deposit or the net loss; rounded down to the cent."
+        ),
+        "which_deposit": fields.WhichDeposit(
+            required=False, label="Which deposit", help_text='"any", "first", or a number: 2 is the second.'
+        ),
+        "multiplier": fields.Whole(
+            required=False, label="Times to wager", help_text="How often the base must be bet. 0: it is cash at once."
+        ),
+        "base": _choice("base", "Of what", "What is multiplied. Free rounds: always their winnings."),
+        "counted": _choice("counted", "What counts", "Which part of a stake counts."),
+        "spend_order": _choice(
+            "spend_order", "Bets are paid", "Which balance pays first. Wins return as bets were paid."
+        ),
+        "weights.default": fields.Percent(
+            required=False, label="Every other game counts", help_text="Percent of the stake, 0 to 200."
+        ),
+        "weights.game": fields.Weights(
+            required=False, label="Games", help_text="One a line: blackjack-1 = 10 %. Comes before its category."
+        ),
+        "weights.category": fields.Weights(
+            required=False, label="Categories", help_text="One a line: live = 5 %. Comes before the provider."
+        ),
+        "weights.provider": fields.Weights(required=False, label="Providers", help_text="One a line: acme = 50 %."),
+        "excluded.game": fields.Names(
+            required=False, label="Excluded games", help_text="One a line. Played with cash only; nothing counts."
+        ),
+        "excluded.category": fields.Names(required=False, label="Excluded categories", help_text="One a line."),
+        "max_stake_bp": fields.Percent(
+            required=False,
+            label="Largest stake, percent of the bonus",
+            help_text="Beside the limit in money below: the smaller one holds. Empty: no limit.",
+        ),
+        "over_max_stake": _choice("over_max_stake", "A larger stake", "What happens to it."),
+        "conversion": _choice("conversion", "Becomes cash", "What a completed bonus pays."),
+        "sticky": fields.Switch(help_text="What was granted is never paid, only what was won on top of it."),
+        "on_withdrawal": _choice("on_withdrawal", "A withdrawal will", "In Great Britain it may never be refused."),
+        "claim_days": fields.Whole(
+            required=False, label="Days to start", help_text="From the grant until it is active. Empty: no limit."
+        ),
+        "spend_days": fields.Whole(
+            required=False, label="Days to wager", help_text="From its start; then the bonus money leaves."
+        ),
+        "valid_from": fields.Moment(required=False, label="Granted from", help_text="UTC. Empty: from now."),
+        "valid_until": fields.Moment(required=False, label="Granted until", help_text="UTC. Empty: no end."),
+        "per_player": fields.Whole(
+            required=False, label="Times a player", help_text="How often one player may have it."
+        ),
+        "total": fields.Whole(required=False, label="Times in all", help_text="Empty: no limit."),
+        "countries": fields.Countries(
+            required=False, label="Countries", help_text="Such as GB, DE. Empty: everywhere."
+        ),
+    }
+
+
+def currency_fields(currency: str) -> list[Any]:
+    """The names of one currency's fields, as lines of a fieldset."""
+    named = [f"amounts.{currency}.{amount}" for amount in _AMOUNTS]
+    return [f"amounts.{currency}", tuple(named[:3]), tuple(named[3:])]
+
+
+def _amounts(currency: str) -> dict[str, forms.Field]:
+    offered: dict[str, forms.Field] = {
+        f"amounts.{currency}": fields.Switch(
+            label=f"Offered in {currency}", help_text="Players with a wallet in another currency do not get it."
+        )
+    }
+    for amount, (label, help_text) in _AMOUNTS.items():
+        offered[f"amounts.{currency}.{amount}"] = fields.Text(required=False, label=label, help_text=help_text)
+    return offered
+
+
+class OfferForm(AnyForm):
+    """``spec`` is the offer as typed, once it is valid; ``_preview`` asks for that alone and saves nothing."""
+
+    seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    spec: OfferSpec | None = None
+
+    class Meta:
+        model = Offer
+        # None of the model's own: they would be written one by one, and this form is one whole.
+        fields: tuple[str, ...] = ()
+
+    def __init__(
+        self, data: Any = None, files: Any = None, *, instance: Offer | None = None, initial: Any = None
+    ) -> None:
+        self.digits = dict(Currency.objects.values_list("code", "digits"))
+        self.json = show_offer(FRESH, self.digits) if instance is None else offer_to_json(instance)
+        shown = {**_flat(self.json), "seen": instance.version if instance else None, **(initial or {})}
+        super().__init__(data, files, instance=instance, initial=shown)
+        if instance is not None:
+            self.fields["code"].disabled = True
+            self.spec = instance.spec()
+
+    @property
+    def previewing(self) -> bool:
+        return "_preview" in self.data
+
+    def is_valid(self) -> bool:
+        """A preview is shown again, with its example and whatever is wrong, but never saved."""
+        return super().is_valid() and not self.previewing
+
+    def _post_clean(self) -> None:
+        """Save: the checks are those of saving itself, so each of them can still lead to its field."""
+        if self.errors:
+            self.spec = None
+            return
+        try:
+            self.spec = validate_offer(self._typed(), self.digits)
+            if not self.previewing:
+                self._save()
+        except InvalidOffer as wrong:
+            self.spec = None
+            for field, message in wrong.problems:
+                self._blame(field, message)
+        except Busy:
+            self.add_error(None, "Somebody else has edited this offer since you opened it: open it again.")
+        except Refused:
+            self.add_error("code", "There is an offer of this code already.")
+
+    def _save(self) -> None:
+        if self.instance.pk is None:
+            self.instance = create_offer(self._typed())
+            return
+        # What was read a moment ago may not be what the operator saw.
+        self.instance.version = self.cleaned_data["seen"]
+        members = {name.partition(".")[0] for name in self.changed_data} - {"seen"}
+        typed = self._typed()
+        self.instance = edit_offer(self.instance, {member: typed[member] for member in members})
+
+    def _typed(self) -> dict[str, Any]:
+        """The offer's JSON; what is not on the form, such as a currency out of use, stays as it was."""
+        cleaned = self.cleaned_data
+        offer = {**self.json, "weights": {**self.json["weights"]}, "excluded": {}, "amounts": {**self.json["amounts"]}}
+        for name in _terms():
+            first, _, second = name.partition(".")
+            if second:
+                offer[first][second] = cleaned[name]
+            elif name in self.changed_data or self.instance.pk is None:
+                offer[name] = cleaned[name]
+        for currency in self.digits:
+            if f"amounts.{currency}" in self.fields:
+                offer["amounts"].pop(currency, None)
+                if cleaned[f"amounts.{currency}"]:
+                    offer["amounts"][currency] = self._amounts_of(currency)
+        return offer
+
+    def _amounts_of(self, currency: str) -> dict[str, str | None]:
+        typed = {amount: self.cleaned_data[f"amounts.{currency}.{amount}"] for amount in _AMOUNTS}
+        # An amount that is left out has its default: no limit, or zero where there is always one.
+        return {name: text for name, text in typed.items() if text is not None}
+
+    def _blame(self, member: str, message: str) -> None:
+        """Tie a problem to the field of its member, or to the one that the member is a part of."""
+        field = member
+        while field and field not in self.fields:
+            field = field[: max(field.rfind("."), field.rfind("["), 0)]
+        inner = member[len(field) :].lstrip(".")
+        said = format_html("{} {}.", inner, message) if inner and field else format_html("{}.", message)
+        if field:
+            self.add_error(field, said)
+        else:
+            self.add_error(None, format_html("{} {}.", member, message))
+
+
+def form_for(currencies: list[str]) -> type[OfferForm]:
+    """The form with the fields of these currencies."""
+    declared = _terms()
+    for currency in currencies:
+        declared |= _amounts(currency)
+    return type("OfferForm", (OfferForm,), {"__module__": __name__, **declared})
+
+
+def _flat(offer: dict[str, Any]) -> dict[str, Any]:
+    """An offer's JSON by the names of the fields."""
+    flat = {name: value for name, value in offer.items() if name not in ("weights", "excluded", "amounts")}
+    for part in ("weights", "excluded"):
+        flat |= {f"{part}.{name}": value for name, value in offer[part].items()}
+    for currency, amounts in offer["amounts"].items():
+        flat[f"amounts.{currency}"] = True
+        flat |= {f"amounts.{currency}.{name}": value for name, value in amounts.items()}
+    return flat
