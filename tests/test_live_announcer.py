@@ -1,5 +1,6 @@
 """What is told after a commit, and that no commit ever waits for it."""
 
+import json
 import os
 import queue
 import subprocess
@@ -8,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
 import pytest
 import redis
 from django.conf import settings
@@ -63,7 +63,7 @@ def heard(books: None) -> Iterator[PubSub]:
 
 
 def said(change: Change) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.json.decode(bytes(change.body))
+    found: dict[str, Any] = json.loads(change.frame(first=False))
     return found
 
 
@@ -76,6 +76,7 @@ def test_tells_balances_as_decimal_strings(desks: list[Desk]) -> None:
     (change,) = server.next().changes
     assert (change.player, change.version, change.moved) == ("alice", 2, True)
     assert said(change) == {
+        "type": "wallet",
         "version": 2,
         "currency": "EUR",
         "cash": "87.50",

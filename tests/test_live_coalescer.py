@@ -1,5 +1,8 @@
 """What a player sees of one wallet's changes: the newest, soon, never back."""
 
+import json
+from typing import Any
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,19 +11,16 @@ from casino_pam.live.coalescer import WINDOW_SECONDS, Coalescer
 from casino_pam.live.frames import Change
 
 NOON = 1000.0
+WAGERING = {"bonus": "b-1", "wagered": 1500, "required": 6000, "percent": 25, "status": "active"}
 
 
 def moved(version: int, wallet: int = 1) -> Change:
-    return Change("alice", wallet, version, True, body(version))
+    return Change("alice", wallet, version, True, "EUR", 2, 100 * version, 0, 0, WAGERING)
 
 
-def told(version: int, note: str = "") -> Change:
+def told(version: int, wagering: dict[str, Any] | None = WAGERING) -> Change:
     """What the database says, or an announcement of something that moved no money."""
-    return Change("alice", 1, version, False, body(version, note))
-
-
-def body(version: int, note: str = "") -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode({"version": version, "wagering": note}))
+    return msgspec.structs.replace(moved(version), moved=False, wagering=wagering)
 
 
 def test_shows_the_first_change_at_once() -> None:
@@ -103,7 +103,7 @@ def test_repairs_what_changed_under_the_same_version() -> None:
     coalescer = Coalescer()
     coalescer.hear(moved(7), NOON)
     coalescer.due(NOON + 1)
-    expired = told(7, "expired")
+    expired = told(7, None)
     assert coalescer.repair(expired, NOON + 1) is expired
 
 
@@ -118,9 +118,22 @@ def test_forgets_what_nobody_looks_at() -> None:
 
 
 def test_names_the_first_frame_a_snapshot_and_the_next_by_what_happened() -> None:
-    assert moved(7).frame(first=True) == '{"type":"snapshot","version":7,"wagering":""}'
-    assert moved(7).frame(first=False) == '{"type":"wallet","version":7,"wagering":""}'
-    assert told(7).frame(first=False) == '{"type":"snapshot","version":7,"wagering":""}'
+    kinds = [moved(7).frame(first=True), moved(7).frame(first=False), told(7).frame(first=False)]
+    assert [json.loads(text)["type"] for text in kinds] == ["snapshot", "wallet", "snapshot"]
+
+
+def test_shows_money_as_decimal_strings_with_the_digits_of_the_currency() -> None:
+    yen = Change("alice", 1, 7, True, "JPY", 0, 85, 30, 0, {**WAGERING, "wagered": 15, "required": 60})
+    assert json.loads(yen.frame(first=False)) == {
+        "type": "wallet",
+        "version": 7,
+        "currency": "JPY",
+        "cash": "85",
+        "bonus": "30",
+        "held": "0",
+        "balance": "115",
+        "wagering": {"bonus": "b-1", "wagered": "15", "required": "60", "percent": 25, "status": "active"},
+    }
 
 
 # Announcements of one wallet as Redis may deliver them: late, twice, out of order, with readings between.

@@ -1,6 +1,5 @@
 """What the database says of many players' wallets, in one look."""
 
-import msgspec
 import pytest
 from django.db import connections
 
@@ -14,8 +13,8 @@ def test_reads_every_wallet_of_the_players_named_and_no_other(books: None) -> No
     cast.player("alice", "500", currency="JPY")
     cast.bob("1.00")
     cast.player("carol", "9.00")
-    found = {(each.player, msgspec.json.decode(bytes(each.body))["cash"]) for each in read(["alice", "bob", "nobody"])}
-    assert found == {("alice", "100.00"), ("alice", "500"), ("bob", "1.00")}
+    found = {(each.player, each.currency, each.cash) for each in read(["alice", "bob", "nobody"])}
+    assert found == {("alice", "EUR", 10_000), ("alice", "JPY", 500), ("bob", "EUR", 100)}
 
 
 def test_tells_the_wagering_of_the_live_bonus(books: None) -> None:
@@ -24,10 +23,10 @@ def test_tells_the_wagering_of_the_live_bonus(books: None) -> None:
     cast.bet("bob", "15.00")
     (found,) = read(["bob"])
     assert not found.moved
-    assert msgspec.json.decode(bytes(found.body))["wagering"] == {
+    assert found.wagering == {
         "bonus": str(bonus.id),
-        "wagered": "15.00",
-        "required": "60.00",
+        "wagered": 1_500,
+        "required": 6_000,
         "percent": 25,
         "status": "active",
     }

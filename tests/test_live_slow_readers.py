@@ -7,7 +7,6 @@ import threading
 from collections.abc import Collection, Iterator
 from typing import Any
 
-import msgspec
 import pytest
 import redis
 import uvicorn
@@ -30,8 +29,8 @@ FRAME = 16 * 1024
 
 
 def state(version: int) -> Change:
-    body = {"version": version, "padding": "x" * FRAME}
-    return Change("alice", 1, version, version > 0, msgspec.Raw(msgspec.json.encode(body)))
+    wagering = {"bonus": "x" * FRAME, "wagered": 0, "required": 0}
+    return Change("alice", 1, version, version > 0, "EUR", 2, 0, 0, 0, wagering)
 
 
 def read(players: Collection[str]) -> list[Change]:

@@ -117,9 +117,7 @@ class Announcer:
 
     def _announce(self, publish: Publish, taken: dict[int, _Touched], *, lost: bool) -> None:
         try:
-            changes = [
-                change(each.wallet.id, each.desk.standing(each.wallet), moved=each.moved) for each in taken.values()
-            ]
+            changes = [change(each.desk, each.wallet, moved=each.moved) for each in taken.values()]
             publish(encode(Announcement(lost, changes)))
         except Exception as error:
             # Nothing may end this thread; and what a player misses, the database will tell.

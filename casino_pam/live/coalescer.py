@@ -47,7 +47,7 @@ class Coalescer:
         if newest is not None:
             if change.version < newest.version:
                 return None
-            if change.version == newest.version and bytes(change.body) == bytes(newest.body):
+            if change.version == newest.version and change.says_the_same(newest):
                 return None
         return self._take(change, now)
 

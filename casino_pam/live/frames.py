@@ -1,17 +1,18 @@
 """What a player is told of a wallet, and how it travels from process to process.
 
-The frame is encoded once, where the change happened. On its way it stays raw JSON inside the
-announcement, so a process that listens takes it out without reading it.
+Every wallet that moves is announced, and few are looked at: what travels is a row of integers, and
+whoever has somebody to show it to makes the frame of it.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from casino_pam.desk import Desk
 from casino_pam.game_door.answers import wagering
-from casino_pam.receipts import Standing
+from wallet.book import OpenWallet
 from wallet.money import show
 
 # Redis divides neither by database nor by key: whoever listens to this name hears every wallet.
@@ -19,7 +20,7 @@ CHANNEL: Final = "casino_pam.wallets"
 
 
 class Change(msgspec.Struct, array_like=True):
-    """The state of a wallet after a commit. ``body`` is the frame without its type.
+    """The state of a wallet after a commit, money in minor units.
 
     ``moved`` says that the version is new; otherwise only what surrounds the balances changed.
     """
@@ -28,12 +29,30 @@ class Change(msgspec.Struct, array_like=True):
     wallet: int
     version: int
     moved: bool
-    body: msgspec.Raw
+    currency: str
+    digits: int
+    cash: int
+    bonus: int
+    held: int
+    wagering: dict[str, Any] | None
+
+    def says_the_same(self, other: Change) -> bool:
+        """Whether a player who has been told the other need not be told this one."""
+        return msgspec.structs.replace(self, moved=other.moved) == other
 
     def frame(self, *, first: bool) -> str:
         """The text to send; the first frame a socket sees of a wallet is a snapshot."""
-        kind = "wallet" if self.moved and not first else "snapshot"
-        return f'{{"type":"{kind}",' + bytes(self.body)[1:].decode()
+        shown = {
+            "type": "wallet" if self.moved and not first else "snapshot",
+            "version": self.version,
+            "currency": self.currency,
+            "cash": show(self.cash, self.digits),
+            "bonus": show(self.bonus, self.digits),
+            "held": show(self.held, self.digits),
+            "balance": show(self.cash + self.bonus, self.digits),
+            "wagering": None if self.wagering is None else wagering(self.wagering, self.digits),
+        }
+        return encode(shown).decode()
 
 
 class Announcement(msgspec.Struct, array_like=True):
@@ -47,16 +66,17 @@ encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Announcement).decode
 
 
-def change(wallet: int, standing: Standing, *, moved: bool) -> Change:
-    """The change that tells where the wallet stands; money leaves as decimal strings."""
-    digits = standing.digits
-    body = {
-        "version": standing.version,
-        "currency": standing.currency,
-        "cash": show(standing.cash, digits),
-        "bonus": show(standing.bonus, digits),
-        "held": show(standing.held, digits),
-        "balance": show(standing.cash + standing.bonus, digits),
-        "wagering": None if standing.wagering is None else wagering(standing.wagering, digits),
-    }
-    return Change(standing.player, wallet, standing.version, moved, msgspec.Raw(encode(body)))
+def change(desk: Desk, wallet: OpenWallet, *, moved: bool) -> Change:
+    """Where the wallet stands on this desk, with its live bonus."""
+    return Change(
+        wallet.player.code,
+        wallet.id,
+        wallet.version,
+        moved,
+        wallet.currency.code,
+        wallet.currency.digits,
+        wallet.cash,
+        wallet.bonus,
+        wallet.held,
+        desk.bonuses.wagering(wallet, None),
+    )

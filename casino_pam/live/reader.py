@@ -31,6 +31,6 @@ def read(players: Collection[str]) -> list[Change]:
                 desk = Desk(book, store.read(cursor, book))
             finally:
                 cursor.execute("ROLLBACK")
-        return [change(wallet.id, desk.standing(wallet), moved=False) for wallet in book.wallets_by_id.values()]
+        return [change(desk, wallet, moved=False) for wallet in book.wallets_by_id.values()]
     finally:
         connection.close()
