@@ -67,16 +67,8 @@ decode = msgspec.json.Decoder(Announcement).decode
 
 
 def change(desk: Desk, wallet: OpenWallet, *, moved: bool) -> Change:
-    """Where the wallet stands on this desk, with its live bonus."""
+    """Where the wallet stands on this desk, as ``balance`` would answer."""
+    at = desk.standing(wallet)
     return Change(
-        wallet.player.code,
-        wallet.id,
-        wallet.version,
-        moved,
-        wallet.currency.code,
-        wallet.currency.digits,
-        wallet.cash,
-        wallet.bonus,
-        wallet.held,
-        desk.bonuses.wagering(wallet, None),
+        at.player, wallet.id, at.version, moved, at.currency, at.digits, at.cash, at.bonus, at.held, at.wagering
     )
