@@ -113,3 +113,12 @@ def test_every_worked_number_has_its_test() -> None:
     numbered = set(re.findall(r"^\| ([0-9]+) \|", RULES, re.MULTILINE))
     tests = (Path(__file__).parent / "test_bonus_numbers.py").read_text()
     assert numbered == set(re.findall(r"^def test_([0-9]+)_", tests, re.MULTILINE))
+
+
+def test_every_test_that_the_architecture_names_is_there() -> None:
+    root = Path(__file__).parent
+    page = (root.parent / "docs" / "challenge2-architecture.md").read_text()
+    files = set(re.findall(r"`tests/(\w+\.py)`", page))
+    assert files and all((root / name).exists() for name in files)
+    known = "\n".join((root / name).read_text() for name in files)
+    assert [name for name in re.findall(r"`(test_\w+)`", page) if f"def {name}(" not in known] == []
