@@ -82,11 +82,13 @@ class Wanted(msgspec.Struct):
 
     ``at`` is when the newest of its requests was received. ``settling`` names the wallets where a
     stake may be settled, each with the most that the posting may take from its bonus balance;
-    ``deposits`` the wallets whose deposits so far may have to be counted.
+    ``deposits`` the wallets whose deposits so far may have to be counted; ``every_offer`` asks for all
+    offers that are enabled.
     """
 
     at: int
     offers: set[str] = msgspec.field(default_factory=set)
+    every_offer: bool = False
     players: set[int] = msgspec.field(default_factory=set)
     references: set[tuple[str, str]] = msgspec.field(default_factory=set)
     ids: set[str] = msgspec.field(default_factory=set)
@@ -191,6 +193,11 @@ class Bonuses:
             if bonus is None or bonus.due(self.at):
                 return None
         return progress(bonus, self.at)
+
+    def money(self, wallet: OpenWallet) -> int:
+        """The bonus money a reader should see: that of a bonus past its time is as good as gone."""
+        active = self.active(wallet.id)
+        return 0 if active is not None and active.due(self.at) else wallet.bonus
 
 
 def progress(bonus: OpenBonus, at: int) -> dict[str, Any]:

@@ -64,8 +64,12 @@ def _no(why: str, **facts: str) -> Refused:
     return Refused("offer_not_available", why=why, **facts)
 
 
-def _available(bonuses: Bonuses, wallet: OpenWallet, offer: OpenOffer, at: int) -> Terms:
-    """The terms this player would be promised now. Raises ``offer_not_available`` and says why."""
+def available(bonuses: Bonuses, wallet: OpenWallet, offer: OpenOffer, at: int) -> Terms:
+    """The terms this player would be promised now.
+
+    Raises Refused: ``player_excluded``, ``wallet_locked``, or ``offer_not_available``, which says why.
+    """
+    may_be_granted(wallet, at)
     spec = offer.spec
     if not spec.enabled:
         raise _no("disabled")
@@ -83,11 +87,29 @@ def _available(bonuses: Bonuses, wallet: OpenWallet, offer: OpenOffer, at: int) 
         raise _no("already_claimed", id=max(granted.values()))
     if spec.total is not None and offer.granted >= spec.total:
         raise _no("exhausted")
+    if terms.which_deposit != "any" and _deposits(bonuses, wallet) >= _nth(terms):
+        raise _no("which_deposit")
     return terms
+
+
+def _deposits(bonuses: Bonuses, wallet: OpenWallet) -> int:
+    """How many deposits the wallet has had, those of this posting included."""
+    return bonuses.deposits[wallet.id] + sum(row.kind == Kind.DEPOSIT and row.posted for row in wallet.rows)
+
+
+def _nth(terms: Terms) -> int:
+    return terms.which_deposit if isinstance(terms.which_deposit, int) else 1
 
 
 def _instant(moment: datetime) -> int:
     return int(moment.replace(microsecond=0).timestamp()) * 1_000_000 + moment.microsecond
+
+
+def claimable(bonuses: Bonuses, wallet: OpenWallet, offer: OpenOffer, at: int) -> bool:
+    try:
+        return available(bonuses, wallet, offer, at).kind is not OfferKind.CASHBACK
+    except Refused:
+        return False
 
 
 # --- what it comes to --------------------------------------------------------------------------
@@ -126,8 +148,7 @@ def grant(bonuses: Bonuses, turn: Turn, code: str, asked: Asked, *, loss: int | 
     ``player_excluded``, ``wallet_locked``, ``offer_not_available``.
     """
     offer = _offer(bonuses, code)
-    may_be_granted(turn.wallet, turn.at)
-    terms = _available(bonuses, turn.wallet, offer, turn.at)
+    terms = available(bonuses, turn.wallet, offer, turn.at)
     if (terms.kind is OfferKind.CASHBACK) != (loss is not None):
         raise _no("kind")
     if terms.kind in (OfferKind.DEPOSIT_MATCH, OfferKind.FREE_ROUNDS):
@@ -156,7 +177,7 @@ def on_deposit(
         claimed = [bonus for bonus in _claims(bonuses, turn) if bonus.offer == offer.id]
         if claimed:
             return _fulfil(bonuses, turn, claimed[0], amount), None
-        terms = _available(bonuses, turn.wallet, offer, turn.at)
+        terms = available(bonuses, turn.wallet, offer, turn.at)
         if terms.kind not in DEPOSITED:
             raise _no("kind")
         _check_deposit(bonuses, turn, terms, amount)
@@ -197,11 +218,7 @@ def _check_deposit(bonuses: Bonuses, turn: Turn, terms: Terms, amount: int) -> N
     """Whether the deposit about to be posted is the one the terms ask for."""
     if amount < terms.min_deposit:
         raise _no("min_deposit")
-    if terms.which_deposit == "any":
-        return
-    before = bonuses.deposits[turn.wallet.id]
-    before += sum(row.kind == Kind.DEPOSIT and row.posted for row in turn.wallet.rows)
-    if before + 1 != (1 if terms.which_deposit == "first" else terms.which_deposit):
+    if terms.which_deposit != "any" and _deposits(bonuses, turn.wallet) + 1 != _nth(terms):
         raise _no("which_deposit")
 
 

@@ -73,25 +73,25 @@ def _selected(name: str) -> str:
     return f"b.{name}::text" if name == "id" else f"b.{name}"
 
 
-_SELECT: Final = "SELECT " + ", ".join(_selected(name) for name, _ in _COLUMNS)
+SELECT: Final = "SELECT " + ", ".join(_selected(name) for name, _ in _COLUMNS)
 _LIVE: Final = "'pending', 'queued', 'active'"
 
 # As in wallet/ledger.py: look-ups by index, whatever the planner believes. Live bonuses come with
 # their wallets, so of those that are named only the ended ones are missing.
 _READ_BONUSES = f"""
-{_SELECT} FROM unnest(%s::bigint[]) AS n(wallet)
+{SELECT} FROM unnest(%s::bigint[]) AS n(wallet)
 CROSS JOIN LATERAL (
     SELECT * FROM bonus_bonus x WHERE x.wallet_id = n.wallet AND x.status IN ({_LIVE}) OFFSET 0
 ) b
 UNION ALL
-{_SELECT} FROM unnest(%s::uuid[]) AS n(id)
+{SELECT} FROM unnest(%s::uuid[]) AS n(id)
 CROSS JOIN LATERAL (
     SELECT * FROM bonus_bonus x WHERE x.id = n.id AND x.status NOT IN ({_LIVE}) OFFSET 0
 ) b
 """
 
 _READ_SPENT = f"""
-{_SELECT} FROM unnest(%s::text[], %s::text[]) AS n(source, reference)
+{SELECT} FROM unnest(%s::text[], %s::text[]) AS n(source, reference)
 CROSS JOIN LATERAL (
     SELECT * FROM bonus_bonus x WHERE x.source = n.source AND x.reference = n.reference OFFSET 0
 ) b
@@ -160,7 +160,7 @@ def read(cursor: Cursored, book: Book, wanted: Wanted | None = None) -> Bonuses:
     if wanted.references:
         names = [array(column) for column in zip(*wanted.references, strict=True)]
         _know(bonuses, cursor.execute(_READ_SPENT, names, prepare=True))
-    if wanted.offers:
+    if wanted.offers or wanted.every_offer:
         _read_offers(cursor, bonuses, wanted)
     if wanted.deposits:
         _count_deposits(cursor, bonuses, wanted)
@@ -174,18 +174,24 @@ def _terms(text: str) -> Terms:
     return decode(text)
 
 
+def opened(record: tuple[Any, ...]) -> OpenBonus:
+    """A bonus as ``SELECT`` has read it."""
+    values = list(record)
+    values[_TERMS] = _terms(values[_TERMS])
+    bonus = OpenBonus(*values)
+    bonus.seen = bonus.version
+    return bonus
+
+
 def _know(bonuses: Bonuses, records: Iterable[tuple[Any, ...]]) -> None:
     for record in records:
         if record[0] not in bonuses.by_id:
-            values = list(record)
-            values[_TERMS] = _terms(values[_TERMS])
-            bonus = OpenBonus(*values)
-            bonus.seen = bonus.version
-            bonuses.know(bonus)
+            bonuses.know(opened(record))
 
 
 def _read_offers(cursor: Cursored, bonuses: Bonuses, wanted: Wanted) -> None:
-    for offer in Offer.objects.filter(code__in=wanted.offers):
+    offers = Offer.objects.filter(enabled=True) if wanted.every_offer else Offer.objects.filter(code__in=wanted.offers)
+    for offer in offers:
         bonuses.offers[offer.code] = OpenOffer(offer.pk, offer.spec(), offer.granted)
     ids = [str(offer.id) for offer in bonuses.offers.values()]
     values = [array(ids, quoted=False), array(map(str, wanted.players), quoted=False)]
@@ -195,7 +201,7 @@ def _read_offers(cursor: Cursored, bonuses: Bonuses, wanted: Wanted) -> None:
 
 def _count_deposits(cursor: Cursored, bonuses: Bonuses, wanted: Wanted) -> None:
     """Only where an offer is named or a claim waits can it matter which deposit this is."""
-    asked = [wallet for wallet in wanted.deposits if wanted.offers or bonuses.oldest(wallet, State.PENDING)]
+    asked = [wallet for wallet in wanted.deposits if bonuses.offers or bonuses.oldest(wallet, State.PENDING)]
     if not asked:
         return
     values = [array(map(str, asked), quoted=False)]

@@ -185,6 +185,10 @@ class Promise(Request, frozen=True, kw_only=True):
     actor: str | None = None
 
 
+class Browse(Request, frozen=True, kw_only=True):
+    """Which offers the player could claim now; changes nothing."""
+
+
 class Grant(Promise, frozen=True, kw_only=True):
     """Promise ``offer``; ``loss`` is the net loss that a cashback pays on."""
 

@@ -105,7 +105,7 @@ class Desk:
             currency=wallet.currency.code,
             digits=wallet.currency.digits,
             cash=wallet.cash,
-            bonus=wallet.bonus,
+            bonus=self.bonuses.money(wallet),
             held=wallet.held,
             version=wallet.version,
             wagering=self.bonuses.wagering(wallet, None),

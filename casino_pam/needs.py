@@ -13,6 +13,7 @@ from casino_pam.commands import (
     Asked,
     Batch,
     Bet,
+    Browse,
     Claim,
     Command,
     Deposit,
@@ -98,6 +99,10 @@ def wanted(book: Book, asked: Sequence[Asked]) -> Wanted:
     for request in requests:
         if isinstance(request, (Grant, Claim, Deposit)):
             _want_offer(book, request, found)
+        elif isinstance(request, Browse):
+            found.every_offer = True
+            found.players.update(player.id for player in book.players.values())
+            found.deposits.update(wallet.id for wallet in book.wallets.get(request.player, {}).values())
         elif isinstance(request, (Forfeit, Adjust)):
             found.ids.update(filter(None, (request.bonus,)))
         else:
@@ -112,8 +117,7 @@ def _want_offer(book: Book, request: Grant | Claim | Deposit, found: Wanted) -> 
     wallet = book.wallets.get(request.player, {}).get(request.currency)
     if player is None or wallet is None:
         return
-    if isinstance(request, Deposit):
-        found.deposits.add(wallet.id)
+    found.deposits.add(wallet.id)
     if request.offer is None:
         return
     found.offers.add(request.offer)

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from bonus import grants, lifecycle
 from bonus.book import OpenBonus, shown
 from bonus.states import State
-from casino_pam.commands import Claim, Forfeit, Grant, Promise, Tend
+from casino_pam.commands import Browse, Claim, Forfeit, Grant, Promise, Tend
 from casino_pam.desk import Desk
-from casino_pam.receipts import Promised, Standing
+from casino_pam.receipts import Offered, Promised, Standing
 from wallet.book import OpenWallet, Turn
 from wallet.errors import TELLS_BALANCES, Refused
 from wallet.kinds import BONUS
@@ -47,6 +47,19 @@ def _again(desk: Desk, wallet: OpenWallet, bonus: OpenBonus, command: Grant) -> 
     if differing:
         raise Refused("reference_reused", differing=differing)
     return _promised(desk, bonus, command, replayed=True)
+
+
+def browse(desk: Desk, request: Browse) -> Offered:
+    """What the player could claim now, and for which wallets."""
+    wallets = sorted(desk.book.wallets_of(request.player).values(), key=lambda wallet: wallet.id)
+    found = []
+    for offer in desk.bonuses.offers.values():
+        currencies = [
+            wallet.currency.code for wallet in wallets if grants.claimable(desk.bonuses, wallet, offer, request.at)
+        ]
+        if currencies:
+            found.append((offer.spec, currencies))
+    return Offered(offers=found)
 
 
 def claim(desk: Desk, command: Claim) -> Promised:

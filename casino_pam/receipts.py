@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from bonus.book import ShownBonus
+from bonus.terms import OfferSpec
 from wallet.book import OpenWallet, Row
 from wallet.errors import Refused
 from wallet.kinds import Kind, Status
@@ -54,6 +55,12 @@ class Promised(msgspec.Struct, kw_only=True):
     player: str
     digits: int
     replayed: bool = False
+
+
+class Offered(msgspec.Struct, kw_only=True):
+    """Offers a player could claim now, each with the currencies of the wallets it may go to."""
+
+    offers: list[tuple[OfferSpec, list[str]]]
 
 
 def moved(row: Row) -> int:

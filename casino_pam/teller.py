@@ -29,6 +29,7 @@ from casino_pam.commands import (
     Balance,
     Batch,
     Bet,
+    Browse,
     Claim,
     Deposit,
     EndRound,
@@ -45,17 +46,17 @@ from casino_pam.commands import (
 )
 from casino_pam.desk import Desk
 from casino_pam.needs import each, keys, read, wanted
-from casino_pam.receipts import Promised, Receipt, Standing
+from casino_pam.receipts import Offered, Promised, Receipt, Standing
 from wallet import ledger
 from wallet.book import Book
 from wallet.errors import Busy, Refused
 
 log = structlog.get_logger(__name__)
 
-Outcome = Receipt | list[Receipt] | Standing | Promised | Refused
+Outcome = Receipt | list[Receipt] | Standing | Promised | Offered | Refused
 Listener = Callable[[Desk], None]
 
-VERBS: dict[type[Asked], Callable[[Desk, Any], Receipt | list[Receipt] | Standing | Promised]] = {
+VERBS: dict[type[Asked], Callable[[Desk, Any], Receipt | list[Receipt] | Standing | Promised | Offered]] = {
     Bet: play.bet,
     Win: play.win,
     Rollback: play.rollback,
@@ -70,6 +71,7 @@ VERBS: dict[type[Asked], Callable[[Desk, Any], Receipt | list[Receipt] | Standin
     Adjust: cashier.adjust,
     Grant: promises.grant,
     Claim: promises.claim,
+    Browse: promises.browse,
     Forfeit: promises.forfeit,
     Tend: promises.tend,
 }

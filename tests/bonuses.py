@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
-from bonus.models import Bonus, Offer
+from bonus.models import Bonus, Offer, Status
 from bonus.offers import create_offer
+from bonus.terms import encode
 from casino_pam import commands
 from tests import cast
 from tests.offers import FIXED, WELCOME
 from wallet.kinds import BONUS
-from wallet.models import Game, Provider, Transaction
+from wallet.models import Game, Provider, Transaction, Wallet
 
 EVERYTHING: dict[str, Any] = {"weights": {}, "excluded": {}, "max_stake_bp": None, "which_deposit": "any"}
 
@@ -58,6 +60,23 @@ def wagering(amount: str = "30.00", cash: str = "0.00", who: str = "bob", **fiel
     gift(amount, **{"multiplier": 10, **fields})
     grant(who=who, at=cast.NOON - cast.SECOND)
     return the(who=who)
+
+
+def promised(id: str, who: str) -> Bonus:
+    """A deposit match of a known id that waits for the player's deposit."""
+    offer, wallet = match(code="promised"), Wallet.objects.get(player__code=who, currency="EUR")
+    return Bonus.objects.create(
+        id=id,
+        offer=offer,
+        player=wallet.player,
+        wallet=wallet,
+        status=Status.PENDING,
+        source="cashier",
+        reference=id,
+        ordinal=1,
+        terms=encode(offer.terms_for("EUR")),
+        created_at=datetime.fromtimestamp(cast.NOON / cast.SECOND, UTC),
+    )
 
 
 def the(offer: str = "gift", who: str = "bob") -> Bonus:

@@ -5,15 +5,20 @@ from typing import Any
 
 import pytest
 
+from bonus.models import Bonus, Offer
 from casino_pam import tokens
 from casino_pam.rest.door import Nowhere
 from casino_pam.rest.urls import urlpatterns
-from tests import cast, rest
+from tests import bonuses, cast, rest
+from tests.offers import FIXED
 from wallet.models import ApiKey, Player, Transaction, Wallet
 from wallet.models.access import SCOPES
 
 MONEY = {"player": "alice", "currency": "EUR", "reference": "r-1", "amount": "1.00"}
 PLAY = {**MONEY, "round": "round-1", "game": "slot-1"}
+
+# A bonus of Alice's that waits for her deposit.
+PROMISED = "01a20000-0000-7000-8000-000000000001"
 
 # Method, path, body, scope; every view is here (see the test below).
 BACK_END: list[tuple[str, str, Any, str]] = [
@@ -35,6 +40,14 @@ BACK_END: list[tuple[str, str, Any, str]] = [
     ("POST", "bets", PLAY, "play"),
     ("POST", "wins", PLAY, "play"),
     ("POST", "rollbacks", {"player": "alice", "reference": "r-1", "original": "b-1"}, "play"),
+    ("POST", "offers", {**FIXED, "code": "another"}, "offers"),
+    ("GET", "offers", None, "offers"),
+    ("GET", "offers/gift", None, "offers"),
+    ("PATCH", "offers/gift", {"enabled": False}, "offers"),
+    ("POST", "bonuses", {"player": "alice", "currency": "EUR", "reference": "r-1", "offer": "gift"}, "bonuses"),
+    ("GET", f"bonuses/{PROMISED}", None, "bonuses"),
+    ("POST", f"bonuses/{PROMISED}/forfeit", {"reference": "r-1"}, "bonuses"),
+    ("GET", "players/alice/bonuses", None, "bonuses"),
     ("GET", "feed", None, "feed"),
 ]
 PLAYERS_OWN = [
@@ -42,6 +55,10 @@ PLAYERS_OWN = [
     ("GET", "me/wallets", None),
     ("GET", "me/transactions", None),
     ("POST", "me/socket-ticket", None),
+    ("GET", "me/offers", None),
+    ("GET", "me/bonuses", None),
+    ("POST", "me/bonuses", {"offer": "gift", "currency": "EUR"}),
+    ("POST", f"me/bonuses/{PROMISED}/forfeit", None),
 ]
 EVERY = [(method, path, body) for method, path, body, _ in BACK_END] + PLAYERS_OWN
 
@@ -51,6 +68,8 @@ def house(books: None) -> None:
     cast.house()
     cast.alice("100.00")
     cast.hold(reference="held")
+    bonuses.gift()
+    bonuses.promised(PROMISED, "alice")
 
 
 def state() -> tuple[Any, ...]:
@@ -59,6 +78,8 @@ def state() -> tuple[Any, ...]:
         list(Player.objects.order_by("id").values_list()),
         list(Wallet.objects.order_by("id").values_list()),
         Transaction.objects.count(),
+        list(Offer.objects.order_by("id").values_list()),
+        list(Bonus.objects.order_by("id").values_list()),
     )
 
 

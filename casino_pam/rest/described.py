@@ -57,9 +57,11 @@ def described(
     gets: dict[str, Any] | None = None,
     query: tuple[str, ...] = (),
     refusals: tuple[str, ...] = (),
+    name: str | None = None,
 ) -> Callable[[View], View]:
     """``sends`` and ``gets`` are examples of the request and the answer; ``refusals`` the codes beside
-    those that every request may meet; ``answers`` may be several by their status."""
+    those that every request may meet; ``answers`` may be several by their status. ``name`` is the
+    operation's where its path alone gives it another's."""
     codes = (*_ALWAYS, *refusals)
     if asks is not None:
         codes = (*codes, *_OF_BODIES)
@@ -72,6 +74,7 @@ def described(
         examples.append(OpenApiExample("Answer", gets, response_only=True, status_codes=[str(status)]))
     decorate: Callable[[View], View] = extend_schema(
         summary=summary,
+        operation_id=name,
         request=asks,
         responses={**(answers if isinstance(answers, dict) else {status: answers}), **_problems(codes)},
         parameters=[_parameter(name) for name in query],

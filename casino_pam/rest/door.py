@@ -18,7 +18,13 @@ from wallet.errors import Refused
 from wallet.models import ApiKey
 
 # Parts of paths, and what to say where nothing goes by that name.
-_UNKNOWN: Final = {"player": "unknown_player", "currency": "unknown_wallet", "reference": "unknown_withdrawal"}
+_UNKNOWN: Final = {
+    "player": "unknown_player",
+    "currency": "unknown_wallet",
+    "reference": "unknown_withdrawal",
+    "offer": "unknown_offer",
+    "bonus": "unknown_bonus",
+}
 
 
 class Door(APIView):

@@ -57,3 +57,53 @@ def receipt(kind: str, reference: str, amount: str, **more: Any) -> dict[str, An
         "wagering": None,
         **more,
     }
+
+
+BONUS: Final = {
+    "id": "0198bf2e-6d07-7c51-8a6f-5a0f6d3f9b11",
+    "offer": "welcome",
+    "currency": "EUR",
+    "status": "active",
+    "amount": "25.00",
+    "required": "750.00",
+    "wagered": "250.00",
+    "percent": 33,
+    "created_at": "2026-11-22T10:30:00.000000Z",
+    "expires_at": "2026-12-22T10:30:00.000000Z",
+    "ended_at": None,
+}
+GRANT: Final = {"player": "alice", "currency": "EUR", "reference": "g-1", "offer": "welcome"}
+_AMOUNTS: Final = {
+    "cap": "200.00",
+    "min_deposit": "10.00",
+    "max_stake": "5.00",
+    "max_conversion": "1000.00",
+    "depleted_below": "0.00",
+}
+OFFER: Final = {
+    "code": "welcome",
+    "name": "Welcome 100 %",
+    "kind": "deposit_match",
+    "percent_bp": 10000,
+    "which_deposit": "first",
+    "multiplier": 30,
+    "base": "bonus",
+    "counted": "all",
+    "spend_order": "cash_first",
+    "weights": {"default": 10000, "game": {"blackjack-1": 1000}, "category": {"live": 500}, "provider": {}},
+    "excluded": {"game": ["slot-9"], "category": []},
+    "max_stake_bp": 1000,
+    "over_max_stake": "refuse",
+    "conversion": "balance",
+    "sticky": False,
+    "on_withdrawal": "forfeit",
+    "claim_days": 7,
+    "spend_days": 30,
+    "amounts": {"EUR": _AMOUNTS},
+    "valid_from": None,
+    "valid_until": None,
+    "per_player": 1,
+    "total": None,
+    "countries": [],
+    "enabled": True,
+}

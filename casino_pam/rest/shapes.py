@@ -13,7 +13,6 @@ from rest_framework.serializers import (
     CharField,
     ChoiceField,
     DateTimeField,
-    DictField,
     IntegerField,
     ListField,
     RegexField,
@@ -21,6 +20,7 @@ from rest_framework.serializers import (
     UUIDField,
 )
 
+from bonus.models import Status as BonusStatus
 from wallet.errors import STATUS
 from wallet.kinds import KINDS, STATUSES, WIN_SOURCES
 
@@ -190,6 +190,25 @@ class FeedPage(Serializer[Any]):
     next = UUIDField(help_text="Ask with it again, now or later; it is never null.")
 
 
+# --- bonuses ----------------------------------------------------------------------------------
+
+
+class Bonus(Serializer[Any]):
+    id = UUIDField()
+    offer = CharField()
+    currency = currency_text()
+    status = words(*BonusStatus.values)
+    amount = money_text(help_text="What was granted.")
+    required = money_text(help_text="What must be wagered.")  # type: ignore[assignment]
+    wagered = money_text()
+    percent = IntegerField(min_value=0, max_value=100)
+    created_at = DateTimeField()
+    expires_at = DateTimeField(
+        allow_null=True, help_text="What ends it by itself: while it waits, and while it is active."
+    )
+    ended_at = DateTimeField(allow_null=True)
+
+
 # --- commands --------------------------------------------------------------------------------
 
 
@@ -224,7 +243,7 @@ class DepositAsked(Asked):
 
 
 class DepositReceipt(Receipt):
-    granted = DictField(allow_null=True)
+    granted = Bonus(allow_null=True)
     grant_refusal = CharField(allow_null=True)
 
 

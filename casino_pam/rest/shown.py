@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bonus.book import ShownBonus
+from bonus.offer_json import show_offer
 from casino_pam.game_door import answers
-from casino_pam.receipts import Receipt, Standing
+from casino_pam.receipts import Offered, Receipt, Standing
 from wallet.models import Player, Transaction, Wallet
 from wallet.money import show
 
@@ -98,8 +101,46 @@ def withdrawal_receipt(it: Receipt) -> dict[str, Any]:
 
 def deposit_receipt(it: Receipt) -> dict[str, Any]:
     """With what became of the offer that the deposit named."""
-    facts = {name: it.facts.get(name) for name in ("granted", "grant_refusal")}
-    return {**answers.receipt(it), **facts}
+    granted = it.facts["granted"]
+    return {
+        **answers.receipt(it),
+        "granted": None if granted is None else bonus(granted, it.digits),
+        "grant_refusal": it.facts["grant_refusal"],
+    }
+
+
+def bonus(it: ShownBonus, digits: int) -> dict[str, Any]:
+    return {
+        "id": it.id,
+        "offer": it.offer,
+        "currency": it.currency,
+        "status": it.status,
+        "amount": show(it.amount, digits),
+        "required": show(it.required, digits),
+        "wagered": show(it.wagered, digits),
+        "percent": it.percent,
+        "created_at": _moment(it.created_at),
+        "expires_at": _moment(it.expires_at),
+        "ended_at": _moment(it.ended_at),
+    }
+
+
+def offered(it: Offered, digits: Mapping[str, int]) -> dict[str, Any]:
+    """Offers as a player is told of them: what concerns other players and currencies is left out."""
+    results = []
+    for spec, currencies in it.offers:
+        told = show_offer(spec, digits)
+        told["amounts"] = {currency: told["amounts"][currency] for currency in currencies}
+        for hidden in ("enabled", "total", "countries"):
+            del told[hidden]
+        results.append(told)
+    return {"results": results, "next": None}
+
+
+def _moment(microseconds: int | None) -> str | None:
+    if microseconds is None:
+        return None
+    return instant(datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds))
 
 
 def withdrawal(hold: Transaction, end: Transaction | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from casino_pam.rest import cashier, feed, me, players, plays, wallets
+from casino_pam.rest import cashier, feed, me, offers, players, plays, promises, wallets
 from casino_pam.rest.door import Nowhere
 
 WALLET = "players/<path:player>/wallets/<str:currency>"
@@ -15,6 +15,7 @@ urlpatterns = [
     path(f"{WALLET}/transactions.csv", wallets.TransactionsCsv.as_view()),
     path(WALLET, wallets.Wallet.as_view()),
     path("players/<path:player>/wallets", players.PlayerWallets.as_view()),
+    path("players/<path:player>/bonuses", promises.PlayerBonuses.as_view()),
     path("players/<path:player>/tokens", players.PlayerTokens.as_view()),
     path("players/<path:player>", players.Player.as_view()),
     path("deposits", cashier.Deposits.as_view()),
@@ -31,6 +32,14 @@ urlpatterns = [
     path("me/wallets", me.MyWallets.as_view()),
     path("me/transactions", me.MyTransactions.as_view()),
     path("me/socket-ticket", me.MySocketTicket.as_view()),
+    path("offers", offers.Offers.as_view()),
+    path("offers/<str:offer>", offers.Offer.as_view()),
+    path("bonuses", promises.Bonuses.as_view()),
+    path("bonuses/<str:bonus>/forfeit", promises.ForfeitBonus.as_view()),
+    path("bonuses/<str:bonus>", promises.Bonus.as_view()),
+    path("me/offers", promises.MyOffers.as_view()),
+    path("me/bonuses", promises.MyBonuses.as_view()),
+    path("me/bonuses/<str:bonus>/forfeit", promises.ForfeitMyBonus.as_view()),
     path("feed", feed.Feed.as_view()),
     re_path(r"", Nowhere.as_view()),
 ]

@@ -1,0 +1,234 @@
+"""Bonuses: granted and taken back by a back end, claimed and given up by the player."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from bonus import book, lookup
+from bonus.lookup import Found
+from casino_pam import accounts, commands, fields, teller
+from casino_pam.commands import Browse, Claim, Forfeit, Grant
+from casino_pam.fields import Body, InvalidField, optional
+from casino_pam.receipts import Offered, Promised
+from casino_pam.rest import examples, promise_shapes, queries, shapes, shown
+from casino_pam.rest.callers import PLAYER
+from casino_pam.rest.described import described
+from casino_pam.rest.door import Door, made
+from casino_pam.tokens import PlayerToken
+from wallet.errors import Refused
+from wallet.kinds import BONUS
+
+PAGE: Final = 100
+NO_WALLET: Final = ("unknown_player", "unknown_wallet", "unknown_currency")
+NOT_GRANTED: Final = ("unknown_offer", "player_excluded", "wallet_locked", "offer_not_available")
+
+
+# --- back ends -----------------------------------------------------------------------------------
+
+
+class Bonuses(Door):
+    """Grant a bonus."""
+
+    scope = "bonuses"
+
+    @described(
+        "Grant a bonus",
+        asks=promise_shapes.GrantAsked,
+        sends=examples.GRANT,
+        answers={200: shapes.Bonus, 201: shapes.Bonus},
+        refusals=(*NO_WALLET, *NOT_GRANTED, "reference_reused"),
+    )
+    def post(self, request: Request) -> Response:
+        body = self.body
+        command = Grant(
+            player=fields.text_id(body, "player"),
+            reference=fields.text_id(body, "reference"),
+            offer=fields.text_id(body, "offer"),
+            currency=_currency(body),
+            source=self.key.source,
+            **self.carried(),
+        )
+        return _made(teller.carry_out(command))
+
+
+class Bonus(Door):
+    """One bonus."""
+
+    scope = "bonuses"
+
+    @described("Read a bonus", answers=shapes.Bonus, gets=examples.BONUS, refusals=("unknown_bonus",))
+    def get(self, request: Request, bonus: str) -> Response:
+        return Response(_now(_found(bonus)))
+
+
+class ForfeitBonus(Door):
+    """Take a bonus back; one that still waits is cancelled."""
+
+    scope = "bonuses"
+
+    @described(
+        "Forfeit a bonus",
+        asks=promise_shapes.ForfeitAsked,
+        sends={"reference": "f-1"},
+        answers=shapes.Bonus,
+        gets={**examples.BONUS, "status": "forfeited"},
+        refusals=("unknown_bonus", "bonus_ended"),
+    )
+    def post(self, request: Request, bonus: str) -> Response:
+        reference = fields.text_id(self.body, "reference")
+        found = _found(bonus)
+        command = Forfeit(
+            player=found.player,
+            bonus=found.bonus.id,
+            reference=reference,
+            reason="taken back",
+            source=self.key.source,
+            **self.carried(),
+        )
+        return Response(_promised(teller.carry_out(command)))
+
+
+class PlayerBonuses(Door):
+    """The bonuses of a player, newest first."""
+
+    scope = "bonuses"
+
+    @described(
+        "A player's bonuses",
+        answers=promise_shapes.Bonuses,
+        query=("cursor",),
+        refusals=("unknown_player",),
+    )
+    def get(self, request: Request, player: str) -> Response:
+        return _listed(request, accounts.find(player).code)
+
+
+# --- players -------------------------------------------------------------------------------------
+
+
+class MyOffers(Door):
+    """What the player could claim now."""
+
+    scope = PLAYER
+
+    @described("Offers I could claim", answers=promise_shapes.Offers, refusals=("unknown_player",))
+    def get(self, request: Request) -> Response:
+        asked = Browse(source=BONUS, player=self.token.player, at=commands.now(), deadline=commands.deadline())
+        outcome = teller.rehearse(asked)
+        if isinstance(outcome, Refused):
+            raise outcome
+        assert isinstance(outcome, Offered)
+        return Response(shown.offered(outcome, accounts.digits()))
+
+
+class MyBonuses(Door):
+    """The player's bonuses, newest first; and a claim of another one."""
+
+    scope = PLAYER
+
+    @described(
+        "My bonuses",
+        answers=promise_shapes.Bonuses,
+        query=("cursor",),
+    )
+    def get(self, request: Request) -> Response:
+        return _listed(request, self.token.player)
+
+    @described(
+        "Claim an offer",
+        asks=promise_shapes.ClaimAsked,
+        sends={"offer": "welcome", "currency": "EUR"},
+        answers=shapes.Bonus,
+        gets={**examples.BONUS, "status": "pending"},
+        status=201,
+        refusals=(*NO_WALLET, *NOT_GRANTED),
+    )
+    def post(self, request: Request) -> Response:
+        body = self.body
+        command = Claim(offer=fields.text_id(body, "offer"), currency=_currency(body), **_asked_by(self.token))
+        return _made(teller.carry_out(command))
+
+
+class ForfeitMyBonus(Door):
+    """The player gives a bonus up."""
+
+    scope = PLAYER
+
+    @described(
+        "Give a bonus up",
+        answers=shapes.Bonus,
+        gets={**examples.BONUS, "status": "forfeited"},
+        refusals=("unknown_bonus", "bonus_ended"),
+    )
+    def post(self, request: Request, bonus: str) -> Response:
+        given = optional(fields.text_id, self.body_if_any, "reference")
+        command = Forfeit(
+            bonus=_found(bonus).bonus.id,
+            reference=given or f"player-{uuid4()}",
+            reason="given up by the player",
+            **_asked_by(self.token),
+        )
+        return Response(_promised(teller.carry_out(command)))
+
+
+# --- both ----------------------------------------------------------------------------------------
+
+
+def _asked_by(token: PlayerToken) -> dict[str, Any]:
+    """What every command of a player carries."""
+    return {
+        "source": BONUS,
+        "player": token.player,
+        "actor": f"player:{token.player}",
+        "at": commands.now(),
+        "deadline": commands.deadline(),
+    }
+
+
+def _currency(body: Body) -> str:
+    currency = fields.currency(body)
+    if currency not in accounts.digits():
+        raise Refused("unknown_currency", currency=currency)
+    return currency
+
+
+def _found(text: str) -> Found:
+    """The bonus of that id; whatever is no id names no bonus."""
+    try:
+        found = lookup.one(UUID(text))
+    except ValueError:
+        found = None
+    if found is None:
+        raise Refused("unknown_bonus", bonus=text)
+    return found
+
+
+def _listed(request: Request, player: str) -> Response:
+    cursor = queries.named(request, ("cursor",)).get("cursor")
+    found = lookup.of_player(player, before=_place(cursor), most=PAGE + 1)
+    following = found[PAGE - 1].bonus.id if len(found) > PAGE else None
+    return Response({"results": [_now(each) for each in found[:PAGE]], "next": following})
+
+
+def _place(cursor: str | None) -> UUID | None:
+    try:
+        return None if cursor is None else UUID(cursor)
+    except ValueError:
+        raise InvalidField("cursor", "must be the next of an earlier page of this list") from None
+
+
+def _now(found: Found) -> dict[str, Any]:
+    """The bonus as it stands; one past its time has expired."""
+    return shown.bonus(book.shown(found.bonus, commands.now()), found.digits)
+
+
+def _promised(it: Promised) -> dict[str, Any]:
+    return shown.bonus(it.bonus, it.digits)
+
+
+def _made(it: Promised) -> Response:
+    return Response(_promised(it), 200) if it.replayed else made(_promised(it))
