@@ -17,6 +17,8 @@ import msgspec
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission, User
 
+from bonus.models import Offer
+from bonus.offers import create_offer
 from casino_pam import teller, tokens
 from casino_pam.commands import Bet, Command, Deposit, EndRound, Hold, Rollback, Settle, Win
 from wallet import money
@@ -67,6 +69,31 @@ GUESTS: Final = (
     Guest("khalid", "KW", "KWD", "60.000", "0.500"),
     Guest("satoshi", "SV", "BTC", "0.05000000", "0.00010000"),
 )
+# What players are promised: a match on the second deposit, and a gift to claim. Amounts are worth about the same.
+WELCOME: Final = {"EUR": "200.00", "USD": "200.00", "JPY": "30000", "KWD": "60.000", "BTC": "0.00500000"}
+GIFT: Final = {"EUR": "10.00", "USD": "10.00", "JPY": "1500", "KWD": "3.000", "BTC": "0.00020000"}
+OFFERS: Final[tuple[dict[str, Any], ...]] = (
+    {
+        "code": "welcome",
+        "name": "Welcome 100 %",
+        "kind": "deposit_match",
+        "percent_bp": 10_000,
+        "multiplier": 10,
+        "weights": {"default": 10_000, "category": {"table": 1_000, "live": 500}},
+        "excluded": {"game": ["crash-rocket"], "category": []},
+        "amounts": {code: {"cap": cap} for code, cap in WELCOME.items()},
+        "spend_days": 30,
+    },
+    {
+        "code": "gift",
+        "name": "A gift to play with",
+        "kind": "fixed",
+        "multiplier": 5,
+        "amounts": {code: {"amount": amount} for code, amount in GIFT.items()},
+        "claim_days": 7,
+        "spend_days": 7,
+    },
+)
 # Winnings of successive spins in tenths of the stake: a losing streak, some small wins, a big one.
 PAYOUTS: Final = (0, 0, 15, 0, 5, 0, 0, 40, 0, 10, 0, 0, 0, 250, 0, 20)
 
@@ -102,6 +129,7 @@ def load() -> None:
     _load_currencies()
     _load_provider()
     _load_operators()
+    _load_offers()
     for guest in GUESTS:
         _load_guest(guest)
     _load_excluded()
@@ -125,6 +153,12 @@ def _load_provider() -> None:
     for code, category in GAMES.items():
         Game.objects.get_or_create(provider=provider, code=code, defaults={"category": category})
     ApiKey.objects.filter(name=API_KEY, provider=None).update(provider=provider)
+
+
+def _load_offers() -> None:
+    for offer in OFFERS:
+        if not Offer.objects.filter(code=offer["code"]).exists():
+            create_offer(offer)
 
 
 def _load_operators() -> None:
@@ -164,7 +198,7 @@ def _load_excluded() -> None:
 
 
 def history(guest: Guest) -> Iterator[Command]:
-    """Six days of a player: a deposit, spins, a bet rolled back, one refused, a withdrawal."""
+    """Six days of a player: a deposit, spins, a bet rolled back, one refused, a withdrawal, a bonus begun."""
     digits = CURRENCIES[guest.currency]
     now = time.time_ns() // 1000
     stake = money.parse(guest.stake, digits)
@@ -197,6 +231,9 @@ def history(guest: Guest) -> Iterator[Command]:
     yield Hold(amount=deposit // 10, **cash, **common("withdrawal-1", now - DAY + 60 * MINUTE))
     yield Settle(**cash, **common("withdrawal-1", now - DAY + 120 * MINUTE))
     yield Hold(amount=deposit // 20, **cash, **common("withdrawal-2", now - 90 * MINUTE))
+    yield Deposit(amount=deposit // 4, offer="welcome", **cash, **common("deposit-2", now - 60 * MINUTE))
+    for number in (201, 202, 203):
+        yield spin(number, "book-of-days", now - (260 - number) * MINUTE)
 
 
 def described() -> dict[str, Any]:
