@@ -263,3 +263,13 @@ def test_the_list_of_offers_needs_no_query_an_offer(django_assert_max_num_querie
     with django_assert_max_num_queries(10):
         assert client.get(url).status_code == 200
     assert client.get(url, {"q": "OFFER-2"}).context["cl"].result_list[0].code == "offer-2"
+
+
+def test_what_is_wrong_in_a_folded_currency_is_not_hidden():
+    offer = create_offer(WELCOME)
+    client = operators.sue()
+    sent = {"amounts.KWD": "on", "amounts.KWD.cap": "1.0001"}
+    response = write(client, page(offer), **sent)
+    assert "at most 3 decimal places" in errors(response)["amounts.KWD.cap"][0]
+    folded = [part.name for part in response.context["adminform"] if part.is_collapsible]
+    assert folded == ["In BTC", "In JPY"]

@@ -111,7 +111,7 @@ class Countries(Text):
 class Names(forms.CharField):
     """One name a line; sent as a list."""
 
-    widget = UnfoldAdminTextareaWidget
+    widget = UnfoldAdminTextareaWidget(attrs={"rows": 4})
 
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(value) if isinstance(value, list) else value

@@ -143,7 +143,7 @@ def _terms() -> dict[str, forms.Field]:
 def currency_fields(currency: str) -> list[Any]:
     """The names of one currency's fields, as lines of a fieldset."""
     named = [f"amounts.{currency}.{amount}" for amount in _AMOUNTS]
-    return [f"amounts.{currency}", tuple(named[:3]), tuple(named[3:])]
+    return [f"amounts.{currency}", tuple(named[:2]), tuple(named[2:4]), tuple(named[4:])]
 
 
 def _amounts(currency: str) -> dict[str, forms.Field]:

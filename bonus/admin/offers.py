@@ -26,15 +26,16 @@ _PARTS: Final[list[tuple[str | None, str, list[Any]]]] = [
     (
         "What is granted",
         "The amounts are below, currency by currency.",
-        [("percent_bp", "which_deposit"), ("per_player", "total"), ("valid_from", "valid_until"), "countries"],
+        [("percent_bp", "which_deposit"), ("per_player", "total"), "valid_from", "valid_until", "countries"],
     ),
     (
         "What must be wagered",
         "A stake counts with the weight of its game; the most precise weight holds: game, category, provider, others.",
         [
-            ("multiplier", "base", "counted"),
-            "weights.default",
-            ("weights.game", "weights.category", "weights.provider"),
+            ("multiplier", "base"),
+            ("counted", "weights.default"),
+            ("weights.game", "weights.category"),
+            "weights.provider",
             ("excluded.game", "excluded.category"),
         ],
     ),
@@ -81,7 +82,7 @@ class OfferAdmin(Kept):
         if not self._may_write(request, obj):
             return [(None, {"fields": [("code", "name"), ("use", "currencies"), ("granted_so_far", "edited")]})]
         parts = [(title, {"fields": lines, "description": said}) for title, said, lines in _PARTS]
-        return [*parts, *((f"In {code}", {"fields": currency_fields(code)}) for code in _currencies(obj))]
+        return [*parts, *(_in_currency(code, obj, request) for code in _currencies(obj))]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if not self._may_write(request, obj):
@@ -126,6 +127,12 @@ class OfferAdmin(Kept):
     @admin.display(description="Last edited")
     def edited(self, offer: Offer) -> SafeString:
         return shown.utc(offer.updated_at)
+
+
+def _in_currency(currency: str, offer: Offer | None, request: HttpRequest) -> tuple[str, dict[str, Any]]:
+    """The part of one currency; folded up where neither the offer nor what was sent says anything in it."""
+    folded = offer is not None and currency not in offer.amounts and f"amounts.{currency}" not in request.POST
+    return f"In {currency}", {"fields": currency_fields(currency), "classes": ["collapse"] if folded else []}
 
 
 def _currencies(offer: Offer | None) -> list[str]:
