@@ -141,11 +141,14 @@ def figures(terms: Terms, deposit: int) -> Figures:
 # --- the ways to a bonus -----------------------------------------------------------------------
 
 
-def grant(bonuses: Bonuses, turn: Turn, code: str, asked: Asked, *, loss: int | None = None) -> OpenBonus:
+def grant(
+    bonuses: Bonuses, turn: Turn, code: str, asked: Asked, *, loss: int | None = None, waits: bool = False
+) -> OpenBonus:
     """Promise a bonus without a deposit. A deposit match waits for one, free rounds for their first win.
 
-    ``loss`` is the net loss of a cashback's period. Raises Refused: ``unknown_offer``,
-    ``player_excluded``, ``wallet_locked``, ``offer_not_available``.
+    ``loss`` is the net loss of a cashback's period; ``waits``: what else would start now waits for an
+    approval. Raises Refused: ``unknown_offer``, ``player_excluded``, ``wallet_locked``,
+    ``offer_not_available``.
     """
     offer = _offer(bonuses, code)
     terms = available(bonuses, turn.wallet, offer, turn.at)
@@ -156,7 +159,23 @@ def grant(bonuses: Bonuses, turn: Turn, code: str, asked: Asked, *, loss: int | 
     if loss is not None and loss < terms.min_deposit:
         raise _no("min_deposit")
     came_to = figures(terms, loss or 0)
-    return _make(bonuses, turn, offer, terms, asked, State.QUEUED, loss or 0, came_to)
+    status = State.PENDING if waits else State.QUEUED
+    return _make(bonuses, turn, offer, terms, asked, status, loss or 0, came_to)
+
+
+def approve(bonuses: Bonuses, turn: Turn, bonus: OpenBonus, approver: str | None) -> OpenBonus:
+    """Let a grant queue that waited for a second person.
+
+    Raises ``Refused('forbidden')`` for the one who made it, and for a bonus that waits for something else.
+    """
+    may_be_granted(turn.wallet, turn.at)
+    if bonus.status != State.PENDING or bonus.terms.kind not in (OfferKind.FIXED, OfferKind.CASHBACK):
+        raise Refused("forbidden", why="waits_for_no_approval")
+    if approver is None or approver == bonus.actor:
+        raise Refused("forbidden", why="needs_a_second_person")
+    _queue(bonuses, bonus)
+    bonus.approver = approver
+    return bonus
 
 
 def on_deposit(

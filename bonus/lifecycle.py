@@ -105,6 +105,15 @@ def cancel(bonuses: Bonuses, turn: Turn, bonus: OpenBonus, reason: str, *, refer
     bonus.ended_reference = reference
 
 
+def extend(bonuses: Bonuses, bonus: OpenBonus, until: int) -> None:
+    """Another end for a bonus that has not ended: of its wait, or of its wagering."""
+    bonuses.change(bonus)
+    if bonus.waiting:
+        bonus.claim_by = until
+    else:
+        bonus.expires_at = until
+
+
 def _complete(bonuses: Bonuses, turn: Turn, bonus: OpenBonus) -> None:
     """F7, in the same transaction as the bet that completes it."""
     terms, balance = bonus.terms, turn.wallet.bonus

@@ -268,13 +268,14 @@ _TEXTS: Final = frozenset(name for name, sql_type in _COLUMNS if sql_type == "te
 
 
 def write(cursor: Cursored, bonuses: Bonuses, stale: set[int]) -> None:
-    """Write the bonuses that were made or changed, those of stale wallets apart.
+    """Write the bonuses that were made or changed; those of stale wallets count as neither.
 
     Raises ``Overtaken`` when one of them, or the rest of an offer, is not as it was read.
     """
+    bonuses.journal = [entry for entry in bonuses.journal if entry[0].wallet not in stale]
     if not bonuses.journal:
         return
-    changed = [bonus for bonus in bonuses.changed() if bonus.wallet not in stale]
+    changed = bonuses.changed()
     made = [bonus for bonus in changed if bonus.seen is None]
     kept = [bonus for bonus in changed if bonus.seen is not None]
     if kept:

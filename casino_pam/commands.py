@@ -190,12 +190,16 @@ class Browse(Request, frozen=True, kw_only=True):
 
 
 class Grant(Promise, frozen=True, kw_only=True):
-    """Promise ``offer``; ``loss`` is the net loss that a cashback pays on."""
+    """Promise ``offer``; ``loss`` is the net loss that a cashback pays on.
+
+    ``waits``: a fixed bonus then waits for the approval of somebody other than ``actor``.
+    """
 
     currency: str
     reference: str
     offer: str
     loss: int | None = None
+    waits: bool = False
 
 
 class Claim(Promise, frozen=True, kw_only=True):
@@ -205,10 +209,25 @@ class Claim(Promise, frozen=True, kw_only=True):
     offer: str
 
 
-class Forfeit(Promise, frozen=True, kw_only=True):
-    """Give up ``bonus`` (its id)."""
+class OfBonus(Promise, frozen=True, kw_only=True):
+    """A request about one ``bonus`` (its id)."""
 
     bonus: str
+
+
+class Approve(OfBonus, frozen=True, kw_only=True):
+    """The second person's consent to a grant that waits for it."""
+
+
+class Extend(OfBonus, frozen=True, kw_only=True):
+    """Give a bonus that has not ended time until ``until`` (microseconds)."""
+
+    until: int
+
+
+class Forfeit(OfBonus, frozen=True, kw_only=True):
+    """Give up a bonus."""
+
     reference: str
     reason: str
 

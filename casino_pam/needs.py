@@ -19,8 +19,8 @@ from casino_pam.commands import (
     Deposit,
     EndRound,
     Find,
-    Forfeit,
     Grant,
+    OfBonus,
     Play,
     Release,
     Request,
@@ -103,7 +103,7 @@ def wanted(book: Book, asked: Sequence[Asked]) -> Wanted:
             found.every_offer = True
             found.players.update(player.id for player in book.players.values())
             found.deposits.update(wallet.id for wallet in book.wallets.get(request.player, {}).values())
-        elif isinstance(request, (Forfeit, Adjust)):
+        elif isinstance(request, (OfBonus, Adjust)):
             found.ids.update(filter(None, (request.bonus,)))
         else:
             _note_spending(book, request, found, spending)

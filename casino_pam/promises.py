@@ -11,7 +11,7 @@ from collections.abc import Callable
 from bonus import grants, lifecycle
 from bonus.book import OpenBonus, shown
 from bonus.states import State
-from casino_pam.commands import Browse, Claim, Forfeit, Grant, Promise, Tend
+from casino_pam.commands import Approve, Browse, Claim, Extend, Forfeit, Grant, OfBonus, Promise, Tend
 from casino_pam.desk import Desk
 from casino_pam.receipts import Offered, Promised, Standing
 from wallet.book import OpenWallet, Turn
@@ -30,7 +30,7 @@ def grant(desk: Desk, command: Grant) -> Promised:
     asked = grants.Asked(command.source, command.reference, command.actor)
 
     def decide(turn: Turn) -> OpenBonus:
-        return grants.grant(desk.bonuses, turn, command.offer, asked, loss=command.loss)
+        return grants.grant(desk.bonuses, turn, command.offer, asked, loss=command.loss, waits=command.waits)
 
     return _carry_out(desk, wallet, command, decide)
 
@@ -71,14 +71,46 @@ def claim(desk: Desk, command: Claim) -> Promised:
 
 def forfeit(desk: Desk, command: Forfeit) -> Promised:
     """Give a bonus up: of an ACTIVE one the money leaves, a waiting one is cancelled."""
-    wallets = desk.book.wallets_of(command.player).values()
-    bonus = desk.bonuses.by_id.get(command.bonus)
-    wallet = next((each for each in wallets if bonus is not None and each.id == bonus.wallet), None)
-    if bonus is None or wallet is None:
-        raise Refused("unknown_bonus", bonus=command.bonus)
+    bonus, wallet = _named(desk, command)
     if bonus.ended_reference == command.reference:
         return _promised(desk, bonus, command, replayed=True)
     return _carry_out(desk, wallet, command, lambda turn: _give_up(desk, turn, bonus, command))
+
+
+def approve(desk: Desk, command: Approve) -> Promised:
+    """The second person consents: the bonus queues, and starts when the slot is free."""
+    bonus, wallet = _named(desk, command)
+    if bonus.approver is not None and bonus.approver == command.actor:
+        return _promised(desk, bonus, command, replayed=True)
+
+    def decide(turn: Turn) -> OpenBonus:
+        if bonus.ended_at is not None:
+            raise Refused("bonus_ended", bonus=bonus.id, ended=bonus.status)
+        return grants.approve(desk.bonuses, turn, bonus, command.actor)
+
+    return _carry_out(desk, wallet, command, decide)
+
+
+def extend(desk: Desk, command: Extend) -> Promised:
+    """Give a bonus more time, or less: until when it may wait, or be wagered."""
+    bonus, wallet = _named(desk, command)
+
+    def decide(turn: Turn) -> OpenBonus:
+        if bonus.ended_at is not None:
+            raise Refused("bonus_ended", bonus=bonus.id, ended=bonus.status)
+        lifecycle.extend(desk.bonuses, bonus, command.until)
+        return bonus
+
+    return _carry_out(desk, wallet, command, decide)
+
+
+def _named(desk: Desk, command: OfBonus) -> tuple[OpenBonus, OpenWallet]:
+    """The bonus and its wallet, if it is this player's."""
+    bonus = desk.bonuses.by_id.get(command.bonus)
+    for wallet in desk.book.wallets_of(command.player).values():
+        if bonus is not None and bonus.wallet == wallet.id:
+            return bonus, wallet
+    raise Refused("unknown_bonus", bonus=command.bonus)
 
 
 def _give_up(desk: Desk, turn: Turn, bonus: OpenBonus, command: Forfeit) -> OpenBonus:

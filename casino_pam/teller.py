@@ -25,6 +25,7 @@ from casino_pam.batch import batch
 from casino_pam.commands import (
     PATIENCE_SECONDS,
     Adjust,
+    Approve,
     Asked,
     Balance,
     Batch,
@@ -33,6 +34,7 @@ from casino_pam.commands import (
     Claim,
     Deposit,
     EndRound,
+    Extend,
     Find,
     Forfeit,
     Grant,
@@ -72,6 +74,8 @@ VERBS: dict[type[Asked], Callable[[Desk, Any], Receipt | list[Receipt] | Standin
     Grant: promises.grant,
     Claim: promises.claim,
     Browse: promises.browse,
+    Approve: promises.approve,
+    Extend: promises.extend,
     Forfeit: promises.forfeit,
     Tend: promises.tend,
 }

@@ -305,3 +305,87 @@ def test_an_offers_own_totals_survive_a_refusal_that_comes_later():
     Player.objects.update(deposit_locked=False)
     bonuses.grant()
     assert Offer.objects.get().granted == 1
+
+
+# --- four eyes ---------------------------------------------------------------------------------
+
+
+def approve(bonus, actor="olga", **fields):
+    from casino_pam.commands import Approve
+
+    given = {"source": "operator", "player": "bob", "at": NOON, "bonus": str(bonus), "actor": actor, **fields}
+    return cast.do(Approve(**given))
+
+
+def waiting():
+    bonuses.gift()
+    return bonuses.grant(waits=True, actor="oscar").bonus
+
+
+def test_a_grant_may_wait_for_a_second_person():
+    bonus = waiting()
+    assert (bonus.status, bonus.amount, cast.balances("bob")) == ("pending", eur("5.00"), (0, 0, 0))
+    approved = approve(bonus.id)
+    assert (approved.bonus.status, cast.balances("bob")) == ("active", (0, eur("5.00"), 0))
+    assert (Bonus.objects.get().actor, Bonus.objects.get().approver) == ("oscar", "olga")
+
+
+def test_approving_twice_grants_once():
+    bonus = waiting()
+    assert [approve(bonus.id).replayed for _ in range(2)] == [False, True]
+    assert Transaction.objects.filter(kind="GRANT").count() == 1
+
+
+@pytest.mark.parametrize(("actor", "reason"), [("oscar", "needs_a_second_person"), (None, "needs_a_second_person")])
+def test_nobody_approves_a_grant_of_his_own(actor, reason):
+    refused = approve(waiting().id, actor)
+    assert (refused.code, refused.facts["why"], statuses()) == ("forbidden", reason, ["pending"])
+
+
+def test_what_waits_for_its_deposit_is_not_approved():
+    bonuses.match()
+    claimed = bonuses.claim("welcome").bonus
+    assert approve(claimed.id).facts["why"] == "waits_for_no_approval"
+
+
+def test_a_grant_given_up_meanwhile_is_not_approved():
+    bonus = waiting()
+    bonuses.forfeit(bonus.id)
+    assert approve(bonus.id).code == "bonus_ended"
+
+
+def test_nobody_approves_another_players_bonus():
+    bonus = waiting()
+    cast.alice()
+    assert approve(bonus.id, player="alice").code == "unknown_bonus"
+
+
+# --- more time ---------------------------------------------------------------------------------
+
+
+def extend(bonus, until, **fields):
+    from casino_pam.commands import Extend
+
+    given = {"source": "operator", "player": "bob", "at": NOON, "bonus": str(bonus), "until": until, **fields}
+    return cast.do(Extend(**given))
+
+
+def test_an_active_bonus_may_be_given_more_time():
+    bonuses.gift(spend_days=1)
+    bonus = bonuses.grant().bonus
+    assert extend(bonus.id, NOON + 9 * DAY).bonus.expires_at == NOON + 9 * DAY
+    assert cast.bet("bob", "1.00", at=NOON + 8 * DAY).wagering["status"] == "active"
+
+
+def test_a_waiting_bonus_may_be_given_more_time():
+    bonuses.match(claim_days=1)
+    claimed = bonuses.claim("welcome").bonus
+    extend(claimed.id, NOON + 9 * DAY)
+    assert bonuses.deposit("20.00", None, at=NOON + 8 * DAY).bonus == eur("20.00")
+
+
+def test_no_time_is_given_to_what_has_ended():
+    bonuses.gift(spend_days=1)
+    bonus = bonuses.grant().bonus
+    assert extend(bonus.id, NOON + 9 * DAY, at=NOON + DAY).code == "bonus_ended"
+    assert statuses() == ["expired"]

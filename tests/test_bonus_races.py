@@ -234,3 +234,15 @@ def test_a_bonus_that_changed_since_it_was_read_sends_the_posting_back(monkeypat
     receipt = cast.bet("bob", "2.00")
     assert receipt.status == "posted"
     assert (bonuses.the().wagered, rows("BET").count()) == (eur("2.00") * BASIS_POINTS, 1)
+
+
+def test_what_a_stale_wallet_decided_of_its_bonus_is_announced_to_nobody(monkeypatch):
+    """Each posting that lost tells of nothing; the one that won tells of the wallet."""
+    bonuses.wagering("10.00")
+    told = []
+    monkeypatch.setattr(teller, "after_commit", [lambda desk: told.append(desk.bonuses.changed_wallets())])
+    wallet = bonuses.the().wallet_id
+    meanwhile(monkeypatch, teller.ledger, "write", partial(cast.bet, "bob", "1.00", round="other"))
+    cast.bet("bob", "2.00")
+    # The other's, the one that lost, and the one that looked again.
+    assert told == [{wallet}, set(), {wallet}]
