@@ -99,20 +99,7 @@ def _terms() -> dict[str, forms.Field]:
         "spend_order": _choice(
             "spend_order", "Bets are paid", "Which balance pays first. Wins return as bets were paid."
         ),
-        "weights.default": fields.Percent(
-            required=False, label="Every other game counts", help_text="Percent of the stake, 0 to 200."
-        ),
-        "weights.game": fields.Weights(
-            required=False, label="Games", help_text="One a line: blackjack-1 = 10 %. Comes before its category."
-        ),
-        "weights.category": fields.Weights(
-            required=False, label="Categories", help_text="One a line: live = 5 %. Comes before the provider."
-        ),
-        "weights.provider": fields.Weights(required=False, label="Providers", help_text="One a line: acme = 50 %."),
-        "excluded.game": fields.Names(
-            required=False, label="Excluded games", help_text="One a line. Played with cash only; nothing counts."
-        ),
-        "excluded.category": fields.Names(required=False, label="Excluded categories", help_text="One a line."),
+        **_game_terms(),
         "max_stake_bp": fields.Percent(
             required=False,
             label="Largest stake, percent of the bonus",
@@ -137,6 +124,26 @@ def _terms() -> dict[str, forms.Field]:
         "countries": fields.Countries(
             required=False, label="Countries", help_text="Such as GB, DE. Empty: everywhere."
         ),
+    }
+
+
+def _game_terms() -> dict[str, forms.Field]:
+    """How much which game counts."""
+    return {
+        "weights.default": fields.Percent(
+            required=False, label="Every other game counts", help_text="Percent of the stake, 0 to 200."
+        ),
+        "weights.game": fields.Weights(
+            required=False, label="Games", help_text="One a line: blackjack-1 = 10 %. Comes before its category."
+        ),
+        "weights.category": fields.Weights(
+            required=False, label="Categories", help_text="One a line: live = 5 %. Comes before the provider."
+        ),
+        "weights.provider": fields.Weights(required=False, label="Providers", help_text="One a line: acme = 50 %."),
+        "excluded.game": fields.Names(
+            required=False, label="Excluded games", help_text="One a line. Played with cash only; nothing counts."
+        ),
+        "excluded.category": fields.Names(required=False, label="Excluded categories", help_text="One a line."),
     }
 
 
