@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from tests import bonuses, cast, rest
 from tests import books as the_books
-from tests import cast, rest
-from tests.test_rest_callers import BACK_END, EVERY, PLAYERS_OWN, state
+from tests.offers import FIXED
+from tests.test_rest_callers import EVERY, PROMISED, state
 
 NAMES = [None, 1, True, [], {}, "", " a", "a ", "a\n", "a\x1fb", "é", "٣", "a" * 129]
 CURRENCIES = [None, 978, [], "", "eur", "EU", "E" * 33, "1EUR", " EUR", "EUR ", "EÜR", "EUR\n"]
@@ -90,6 +91,12 @@ BODIES: dict[str, tuple[dict[str, list[Any]], dict[str, list[Any]], dict[str, An
         },
         {},
     ),
+    "POST bonuses": ({**WALLET, "offer": NAMES}, {}, {}),
+    f"POST bonuses/{PROMISED}/forfeit": ({"reference": NAMES}, {}, {}),
+    "POST me/bonuses": ({"offer": NAMES, "currency": CURRENCIES}, {}, {}),
+    # What may stand in an offer's fields is a table of its own (tests/test_bonus_terms.py).
+    "POST offers": ({}, {}, {**FIXED, "code": "another"}),
+    "PATCH offers/gift": ({}, {}, {"enabled": False}),
 }
 GOOD = {
     "player": "alice",
@@ -100,8 +107,17 @@ GOOD = {
     "round": "round-1",
     "game": "slot-1",
     "original": "b-1",
+    "offer": "gift",
 }
 MISSING = object()
+# These need no body, and read one that comes all the same.
+BODILESS = [
+    "POST players/alice/tokens",
+    "POST withdrawals/held/settle",
+    "POST withdrawals/held/release",
+    "POST me/socket-ticket",
+    f"POST me/bonuses/{PROMISED}/forfeit",
+]
 
 
 @pytest.fixture(scope="module")
@@ -112,9 +128,17 @@ def unchanged(django_db_setup: None, django_db_blocker: Any) -> Iterator[rest.Ca
         cast.house()
         cast.alice("100.00")
         cast.hold(reference="held")
+        bonuses.gift()
+        bonuses.promised(PROMISED, "alice")
         before = state()
         yield rest.key(provider="acme")
         assert state() == before
+
+
+def send(unchanged: rest.Caller, call: str, body: Any, **headers: str) -> rest.Reply:
+    method, path = call.split(" ")
+    caller = rest.player("alice") if path.startswith("me/") else unchanged
+    return caller.call(method, path, body, **headers)
 
 
 def body_of(call: str) -> dict[str, Any]:
@@ -137,7 +161,7 @@ def test_refuses_every_bad_value_of_every_field(unchanged: rest.Caller, call: st
         body = {**body_of(call), field: value}
         if value is MISSING:
             del body[field]
-        answer = unchanged.call(*call.split(" "), body)
+        answer = send(unchanged, call, body)
         told = answer.body.get("field", "").partition(".")[0].partition("[")[0]
         assert (answer.status, answer["code"], told) == (400, "invalid_field", field), (field, value, answer)
     assert state() == before
@@ -168,14 +192,14 @@ def test_refuses_every_bad_value_of_every_field(unchanged: rest.Caller, call: st
 )
 @pytest.mark.parametrize("call", BODIES)
 def test_refuses_what_is_no_json_object(unchanged: rest.Caller, call: str, raw: bytes, code: str) -> None:
-    answer = unchanged.call(*call.split(" "), raw)
+    answer = send(unchanged, call, raw)
     assert (answer.status, answer["code"]) == (400, code), answer
 
 
 @pytest.mark.parametrize("call", BODIES)
 def test_refuses_a_body_above_its_limit(unchanged: rest.Caller, call: str) -> None:
     body = {**body_of(call), "padding": "x" * 65_536}
-    answer = unchanged.call(*call.split(" "), body)
+    answer = send(unchanged, call, body)
     assert (answer.status, answer["code"]) == (413, "too_large")
 
 
@@ -194,16 +218,16 @@ def test_refuses_a_body_above_its_limit(unchanged: rest.Caller, call: str) -> No
     ],
 )
 def test_refuses_another_type_than_json(unchanged: rest.Caller, call: str, headers: dict[str, str]) -> None:
-    answer = unchanged.call(*call.split(" "), body_of(call), **headers)
+    answer = send(unchanged, call, body_of(call), **headers)
     assert (answer.status, answer["code"]) == (415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize("path", ["players/alice/tokens", "withdrawals/held/settle", "withdrawals/held/release"])
+@pytest.mark.parametrize("call", BODILESS)
 @pytest.mark.parametrize("raw", [b"[]", b"null", b"{", b'{"a": 1, "a": 2}'])
-def test_reads_even_a_body_that_it_does_not_need(unchanged: rest.Caller, path: str, raw: bytes) -> None:
-    answer = unchanged.post(path, raw)
+def test_reads_even_a_body_that_it_does_not_need(unchanged: rest.Caller, call: str, raw: bytes) -> None:
+    answer = send(unchanged, call, raw)
     assert (answer.status, answer["code"]) == (400, "malformed")
-    answer = unchanged.post(path, {}, **{"Content-Type": "text/plain"})
+    answer = send(unchanged, call, {}, **{"Content-Type": "text/plain"})
     assert (answer.status, answer["code"]) == (415, "unsupported_media_type")
 
 
@@ -226,6 +250,11 @@ def test_reads_even_a_body_that_it_does_not_need(unchanged: rest.Caller, path: s
         ("GET", "withdrawals/{}", None),
         ("POST", "withdrawals/{}/settle", None),
         ("POST", "withdrawals/{}/release", None),
+        ("GET", "offers/{}", None),
+        ("PATCH", "offers/{}", {"enabled": False}),
+        ("GET", "bonuses/{}", None),
+        ("POST", "bonuses/{}/forfeit", {"reference": "r-1"}),
+        ("GET", "players/{}/bonuses", None),
         ("GET", "unheard-of/{}", None),
     ],
 )
@@ -279,6 +308,5 @@ def test_says_as_a_problem_that_the_host_is_not_ours(path: str) -> None:
 
 
 def test_tables_cover_every_call_with_a_body() -> None:
-    with_body = {f"{method} {path}" for method, path, body, _ in BACK_END if body is not None}
-    assert with_body == set(BODIES)
-    assert all(body is None for _, _, body in PLAYERS_OWN)
+    assert {f"{method} {path}" for method, path, body in EVERY if body is not None} == set(BODIES)
+    assert {f"{method} {path}" for method, path, body in EVERY if method != "GET" and body is None} == set(BODILESS)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests import cast, rest
+from tests import bonuses, cast, rest
 from wallet.models import ApiKey, Transaction
 
 
@@ -111,6 +111,27 @@ def test_ignores_unknown_fields_and_the_parameters_of_a_type(shop: rest.Caller) 
     body = {**asked("d-1"), "unheard_of": None, "currency_": 1}
     answer = shop.post("deposits", body, **{"Content-Type": "Application/JSON; charset=latin-1"})
     assert answer.status == 200
+
+
+def test_tells_what_became_of_the_offer_of_a_deposit(shop: rest.Caller) -> None:
+    cast.player("dora")
+    bonuses.match()
+    asked_by_dora = {**asked("d-1", "20.00", offer="welcome"), "player": "dora"}
+    assert shop.post("deposits/check", asked_by_dora).body == {"refusal": None, "grant_refusal": None}
+    first = shop.post("deposits", asked_by_dora)
+    granted = first["granted"]
+    assert (first.status, first["cash"], first["bonus"], first["grant_refusal"]) == (200, "20.00", "20.00", None)
+    assert (granted["offer"], granted["currency"], granted["status"]) == ("welcome", "EUR", "active")
+    assert (granted["amount"], granted["required"], granted["wagered"]) == ("20.00", "600.00", "0.00")
+    assert granted["expires_at"].endswith("Z")
+    assert shop.post("deposits", asked_by_dora).body == {**first.body, "replayed": True}
+
+
+def test_lets_a_deposit_stand_whose_offer_does_not(shop: rest.Caller) -> None:
+    assert shop.post("deposits/check", asked("d-1", offer="unheard-of"))["grant_refusal"] == "unknown_offer"
+    answer = shop.post("deposits", asked("d-1", offer="unheard-of"))
+    assert (answer.status, answer["cash"], answer["granted"]) == (200, "110.00", None)
+    assert answer["grant_refusal"] == "unknown_offer"
 
 
 # --- withdrawals -----------------------------------------------------------------------------
