@@ -11,6 +11,7 @@ from typing import Any
 
 from casino_pam import commands, teller
 from wallet import money
+from wallet.errors import Refused
 from wallet.models import Currency, Player, Provider, Wallet
 
 NOON = 1_790_000_000_000_000  # an instant in September 2026, microseconds since 1970
@@ -70,6 +71,11 @@ def bob(cash: str = "0.00") -> Wallet:
 def do(command: commands.Asked) -> Any:
     """What becomes of a command: its receipt, or the refusal itself (not raised)."""
     return teller.ask(command)
+
+
+def word(outcome: Any) -> str:
+    """An outcome in one word: its status, or its refusal's code."""
+    return str(outcome.code if isinstance(outcome, Refused) else outcome.status)
 
 
 def _play(kind: Any, who: str, fields: dict[str, Any], **defaults: Any) -> Any:

@@ -17,17 +17,12 @@ from casino_pam import commands, teller
 from casino_pam.servers import PostgreSQL, passing_servers
 from tests import books as the_books
 from tests import cast
+from tests.cast import word
 from tests.hands import OtherProcess, die_at, insisting, work
 from tests.lossy import LossyWire
-from wallet.errors import Refused
 from wallet.models import Transaction
 
 PLAYERS = 6
-
-
-def word(outcome: Any) -> str:
-    """An outcome in one word: its status or its refusal's code."""
-    return outcome.code if isinstance(outcome, Refused) else outcome.status
 
 
 def a_bet(reference: str, who: str = "p0", amount: int = 10, **fields: Any) -> commands.Bet:

@@ -14,19 +14,14 @@ from django.db import connection
 from casino_pam import commands, teller
 from tests import books as the_books
 from tests import cast
+from tests.cast import word
 from tests.hands import Batches, OtherProcess, work
 from tests.interleaving import elsewhere, meanwhile
 from wallet import ledger
 from wallet.book import Book
-from wallet.errors import Refused
 from wallet.models import Transaction, Wallet
 
 LEVELS = ("read committed", "repeatable read", "serializable")
-
-
-def word(outcome: Any) -> str:
-    """An outcome in one word: its status or its refusal's code."""
-    return outcome.code if isinstance(outcome, Refused) else outcome.status
 
 
 def ask(kind: Any, who: str, reference: str, **fields: Any) -> Any:
@@ -163,8 +158,8 @@ def test_a_win_racing_the_rollback_of_its_bet_is_paid_or_the_bet_undone_never_bo
         for hand in range(race.hands)
     ]
     for name, told in zip(names, by_round(race(hands)), strict=True):
-        words = ({word(each) for hand, each in enumerate(told) if (hand % 4 < 2) is wins} for wins in (True, False))
-        assert tuple(words) in (({"posted"}, {"has_payout"}), ({"rolled_back"}, {"posted"}))
+        ends = ({word(each) for hand, each in enumerate(told) if (hand % 4 < 2) is wins} for wins in (True, False))
+        assert tuple(ends) in (({"posted"}, {"has_payout"}), ({"rolled_back"}, {"posted"}))
         assert cast.balances(name) == (10000, 0, 0)
 
 

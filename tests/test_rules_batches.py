@@ -6,6 +6,7 @@ import pytest
 
 from casino_pam import commands, teller
 from tests import cast
+from tests.cast import word
 from wallet.models import Player, Provider, Transaction
 
 
@@ -13,11 +14,6 @@ from wallet.models import Player, Provider, Transaction
 def house(books):
     cast.house()
     cast.alice("100.00")
-
-
-def word(outcome):
-    """An outcome in one word."""
-    return outcome.code if hasattr(outcome, "code") else outcome.status
 
 
 def operation(kind, reference, **fields):

@@ -6,6 +6,7 @@ import pytest
 
 from casino_pam import commands
 from tests import cast
+from tests.cast import word
 from wallet.models import Currency, Game, Player, Provider, Transaction
 
 
@@ -13,11 +14,6 @@ from wallet.models import Currency, Game, Player, Provider, Transaction
 def house(books):
     cast.house()
     cast.alice("100.00")
-
-
-def status(outcome):
-    """An outcome in one word."""
-    return getattr(outcome, "status", None) if not hasattr(outcome, "code") else outcome.code
 
 
 # --- 7: what may be bet --------------------------------------------------------------------------
@@ -61,30 +57,30 @@ def test_rule_7_held_money_cannot_be_bet():
 )
 def test_rule_7_the_player_must_be_allowed_to_bet(fields, code):
     Player.objects.filter(code="alice").update(**fields)
-    assert status(cast.bet()) == code
+    assert word(cast.bet()) == code
 
 
 def test_rule_7_exclusion_is_judged_by_the_time_the_bet_was_received():
     Player.objects.filter(code="alice").update(excluded_until=cast.moment(cast.NOON))
-    assert status(cast.bet(at=cast.NOON - 1)) == "player_excluded"
-    assert status(cast.bet(at=cast.NOON)) == "posted"
+    assert word(cast.bet(at=cast.NOON - 1)) == "player_excluded"
+    assert word(cast.bet(at=cast.NOON)) == "posted"
 
 
 def test_rule_7_provider_game_and_currency_must_be_enabled():
     acme = Provider.objects.get(code="acme")
     Game.objects.create(provider=acme, code="off", enabled=False)
     Game.objects.create(provider=acme, code="on", category="slots")
-    assert [status(cast.bet(game=game)) for game in ("off", "on", "unheard-of")] == ["forbidden", "posted", "posted"]
-    assert status(cast.bet(game="off", source="zenith")) == "posted"
+    assert [word(cast.bet(game=game)) for game in ("off", "on", "unheard-of")] == ["forbidden", "posted", "posted"]
+    assert word(cast.bet(game="off", source="zenith")) == "posted"
     cast.profile(enabled=False)
     assert cast.bet().facts["why"] == "provider_disabled"
-    assert status(cast.bet(source="zenith")) == "posted"
+    assert word(cast.bet(source="zenith")) == "posted"
     Currency.objects.filter(code="EUR").update(enabled=False)
-    assert status(cast.bet(source="zenith")) == "currency_disabled"
+    assert word(cast.bet(source="zenith")) == "currency_disabled"
 
 
 def test_rule_7_a_source_without_a_provider_may_not_bet():
-    assert status(cast.bet(source="nobody")) == "forbidden"
+    assert word(cast.bet(source="nobody")) == "forbidden"
     assert Transaction.objects.filter(kind="BET").count() == 0
 
 
@@ -99,11 +95,11 @@ def test_rule_8_a_bet_of_zero_is_a_row_without_money():
 
 def test_rule_8_a_bet_of_zero_needs_no_funds_but_all_else():
     cast.hold(amount="100.00")
-    assert status(cast.bet(amount="0.00")) == "posted"
+    assert word(cast.bet(amount="0.00")) == "posted"
     cast.end_round()
-    assert status(cast.bet(amount="0.00")) == "round_closed"
+    assert word(cast.bet(amount="0.00")) == "round_closed"
     Player.objects.update(bet_locked=True)
-    assert status(cast.bet(amount="0.00", round="round-2")) == "wallet_locked"
+    assert word(cast.bet(amount="0.00", round="round-2")) == "wallet_locked"
 
 
 def test_rule_8_the_profile_may_refuse_bets_of_zero_as_malformed():
@@ -111,13 +107,13 @@ def test_rule_8_the_profile_may_refuse_bets_of_zero_as_malformed():
     refused = cast.bet(reference="b", amount="0.00")
     assert (refused.code, refused.status, refused.facts["field"]) == ("invalid_field", 400, "amount")
     assert not Transaction.objects.filter(reference="b").exists()
-    assert status(cast.bet(amount="0.01")) == "posted"
-    assert status(cast.bet(amount="0.00", source="zenith")) == "posted"
+    assert word(cast.bet(amount="0.01")) == "posted"
+    assert word(cast.bet(amount="0.00", source="zenith")) == "posted"
 
 
 def test_rule_8_a_malformed_bet_is_told_so_before_its_player_is_looked_for():
     cast.profile(zero_amount="refuse")
-    assert status(cast.bet("nobody", amount="0.00")) == "invalid_field"
+    assert word(cast.bet("nobody", amount="0.00")) == "invalid_field"
 
 
 def test_rule_8_the_profile_refuses_a_whole_batch_with_a_bet_of_zero_in_it():
@@ -135,7 +131,7 @@ def test_rule_8_a_win_of_zero_is_always_accepted(zero_amount):
     cast.bet()
     receipt = cast.win(amount="0.00", ends_round=True)
     assert (receipt.status, receipt.amount, receipt.cash) == ("posted", 0, 9000)
-    assert status(cast.bet()) == "round_closed"
+    assert word(cast.bet()) == "round_closed"
 
 
 # --- 9: rounds -----------------------------------------------------------------------------------
@@ -149,7 +145,7 @@ CLOSING = {
 
 @pytest.mark.parametrize("closing", CLOSING)
 def test_rule_9_a_bet_on_a_closed_round_is_refused_also_when_the_end_came_first(closing):
-    assert status(CLOSING[closing]()) == "posted"
+    assert word(CLOSING[closing]()) == "posted"
     refused = cast.bet(reference="b")
     assert (refused.code, refused.facts["round"]) == ("round_closed", "round-1")
     assert Transaction.objects.get(reference="b").status == "REFUSED"
@@ -160,8 +156,8 @@ def test_rule_9_a_bet_on_a_closed_round_is_refused_also_when_the_end_came_first(
 def test_rule_9_a_rollback_of_what_ended_the_round_reopens_it(closing):
     cast.profile(rollback_wins=True)
     CLOSING[closing]()
-    assert status(cast.rollback("closing")) == "posted"
-    assert status(cast.bet()) == "posted"
+    assert word(cast.rollback("closing")) == "posted"
+    assert word(cast.bet()) == "posted"
 
 
 def test_rule_9_a_round_that_ended_twice_is_reopened_by_neither_rollback_alone():
@@ -169,35 +165,35 @@ def test_rule_9_a_round_that_ended_twice_is_reopened_by_neither_rollback_alone()
     cast.bet(reference="first", ends_round=True)
     cast.win(reference="second", ends_round=True, win_source="jackpot")
     cast.rollback("first")
-    assert status(cast.bet()) == "round_closed"
+    assert word(cast.bet()) == "round_closed"
     cast.rollback("second")
-    assert status(cast.bet()) == "posted"
+    assert word(cast.bet()) == "posted"
 
 
 def test_rule_9_a_refused_bet_closes_nothing():
-    assert status(cast.bet(amount="500.00", ends_round=True)) == "insufficient_funds"
-    assert status(cast.bet()) == "posted"
+    assert word(cast.bet(amount="500.00", ends_round=True)) == "insufficient_funds"
+    assert word(cast.bet()) == "posted"
 
 
 def test_rule_9_a_void_bet_closes_nothing():
     cast.rollback("b", round="round-1")
-    assert status(cast.bet(reference="b", ends_round=True)) == "rolled_back"
-    assert status(cast.bet()) == "posted"
+    assert word(cast.bet(reference="b", ends_round=True)) == "rolled_back"
+    assert word(cast.bet()) == "posted"
 
 
 def test_rule_9_a_round_is_one_of_a_provider_and_of_a_wallet():
     cast.bob("10.00")
     cast.player("alice", "10", currency="JPY")
     cast.end_round()
-    assert status(cast.bet()) == "round_closed"
-    assert status(cast.bet(source="zenith")) == "posted"
-    assert status(cast.bet("bob")) == "posted"
-    assert status(cast.bet(currency="JPY", amount="0.10")) == "posted"
-    assert status(cast.bet(round="round-2")) == "posted"
+    assert word(cast.bet()) == "round_closed"
+    assert word(cast.bet(source="zenith")) == "posted"
+    assert word(cast.bet("bob")) == "posted"
+    assert word(cast.bet(currency="JPY", amount="0.10")) == "posted"
+    assert word(cast.bet(round="round-2")) == "posted"
 
 
 def test_rule_9_a_bet_on_a_round_that_already_had_wins_is_fine():
     cast.win()
     cast.bet()
     cast.win()
-    assert status(cast.bet()) == "posted"
+    assert word(cast.bet()) == "posted"

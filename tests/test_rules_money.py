@@ -8,6 +8,7 @@ import pytest
 
 from casino_pam import commands, teller
 from tests import books, cast
+from tests.cast import word
 from wallet.models import Currency, Player, Transaction, Wallet
 from wallet.money import MAX_BALANCE
 
@@ -16,11 +17,6 @@ from wallet.money import MAX_BALANCE
 def house(books):
     cast.house()
     cast.alice("100.00")
-
-
-def word(outcome):
-    """An outcome in one word."""
-    return outcome.code if hasattr(outcome, "code") else outcome.status
 
 
 # --- 26, 27: who is gated by what ----------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests import cast
+from tests.cast import word
 from wallet.models import Currency, Game, Player, Provider, Transaction
 
 SOURCES = (None, "game", "free_round", "jackpot", "promo")
@@ -14,11 +15,6 @@ SOURCES = (None, "game", "free_round", "jackpot", "promo")
 def house(books):
     cast.house()
     cast.alice("100.00")
-
-
-def word(outcome):
-    """An outcome in one word."""
-    return outcome.code if hasattr(outcome, "code") else outcome.status
 
 
 # --- 10: never refused ---------------------------------------------------------------------------
