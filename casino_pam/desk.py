@@ -59,7 +59,7 @@ class Desk:
         except Refused as caught:
             refusal = caught
             # What follows from a command may be what cannot be: a balance at its bound.
-            self.back_to(mark)
+            self.take_back(turn, mark)
             self.remember(turn, command, caught.code, columns)
             lifecycle.settle(self.bonuses, turn)
         turn.close()
@@ -70,12 +70,16 @@ class Desk:
 
     def remember(self, turn: Turn, command: Command, code: str, columns: Columns) -> None:
         """Spend the reference on the refusal, where forgetting it would be dangerous."""
-        turn.named_row = None
         if code not in REMEMBERED or command.kind not in REMEMBERED_KINDS:
             return
         amount: int = getattr(command, "amount", 0)
         refused: Columns = {**columns, "status": Status.REFUSED, "refusal": code}
         turn.named(command.kind, command.source, command.reference, amount, **refused)
+
+    def take_back(self, turn: Turn, mark: DeskMark) -> None:
+        """What the command did since ``mark`` has not happened."""
+        self.back_to(mark)
+        turn.named_row = None
 
     def told(self, turn: Turn, refusal: Refused) -> Refused:
         """The refusal with its row, if it left one, or else with the balances where they help."""

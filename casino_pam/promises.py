@@ -143,7 +143,7 @@ def _carry_out(desk: Desk, wallet: OpenWallet, command: Promise, decide: Decisio
         lifecycle.settle(desk.bonuses, turn)
         return _promised(desk, bonus, command, replayed=False)
     except Refused as refusal:
-        desk.back_to(mark)
+        desk.take_back(turn, mark)
         lifecycle.settle(desk.bonuses, turn)
         if refusal.code in TELLS_BALANCES:
             refusal.facts.update(wallet.balances())

@@ -66,7 +66,8 @@ def as_profiled(desk: Desk, wallet: OpenWallet, receipt: Receipt) -> Receipt:
 
 
 def _as_of_now(receipt: Receipt, wallet: OpenWallet) -> Receipt:
-    receipt.cash, receipt.bonus, receipt.held = wallet.cash, wallet.bonus, wallet.held
+    now = wallet.balances()
+    receipt.cash, receipt.bonus, receipt.held = now["cash"], now["bonus"], wallet.held
     receipt.version = wallet.version
     return receipt
 

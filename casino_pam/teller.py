@@ -140,6 +140,7 @@ def carry_out(request: Asked) -> Any:
 
 def rehearse(request: Asked) -> Outcome:
     """What would become of the request now; nothing is written, nothing remembered."""
+    _check_no_transaction()
     try:
         with _transaction() as cursor:
             return _decide(_desk(cursor, [request]), request)
@@ -155,8 +156,7 @@ def post(asked: Sequence[Asked]) -> list[Outcome]:
     Blocks until every one has its outcome or its deadline passed (``busy``, ``unavailable``).
     Must not be called inside a transaction.
     """
-    if connection.in_atomic_block:
-        raise RuntimeError("the teller commits by itself and cannot work inside a transaction")
+    _check_no_transaction()
     outcomes: list[Outcome] = [Busy()] * len(asked)
     patience = time.monotonic() + PATIENCE_SECONDS
     waiting = list(range(len(asked)))
@@ -170,6 +170,11 @@ def post(asked: Sequence[Asked]) -> list[Outcome]:
             attempts += 1
             time.sleep(random.uniform(0, min(0.002 * 2**attempts, 0.05)))  # noqa: S311
     return outcomes
+
+
+def _check_no_transaction() -> None:
+    if connection.in_atomic_block:
+        raise RuntimeError("the teller commits by itself and cannot work inside a transaction")
 
 
 def _in_time(asked: Sequence[Asked], places: list[int], patience: float) -> list[int]:
@@ -186,7 +191,7 @@ def _try(asked: Sequence[Asked], attempts: int) -> list[Outcome]:
         if attempts < _WHOLE_ATTEMPTS or len(asked) == 1:
             return [Busy()] * len(asked)
         # What loses that often may be one request alone: its neighbours shall not wait for it.
-        return _halves(asked)
+        return _halves(asked, attempts)
     except _LOST as lost:
         log.warning("teller_lost_database", error=str(lost))
         connection.close()
@@ -194,14 +199,19 @@ def _try(asked: Sequence[Asked], attempts: int) -> list[Outcome]:
     except Exception:
         # A rule was missed or a value cannot be stored: only the offender shall suffer.
         if len(asked) > 1:
-            return _halves(asked)
+            return _halves(asked, attempts)
         log.critical("teller_poisoned_command", command=type(asked[0]).__name__, exc_info=True)
         return [Refused("internal")]
 
 
-def _halves(asked: Sequence[Asked]) -> list[Outcome]:
+def _halves(asked: Sequence[Asked], attempts: int) -> list[Outcome]:
+    """A look at each half by itself; nobody in the second may overtake his own in the first."""
     middle = len(asked) // 2
-    return [*post(asked[:middle]), *post(asked[middle:])]
+    first = _try(asked[:middle], attempts)
+    held_up = {request.player for request, outcome in zip(asked, first, strict=False) if isinstance(outcome, Busy)}
+    free = [request for request in asked[middle:] if request.player not in held_up]
+    found = iter(_try(free, attempts) if free else ())
+    return [*first, *(Busy() if request.player in held_up else next(found) for request in asked[middle:])]
 
 
 def _attempt(asked: Sequence[Asked]) -> list[Outcome]:

@@ -122,7 +122,10 @@ class OpenGame(msgspec.Struct):
 
 
 class OpenWallet(msgspec.Struct):
-    """A wallet while its commands are decided; ``seen`` is the version that was read."""
+    """A wallet while its commands are decided; ``seen`` is the version that was read.
+
+    ``told``: an answer shows its balances of now, whether or not a row is written.
+    """
 
     id: int
     player: OpenPlayer
@@ -138,9 +141,11 @@ class OpenWallet(msgspec.Struct):
     newest_at: int
     seen: int
     rows: list[Row]
+    told: bool = False
 
     def balances(self) -> dict[str, Any]:
-        """The facts a refusal tells about where the wallet stands (minor units)."""
+        """The facts an answer tells about where the wallet stands (minor units)."""
+        self.told = True
         return {
             "balance": self.cash + self.bonus,
             "cash": self.cash,
@@ -211,8 +216,6 @@ class Book:
         self.companions: dict[str, list[Row]] = {}
         self.answers: dict[RoundKey, list[Row]] = {}
         self.added: list[Row] = []
-        # Wallets with a row newer than the balances that were read.
-        self.outrun: set[int] = set()
 
     def wallets_of(self, player: str) -> dict[str, OpenWallet]:
         if player not in self.players:
@@ -256,9 +259,6 @@ class Book:
         fresh = {row.id: row for row in rows if row.key not in self.rows}
         for row in sorted(fresh.values(), key=lambda row: row.version):
             self._index(row)
-            wallet = self.wallets_by_id.get(row.wallet)
-            if wallet is not None and row.version > wallet.version:
-                self.outrun.add(row.wallet)
 
     def add(self, wallet: OpenWallet, row: Row) -> None:
         wallet.append(row)

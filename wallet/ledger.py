@@ -127,6 +127,11 @@ CROSS JOIN LATERAL (
 ) g
 """
 
+_READ_UNMOVED = """
+SELECT w.id FROM unnest(%s::bigint[], %s::bigint[]) AS n(id, seen)
+CROSS JOIN LATERAL (SELECT * FROM wallet_wallet WHERE id = n.id AND version = n.seen OFFSET 0) w
+"""
+
 
 def _rows_where(names: str, condition: str) -> str:
     return f"""
@@ -301,22 +306,19 @@ def write(cursor: Cursored, book: Book) -> set[int]:
     """Write what was added to the book; returns the ids of stale wallets, left untouched.
 
     A stale wallet is one whose version moved since it was read: somebody was first, and its
-    commands must be decided again. That counts for commands that leave no row as well: a wallet
-    outrun by the rows that were read is stale, though nobody wants to write it. Raises
-    ``IntegrityError`` when a reference was spent by a command on another wallet meanwhile.
+    commands must be decided again. That holds for a wallet whose balances are only told as well:
+    a refusal that leaves no row must not rest on balances older than the rows and bonuses that
+    were read after them. Raises ``IntegrityError`` when a reference was spent by a command on
+    another wallet meanwhile.
     """
-    touched = sorted(
-        (wallet for wallet in book.wallets_by_id.values() if wallet.rows and wallet.id not in book.outrun),
-        key=lambda wallet: wallet.id,
-    )
-    if not touched:
-        return set(book.outrun)
-    lines: dict[int, list[tuple[str, ...]]] = {}
-    for wallet in touched:
-        lines[wallet.id] = _digested(wallet)
-    matched = _update_wallets(cursor, touched)
+    known = sorted(book.wallets_by_id.values(), key=lambda wallet: wallet.id)
+    touched = [wallet for wallet in known if wallet.rows]
+    told = [wallet for wallet in known if wallet.told and not wallet.rows]
+    lines = {wallet.id: _digested(wallet) for wallet in touched}
+    matched = _update_wallets(cursor, touched) if touched else set()
     _insert_rows(cursor, [line for id in lines if id in matched for line in lines[id]])
-    return book.outrun.union(wallet.id for wallet in touched if wallet.id not in matched)
+    matched |= _unmoved(cursor, told) if told else set()
+    return {wallet.id for wallet in (*touched, *told) if wallet.id not in matched}
 
 
 def _digested(wallet: OpenWallet) -> list[tuple[str, ...]]:
@@ -351,6 +353,11 @@ def _update_wallets(cursor: Cursored, wallets: list[OpenWallet]) -> set[int]:
     digests = array([w.digest.hex() for w in wallets if w.digest], quoted=False)
     found = cursor.execute(UPDATE_WALLETS, [*columns, digests], prepare=True).fetchall()
     return {record[0] for record in found}
+
+
+def _unmoved(cursor: Cursored, wallets: list[OpenWallet]) -> set[int]:
+    numbers = [array(map(str, column), quoted=False) for column in zip(*((w.id, w.seen) for w in wallets), strict=True)]
+    return {record[0] for record in cursor.execute(_READ_UNMOVED, numbers, prepare=True).fetchall()}
 
 
 def _insert_rows(cursor: Cursored, lines: list[tuple[str, ...]]) -> None:
