@@ -244,10 +244,10 @@ def _unnested(columns: Iterable[tuple[str, str]], *more: tuple[str, str]) -> str
     return f"unnest({types}) AS u({', '.join(name for name, _ in columns)})"
 
 
-# Locked in one order, as wallets are (wallet/ledger.py); what frees a wallet's slot comes before what takes it.
+# Locked in one order, as wallets are (wallet/ledger.py).
 _UPDATE = f"""
 UPDATE bonus_bonus b SET {", ".join(f"{name} = {_set(name)}" for name, _ in _KEPT if name != "id")}
-FROM (SELECT * FROM {_unnested(_KEPT, ("seen", "bigint"))} ORDER BY u.status = '{State.ACTIVE}', u.id) n
+FROM (SELECT * FROM {_unnested(_KEPT, ("seen", "bigint"))} ORDER BY u.id) n
 WHERE b.id = n.id AND b.version = n.seen
 """
 
@@ -278,13 +278,20 @@ def write(cursor: Cursored, bonuses: Bonuses, stale: set[int]) -> None:
     changed = bonuses.changed()
     made = [bonus for bonus in changed if bonus.seen is None]
     kept = [bonus for bonus in changed if bonus.seen is not None]
-    if kept:
-        values = [*_arrays(kept, _KEPT), array([str(bonus.seen) for bonus in kept], quoted=False)]
-        if cursor.execute(_UPDATE, values, prepare=True).rowcount != len(kept):
-            raise Overtaken
+    # What frees a wallet's slot is a statement before what takes it: within one, the planner would choose.
+    _update(cursor, [bonus for bonus in kept if bonus.status != State.ACTIVE])
+    _update(cursor, [bonus for bonus in kept if bonus.status == State.ACTIVE])
     if made:
         _count_grants(cursor, made)
         cursor.execute(_INSERT, _arrays(made, _COLUMNS), prepare=True)
+
+
+def _update(cursor: Cursored, bonuses: list[OpenBonus]) -> None:
+    if not bonuses:
+        return
+    values = [*_arrays(bonuses, _KEPT), array([str(bonus.seen) for bonus in bonuses], quoted=False)]
+    if cursor.execute(_UPDATE, values, prepare=True).rowcount != len(bonuses):
+        raise Overtaken
 
 
 def _count_grants(cursor: Cursored, made: list[OpenBonus]) -> None:
