@@ -76,6 +76,13 @@ def test_rule_11_the_required_bet_is_the_one_it_names_or_one_of_its_round(fields
     assert word(cast.win(**fields)) == expected
 
 
+def test_rule_11_the_bet_of_another_wallet_is_no_bet_of_this_win():
+    cast.player("alice", "500", currency="JPY")
+    cast.profile(win_requires_bet=True)
+    cast.bet(reference="b")
+    assert word(cast.win(bet="b", currency="JPY")) == "unknown_original"
+
+
 def test_rule_11_the_bet_of_another_player_is_no_bet_of_this_win():
     cast.bob("10.00")
     cast.profile(win_requires_bet=True)
