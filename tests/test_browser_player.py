@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
+from bonus.models import Offer
+from casino_pam import commands
 from tests import bonuses, browsing, cast, door
 
 expect.set_options(timeout=30_000)
@@ -96,8 +98,70 @@ def test_the_end_of_a_bonus_is_told(visit: Visit, provider: door.Client) -> None
     bet(provider, "bob", "30.00")
     expect(page.get_by_role("progressbar")).to_be_hidden()
     expect(amount(page, "cash")).to_have_text("100.00")
-    expect(page.locator(".ended")).to_contain_text("bonus")
-    expect(page.locator("#news")).to_contain_text("bonus")
+    expect(page.locator(".ended")).to_contain_text("Bonus completed")
+    expect(page.locator("#news")).to_contain_text("Bonus completed")
+    expect(page.locator("#bonuses")).to_contain_text("completed")
+
+
+def test_a_player_reads_what_counts_and_how_long_there_is(visit: Visit) -> None:
+    weights = {"default": 10_000, "game": {"blackjack-1": 1_000}, "category": {"live": 500}}
+    excluded = {"game": ["crash-rocket"]}
+    bonuses.gift("30.00", weights=weights, excluded=excluded, spend_days=3, eur={"max_stake": "5.00"})
+    cast.player("bob", "100.00")
+    bonuses.grant(at=commands.now())
+    page = live(visit("bob"))
+    facts = page.locator(".facts")
+    expect(facts).to_contain_text("Highest stake5.00")
+    expect(facts).to_contain_text("Time left2 days 23 h")
+    page.get_by_text("What counts, and all the terms").click()
+    table = page.get_by_role("table").first
+    for row in ("Crash rocketnot playable with bonus money", "Blackjack 110 %", "All live games5 %"):
+        expect(table).to_contain_text(row)
+    expect(table).to_contain_text("Everything else100 %")
+    expect(page.locator(".words")).to_contain_text("10 times the bonus.")
+    browsing.picture(page, "player-terms")
+
+
+def test_a_player_claims_an_offer_and_gives_it_up(visit: Visit) -> None:
+    bonuses.gift("5.00", name="A gift to play with")
+    bonuses.match(name="Welcome 100 %")
+    cast.player("bob", "100.00")
+    page = live(visit("bob"))
+    offers = page.locator("#offers > li")
+    expect(offers).to_have_count(2)
+    browsing.picture(page, "player-offers")
+    page.get_by_role("button", name="Claim A gift to play with in EUR").click()
+    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuetext", "0 %: 0.00 of 50.00 wagered")
+    expect(amount(page, "balance")).to_have_text("105.00")
+    expect(offers).to_have_count(1)
+    page.get_by_role("button", name="Claim Welcome 100 % in EUR").click()
+    expect(page.locator("#bonuses")).to_contain_text("starts with your deposit")
+    page.get_by_role("button", name="Give up Welcome").click()
+    page.get_by_role("button", name="Give it up").click()
+    expect(page.locator("#bonuses")).to_contain_text("cancelled")
+    page.get_by_role("button", name="Give up this bonus…").click()
+    page.get_by_role("button", name="Give it up").click()
+    expect(amount(page, "balance")).to_have_text("100.00")
+    expect(page.get_by_role("progressbar")).to_be_hidden()
+    expect(page.locator(".ended")).to_contain_text("given up")
+
+
+def test_a_claim_that_is_refused_says_why(visit: Visit) -> None:
+    gift = bonuses.gift("5.00")
+    cast.player("bob", "100.00")
+    page = live(visit("bob"))
+    expect(page.locator("#offers > li")).to_have_count(1)
+    Offer.objects.filter(pk=gift.pk).update(enabled=False)
+    page.get_by_role("button", name="Claim A gift in EUR").click()
+    expect(page.get_by_role("alert")).to_have_text("This offer is not open to you at present.")
+    expect(page.get_by_role("button", name="Claim A gift in EUR")).to_be_enabled()
+
+
+def test_a_bonus_queued_by_the_back_end_shows_without_a_reload(visit: Visit) -> None:
+    bonuses.wagering("30.00", per_player=2)
+    page = live(visit("bob"))
+    bonuses.grant()
+    expect(page.locator("#bonuses")).to_contain_text("next in line")
 
 
 def test_two_players_in_two_tabs_see_only_their_own_money(visit: Visit, provider: door.Client) -> None:

@@ -119,3 +119,28 @@ class ForfeitAsked(Serializer[Any]):
 class Bonuses(Serializer[Any]):
     results = Bonus(many=True)
     next = CharField(allow_null=True, help_text="The cursor of the next page; null on the last.")
+
+
+class Line(Serializer[Any]):
+    about = CharField()
+    said = CharField()
+
+
+class Terms(Serializer[Any]):
+    """What the bonus is held to, frozen when it was granted."""
+
+    kind = words(*Kind)
+    max_stake = money_text(allow_null=True, help_text="The largest stake while the bonus is active.")
+    max_conversion = money_text(allow_null=True, help_text="The most that becomes cash.")
+    weights = Weights(help_text="What counts, in basis points; the most specific is the one.")
+    excluded = Excluded(help_text="Not to be played with bonus money.")
+    said = Line(many=True, help_text="All the terms in plain words.")
+
+
+class MyBonus(Bonus):
+    terms = Terms()
+
+
+class MyBonuses(Serializer[Any]):
+    results = MyBonus(many=True)
+    next = CharField(allow_null=True, help_text="The cursor of the next page; null on the last.")

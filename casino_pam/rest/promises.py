@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -104,7 +105,7 @@ class PlayerBonuses(Door):
         refusals=("unknown_player",),
     )
     def get(self, request: Request, player: str) -> Response:
-        return _listed(request, accounts.find(player).code)
+        return _listed(request, accounts.find(player).code, _now)
 
 
 # --- players -------------------------------------------------------------------------------------
@@ -132,11 +133,11 @@ class MyBonuses(Door):
 
     @described(
         "My bonuses",
-        answers=promise_shapes.Bonuses,
+        answers=promise_shapes.MyBonuses,
         query=("cursor",),
     )
     def get(self, request: Request) -> Response:
-        return _listed(request, self.token.player)
+        return _listed(request, self.token.player, _with_terms)
 
     @described(
         "Claim an offer",
@@ -207,11 +208,11 @@ def _found(text: str) -> Found:
     return found
 
 
-def _listed(request: Request, player: str) -> Response:
+def _listed(request: Request, player: str, show: Callable[[Found], dict[str, Any]]) -> Response:
     cursor = queries.named(request, ("cursor",)).get("cursor")
     found = lookup.of_player(player, before=_place(cursor), most=PAGE + 1)
     following = found[PAGE - 1].bonus.id if len(found) > PAGE else None
-    return Response({"results": [_now(each) for each in found[:PAGE]], "next": following})
+    return Response({"results": [show(each) for each in found[:PAGE]], "next": following})
 
 
 def _place(cursor: str | None) -> UUID | None:
@@ -224,6 +225,11 @@ def _place(cursor: str | None) -> UUID | None:
 def _now(found: Found) -> dict[str, Any]:
     """The bonus as it stands; one past its time has expired."""
     return shown.bonus(book.shown(found.bonus, commands.now()), found.digits)
+
+
+def _with_terms(found: Found) -> dict[str, Any]:
+    """As ``_now``, for the player, who plays by them."""
+    return {**_now(found), "terms": shown.terms(found.bonus, found.digits)}
 
 
 def _promised(it: Promised) -> dict[str, Any]:

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bonus.book import ShownBonus
+import msgspec
+
+from bonus import rules
+from bonus.book import OpenBonus, ShownBonus
 from bonus.offer_json import show_offer
+from bonus.words import in_words
 from casino_pam.game_door import answers
 from casino_pam.receipts import Offered, Receipt, Standing
 from wallet.models import Player, Transaction, Wallet
@@ -122,6 +126,20 @@ def bonus(it: ShownBonus, digits: int) -> dict[str, Any]:
         "created_at": _moment(it.created_at),
         "expires_at": _moment(it.expires_at),
         "ended_at": _moment(it.ended_at),
+    }
+
+
+def terms(it: OpenBonus, digits: int) -> dict[str, Any]:
+    """What the player was promised, in figures and in sentences; the largest stake as it is judged."""
+    promised = it.terms
+    most = rules.effective_max_stake(it.amount, max_stake=promised.max_stake, max_stake_bp=promised.max_stake_bp)
+    return {
+        "kind": promised.kind,
+        "max_stake": None if most is None else show(most, digits),
+        "max_conversion": None if promised.max_conversion is None else show(promised.max_conversion, digits),
+        "weights": msgspec.to_builtins(promised.weights),
+        "excluded": {"game": sorted(promised.excluded.game), "category": sorted(promised.excluded.category)},
+        "said": [line._asdict() for line in in_words(promised, digits)],
     }
 
 

@@ -64,6 +64,7 @@ export class Live {
   }
 
   later() {
+    if (this.closed) return;
     if (!navigator.onLine) {
       this.state("offline");
       return;
@@ -77,15 +78,20 @@ export class Live {
 
   // The device says that it has no network; the socket would notice in minutes.
   lost() {
-    clearTimeout(this.timer);
-    const socket = this.socket;
-    this.socket = null;
-    socket?.close();
+    this.drop();
     if (!this.closed) this.state("offline");
   }
 
   end() {
     this.closed = true;
+    this.drop();
     this.state("closed");
+  }
+
+  drop() {
+    clearTimeout(this.timer);
+    const socket = this.socket;
+    this.socket = null;
+    socket?.close();
   }
 }

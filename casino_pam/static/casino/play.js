@@ -5,7 +5,7 @@ import { showBonuses, showOffers } from "./promises.js";
 import { Refused, Rest, takeToken } from "./rest.js";
 import { Rounds } from "./rounds.js";
 import { Wallets, write } from "./wallets.js";
-import { ENDINGS, LINES } from "./words.js";
+import { ENDINGS, LINES, sorry } from "./words.js";
 
 const HISTORY_PAUSE = 1500;
 
@@ -96,12 +96,7 @@ class Page {
   }
 
   async list(path) {
-    try {
-      return (await this.rest.get(path)).results;
-    } catch (refused) {
-      if (refused.status === 404) return [];
-      throw refused;
-    }
+    return (await this.rest.get(path)).results;
   }
 
   async claim(offer, currency, button) {
@@ -152,7 +147,11 @@ class Page {
 
   async readHistory() {
     const page = await this.rest.get("me/transactions");
-    if (this.rounds.empty) this.setOlder(page.next);
+    if (!this.rounds.joins(page.results)) {
+      // The first page, or so much happened that a stretch would be missing.
+      this.rounds.clear();
+      this.setOlder(page.next);
+    }
     this.rounds.add(page.results);
     part("nothing").hidden = !this.rounds.empty;
   }
@@ -181,7 +180,7 @@ class Page {
     if (!(refused instanceof Refused)) throw refused;
     if (refused.status === 401) this.live.end();
     // Without a network the line says so already, and comes back by itself.
-    else if (refused.status !== 0) this.notice(refused.message);
+    else if (refused.status !== 0) this.notice(sorry(refused));
   }
 
   notice(text) {

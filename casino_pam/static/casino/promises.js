@@ -1,10 +1,11 @@
 // Offers to claim, and the player's bonuses.
 
 import { grouped } from "./money.js";
-import { STATUSES, timeLeft } from "./words.js";
+import { named, STATUSES, timeLeft } from "./words.js";
 
 const GIVEABLE = ["pending", "queued"];
 const SHOWN = 10;
+const STARTS = { deposit_match: "starts with your deposit", free_rounds: "starts when a free round wins" };
 
 export function showOffers(section, template, offers, currencies, claim) {
   const list = section.querySelector("ul");
@@ -15,7 +16,7 @@ export function showOffers(section, template, offers, currencies, claim) {
 function offerCard(template, offer, currencies, claim) {
   const card = template.content.firstElementChild.cloneNode(true);
   card.querySelector("h3").textContent = offer.name;
-  const open = Object.keys(offer.amounts ?? {}).filter((currency) => currencies.includes(currency));
+  const open = Object.keys(offer.amounts).filter((currency) => currencies.includes(currency));
   card.querySelector("p").textContent = sentence(offer, open[0]);
   for (const currency of open) {
     const button = card.querySelector(".buttons").appendChild(document.createElement("button"));
@@ -28,7 +29,7 @@ function offerCard(template, offer, currencies, claim) {
 }
 
 function sentence(offer, currency) {
-  const amounts = offer.amounts?.[currency] ?? {};
+  const amounts = offer.amounts[currency] ?? {};
   const amount = (text) => `${grouped(text)} ${currency}`;
   const parts = [];
   if (offer.kind === "deposit_match") {
@@ -56,24 +57,23 @@ export function showBonuses(section, template, bonuses, giveUp) {
 
 function bonusRow(template, bonus, giveUp) {
   const row = template.content.firstElementChild.cloneNode(true);
-  row.querySelector("strong").textContent = bonus.terms?.name ?? bonus.offer;
+  row.querySelector("strong").textContent = named(bonus.offer);
   row.querySelector("small").textContent = detail(bonus);
   const badge = row.querySelector(".badge");
   badge.textContent = STATUSES[bonus.status] ?? bonus.status;
   badge.dataset.status = bonus.status;
   const button = row.querySelector("button");
   button.hidden = !GIVEABLE.includes(bonus.status);
-  button.setAttribute("aria-label", `Give up ${bonus.terms?.name ?? bonus.offer}`);
+  button.setAttribute("aria-label", `Give up ${named(bonus.offer)}`);
   button.addEventListener("click", () => giveUp(bonus.id));
   return row;
 }
 
 function detail(bonus) {
-  const currency = bonus.currency ?? "";
   if (bonus.status === "pending") {
-    const left = timeLeft(bonus.expires_at);
-    return left ? `starts with your deposit, ${left} left` : "starts with your deposit";
+    const starts = STARTS[bonus.terms.kind] ?? "starts when it has been approved";
+    return bonus.expires_at ? `${starts}, ${timeLeft(bonus.expires_at)} left` : starts;
   }
-  if (bonus.status === "queued") return `${grouped(bonus.amount)} ${currency}, starts when the present one ends`;
-  return `${grouped(bonus.amount)} ${currency}, ${bonus.percent} % wagered`;
+  if (bonus.status === "queued") return `${grouped(bonus.amount)} ${bonus.currency}, starts when the present one ends`;
+  return `${grouped(bonus.amount)} ${bonus.currency}, ${bonus.percent} % wagered`;
 }

@@ -4,10 +4,9 @@ const BASE = "/api/v1/";
 const KEPT = "casino-pam-token";
 
 export class Refused extends Error {
-  constructor(status, problem) {
-    super(problem.detail ?? "Something went wrong. Please try again.");
-    this.status = status;
-    this.code = problem.code ?? "unavailable";
+  constructor(status, { code, why }) {
+    super(code);
+    Object.assign(this, { status, code, why });
   }
 }
 

@@ -4,9 +4,6 @@ import { compare, grouped, isZero, sum } from "./money.js";
 import { KINDS, named, REFUSALS, when } from "./words.js";
 import { tableRow, write } from "./wallets.js";
 
-// A whole statement may be years long: what was looked at long ago need not stay in the page.
-const MOST_ROWS = 2000;
-
 export class Rounds {
   constructor(root, template) {
     this.root = root;
@@ -18,8 +15,16 @@ export class Rounds {
   // Take in rows of the statement, new ones or old ones, in any order.
   add(rows) {
     for (const row of rows) this.rows.set(row.transaction, row);
-    if (this.rows.size > MOST_ROWS) this.rows = new Map(newestFirst([...this.rows.values()]).slice(0, MOST_ROWS).map((row) => [row.transaction, row]));
     this.render();
+  }
+
+  // Whether some of these rows stand here already, so that nothing is missing between them and the rest.
+  joins(rows) {
+    return rows.some((row) => this.rows.has(row.transaction));
+  }
+
+  clear() {
+    this.rows.clear();
   }
 
   get empty() {

@@ -108,36 +108,39 @@ export class Wallets {
     const section = this.card(currency).querySelector(".bonus");
     const bonus = this.bonuses.get(wagering.bonus);
     const terms = bonus?.terms;
-    write(field(section, "offer"), terms?.name ?? bonus?.offer ?? "Bonus");
+    write(field(section, "offer"), bonus ? named(bonus.offer) : "Bonus");
     this.list(section.querySelector(".facts"), [
       ["Still to wager", grouped(less(wagering.required, wagering.wagered))],
       ["Time left", timeLeft(bonus?.expires_at)],
       ["Highest stake", terms?.max_stake ? grouped(terms.max_stake) : ""],
       ["Most that becomes cash", terms?.max_conversion ? grouped(terms.max_conversion) : ""],
     ]);
-    this.counts(section.querySelector(".counts"), terms);
+    this.counts(section.querySelector(".counts"), bonus);
   }
 
   list(node, facts) {
     const shown = facts.filter(([, value]) => value);
     while (node.children.length > shown.length) node.lastElementChild.remove();
     shown.forEach(([name, value], place) => {
-      if (!node.children[place]) {
-        const pair = node.appendChild(document.createElement("div"));
-        pair.append(document.createElement("dt"), document.createElement("dd"));
-      }
-      const [term, definition] = node.children[place].children;
+      const [term, definition] = (node.children[place] ?? node.appendChild(pair())).children;
       write(term, name);
       write(definition, value);
     });
   }
 
-  counts(details, terms) {
-    details.hidden = !terms?.weights;
-    if (details.hidden || details.dataset.offer === terms.offer) return;
-    details.dataset.offer = terms.offer;
-    details.querySelector("tbody").replaceChildren(...weights(terms).map(([name, share]) => tableRow([name, share])));
+  counts(details, bonus) {
+    details.hidden = !bonus?.terms;
+    if (details.hidden || details.dataset.bonus === bonus.id) return;
+    details.dataset.bonus = bonus.id;
+    details.querySelector("tbody").replaceChildren(...weights(bonus.terms).map(tableRow));
+    this.list(details.querySelector("dl"), bonus.terms.said.map(({ about, said }) => [about, said]));
   }
+}
+
+function pair() {
+  const node = document.createElement("div");
+  node.append(document.createElement("dt"), document.createElement("dd"));
+  return node;
 }
 
 export function tableRow(cells) {
@@ -149,13 +152,13 @@ export function tableRow(cells) {
 // What each kind of play counts, the most specific first, as it is judged.
 function weights({ weights: by, excluded }) {
   const share = (points) => (points === 0 ? "nothing" : `${points / 100} %`);
-  const listed = (scope, called) => Object.entries(by[scope] ?? {}).map(([name, points]) => [called(name), share(points)]);
+  const listed = (scope, called) => Object.entries(by[scope]).map(([name, points]) => [called(name), share(points)]);
   return [
-    ...(excluded?.game ?? []).map((name) => [named(name), "not playable with bonus money"]),
-    ...(excluded?.category ?? []).map((name) => [`All ${name} games`, "not playable with bonus money"]),
+    ...excluded.game.map((name) => [named(name), "not playable with bonus money"]),
+    ...excluded.category.map((name) => [`All ${name} games`, "not playable with bonus money"]),
     ...listed("game", named),
     ...listed("category", (name) => `All ${name} games`),
     ...listed("provider", (name) => `Games of ${name}`),
-    ["Everything else", share(by.default ?? 10_000)],
+    ["Everything else", share(by.default)],
   ];
 }

@@ -28,6 +28,23 @@ export const REFUSALS = {
   bonus_active: "a bonus is active",
 };
 
+const WHYS = {
+  already_claimed: "You have claimed this offer before.",
+  exhausted: "Others were faster: this offer is used up.",
+  no_longer_valid: "This offer has ended.",
+  not_yet_valid: "This offer has not begun yet.",
+  which_deposit: "This offer was for an earlier deposit.",
+};
+
+// What to say to a player whose wish was refused; the API's own sentences are for programmers.
+export function sorry({ code, status, why }) {
+  if (code === "offer_not_available") return WHYS[why] ?? "This offer is not open to you at present.";
+  if (code === "bonus_ended") return "This bonus has ended already.";
+  if (REFUSALS[code]) return `That is not possible: ${REFUSALS[code]}.`;
+  if (status === 429 || status >= 500) return "That did not work. Please try again in a moment.";
+  return "That is not possible at present.";
+}
+
 export const STATUSES = {
   pending: "waiting",
   queued: "next in line",
