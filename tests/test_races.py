@@ -57,10 +57,11 @@ def other(request: pytest.FixtureRequest, django_db_setup: None) -> Iterator[tup
 class Race:
     """Lets hands post at the same time, half of them here and half in the other process."""
 
-    def __init__(self, process: OtherProcess, *, hands: int, rounds: int) -> None:
+    def __init__(self, process: OtherProcess, *, hands: int, rounds: int, many: int) -> None:
         self.process = process
         self.hands = hands
         self.rounds = rounds
+        self.many = many
 
     def __call__(self, hands: list[Batches]) -> list[list[Any]]:
         """Every hand's answers."""
@@ -70,9 +71,9 @@ class Race:
         pairs = zip(here, there, strict=True)
         return [[one for batch in hand for one in batch] for pair in pairs for hand in pair]
 
-    def players(self, cash: str) -> list[str]:
+    def players(self, cash: str, rounds: int | None = None) -> list[str]:
         """A player for each round."""
-        names = [f"p{n}" for n in range(self.rounds)]
+        names = [f"p{n}" for n in range(rounds or self.rounds)]
         for name in names:
             cast.player(name, cash)
         return names
@@ -84,7 +85,9 @@ def race(books: None, other: tuple[str, OtherProcess], monkeypatch: pytest.Monke
     monkeypatch.setattr(teller, "_BEGIN", teller._BEGIN.replace(teller._ISOLATION, level.upper()))
     cast.house()
     # Above the default level whoever loses a wallet loses the whole posting: fewer prove as much.
-    return Race(process, hands=32, rounds=5) if level == LEVELS[0] else Race(process, hands=16, rounds=2)
+    if level == LEVELS[0]:
+        return Race(process, hands=32, rounds=5, many=200)
+    return Race(process, hands=16, rounds=2, many=10)
 
 
 def by_round(answers: list[list[Any]]) -> list[list[Any]]:
@@ -144,6 +147,24 @@ def test_a_bet_racing_its_own_rollback_never_moves_money_and_spends_its_name(rac
         assert undone["posted"] == (1 if Transaction.objects.filter(reference=f"{name}-bet", status="POSTED") else 0)
         assert cast.balances(name) == (10000, 0, 0)
         assert word(teller.ask(a_bet(name, f"{name}-bet"))) == "rolled_back"
+
+
+def test_two_hundred_bets_race_their_rollbacks_in_batches_of_forty(race):
+    """Each hand in an order of its own, so that every batch overlaps with many others."""
+    names = race.players("100.00", race.many)
+    dice = random.Random(7)
+    hands = []
+    for hand in range(8):
+        mine = dice.sample(names, k=len(names))
+        asked = [a_bet(n, f"{n}-bet") if hand % 4 < 2 else an_undo(n, f"{n}-bet", f"{n}-{hand}") for n in mine]
+        hands.append([asked[first : first + 40] for first in range(0, len(asked), 40)])
+    answers = race(hands)
+    assert {word(each) for hand in answers[::4] for each in hand} <= {"posted", "rolled_back"}
+    assert {word(each) for hand in answers[3::4] for each in hand} <= {"posted", "already_rolled_back", "void"}
+    assert {cast.balances(name) for name in names} == {(10000, 0, 0)}
+    undone = Transaction.objects.filter(kind="ROLLBACK", status="POSTED").count()
+    assert Transaction.objects.filter(kind="BET", status="POSTED").count() == undone
+    assert Transaction.objects.filter(kind="BET").count() == race.many
 
 
 def test_a_win_racing_the_rollback_of_its_bet_is_paid_or_the_bet_undone_never_both(race):
