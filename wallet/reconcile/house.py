@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from wallet.kinds import Kind
 from wallet.reconcile.findings import Cursored, Discrepancy
 
 
@@ -43,45 +44,43 @@ def in_force(cursor: Cursored, key: Key) -> bool:
     return record is not None and bool(record[0])
 
 
-# Each account of the operator and the kinds whose other side it is (DESIGN.md §5). HOLD, RELEASE
-# and END_ROUND have no other side: what they move must come to nothing.
+# The operator's account on the other side of each kind (DESIGN.md §5). HOLD, RELEASE and END_ROUND
+# have none: what they move must come to nothing.
 ACCOUNTS: Final = {
-    "cashier": "('DEPOSIT', 'SETTLE')",
-    "house": "('BET', 'WIN', 'ROLLBACK')",
-    "promo": "('GRANT', 'CONVERT', 'FORFEIT', 'EXPIRE')",
-    "adjustments": "('ADJUST')",
+    Kind.DEPOSIT: "cashier",
+    Kind.SETTLE: "cashier",
+    Kind.BET: "house",
+    Kind.WIN: "house",
+    Kind.ROLLBACK: "house",
+    Kind.GRANT: "promo",
+    Kind.CONVERT: "promo",
+    Kind.FORFEIT: "promo",
+    Kind.EXPIRE: "promo",
+    Kind.ADJUST: "adjustments",
 }
 
-_TRIAL_BALANCE: Final = f"""
-WITH players AS (
-    SELECT currency_id, sum(cash::numeric + bonus + held) AS players FROM wallet_wallet GROUP BY currency_id
-), operator AS (
-    SELECT w.currency_id, {
-    ", ".join(
-        f"coalesce(-sum(t.cash_delta::numeric + t.bonus_delta + t.held_delta)"
-        f" FILTER (WHERE t.kind IN {kinds}), 0) AS {account}"
-        for account, kinds in ACCOUNTS.items()
-    )
-}
-    FROM wallet_transaction t JOIN wallet_wallet w ON w.id = t.wallet_id GROUP BY w.currency_id
-)
-SELECT currency_id, players, {", ".join(f"coalesce({account}, 0)" for account in ACCOUNTS)}
-FROM players LEFT JOIN operator USING (currency_id) ORDER BY currency_id
+_PLAYERS: Final = "SELECT currency_id, sum(cash::numeric + bonus + held) FROM wallet_wallet GROUP BY currency_id"
+_MOVED: Final = """
+SELECT w.currency_id, t.kind, sum(t.cash_delta + t.bonus_delta + t.held_delta)
+FROM wallet_transaction t JOIN wallet_wallet w ON w.id = t.wallet_id GROUP BY w.currency_id, t.kind
 """
 
 
 def trial_balance(cursor: Cursored) -> dict[str, dict[str, int]]:
     """Every account of each currency in minor units; those of one currency come to zero."""
-    records = cursor.execute(_TRIAL_BALANCE).fetchall()
-    return {
-        record[0]: {account: int(amount) for account, amount in zip(("players", *ACCOUNTS), record[1:], strict=True)}
-        for record in records
+    balances = {
+        currency: {"players": int(total)} | dict.fromkeys(ACCOUNTS.values(), 0)
+        for currency, total in cursor.execute(_PLAYERS).fetchall()
     }
+    for currency, kind, moved in cursor.execute(_MOVED).fetchall():
+        if kind in ACCOUNTS:
+            balances[currency][ACCOUNTS[kind]] -= int(moved)
+    return balances
 
 
 def balanced(cursor: Cursored) -> Iterator[Discrepancy]:
     """Whether what the players have is what the operator's accounts say they were given."""
-    for currency, accounts in trial_balance(cursor).items():
+    for currency, accounts in sorted(trial_balance(cursor).items()):
         if sum(accounts.values()) != 0:
             told = ", ".join(f"{account} {amount}" for account, amount in accounts.items())
             yield Discrepancy(1, None, None, f"{currency} comes to {sum(accounts.values())}, not 0: {told}")

@@ -1,9 +1,9 @@
 """Every row against the row before it, set-wise inside PostgreSQL.
 
 Rows of one wallet lie far apart, because the ledger is written in the order of time; fetching each
-row's predecessor by itself would read a page for every row. So a full run takes a tenth of the
-wallets at a time, and lets their rows meet in a hash join, where only what the next row needs to
-know of a row is kept. An incremental run looks up the few predecessors it needs.
+row's predecessor by itself would read a page for every row. So a full run takes a share of the
+wallets at a time, reads their rows once, and lets them meet in a hash join, where only what the
+next row needs to know of a row is kept. An incremental run looks up the few predecessors it needs.
 """
 
 from __future__ import annotations
@@ -182,11 +182,11 @@ _BEFORE: Final = ", ".join(
 FULL: Final = Look(
     CHECKS,
     f"""(
+    WITH ledger AS MATERIALIZED (
+        SELECT * FROM wallet_transaction WHERE wallet_id BETWEEN %(first)s AND %(last)s
+    )
     SELECT t.*, {_BEFORE}
-    FROM wallet_transaction t
-    LEFT JOIN wallet_transaction b ON b.wallet_id = t.wallet_id AND b.version = t.version - 1
-          AND b.wallet_id BETWEEN %(first)s AND %(last)s
-    WHERE t.wallet_id BETWEEN %(first)s AND %(last)s
+    FROM ledger t LEFT JOIN ledger b ON b.wallet_id = t.wallet_id AND b.version = t.version - 1
 ) r""",
 )
 """Every row of a stretch."""

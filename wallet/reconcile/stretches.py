@@ -21,7 +21,7 @@ further_checks: list[FurtherCheck] = []
 SMALLEST: Final = 10_000
 # Rows of a stretch lie all over the ledger, so that each stretch reads most of its pages: few
 # stretches, to read them few times, but enough to be shared between connections and to show progress.
-PARTS: Final = 10
+PARTS: Final = 8
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 EVERYTHING: Final = Stretch(_LOWEST, _HIGHEST, full=True)
 
