@@ -24,7 +24,7 @@ LIVE = (Status.PENDING, Status.QUEUED, Status.ACTIVE)
 
 
 @pytest.fixture
-def currencies(books):
+def currencies(broken_books):
     Currency.objects.bulk_create(Currency(code=code, digits=digits) for code, digits in CURRENCIES.items())
 
 
