@@ -102,13 +102,21 @@ class House:
         return dial(self.port, self.ticket(player))
 
     def _rest(self, method: str, path: str, authorization: str) -> dict[str, Any]:
+        """The answer; a 503, as after a restart of PostgreSQL, means: send the same again."""
+        until = time.monotonic() + START_SECONDS
+        while True:
+            status, body = self._once(method, path, authorization)
+            if status != 503 or time.monotonic() > until:
+                assert status in (200, 201), body
+                return body
+            time.sleep(0.1)
+
+    def _once(self, method: str, path: str, authorization: str) -> tuple[int, dict[str, Any]]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request(method, f"/api/v1/{path}", headers={"Authorization": authorization})
             answer = connection.getresponse()
-            body: dict[str, Any] = json.loads(answer.read())
-            assert answer.status in (200, 201), body
-            return body
+            return answer.status, json.loads(answer.read())
         finally:
             connection.close()
 
