@@ -214,6 +214,12 @@ class Bonus(models.Model):
 
     class Meta:
         verbose_name_plural = "bonuses"
+        permissions = [
+            ("grant_bonus", "Can grant a bonus by hand"),
+            ("forfeit_bonus", "Can forfeit a bonus"),
+            ("extend_bonus", "Can give a bonus more time"),
+            ("complete_bonus", "Can complete a bonus by hand"),
+        ]
         ordering = ["-created_at"]
         constraints = [
             models.UniqueConstraint(name="bonus_reference", fields=["source", "reference"]),

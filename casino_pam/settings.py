@@ -168,6 +168,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "casino_pam.office.refusals.audited_refusals",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 

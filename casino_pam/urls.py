@@ -16,6 +16,8 @@ urlpatterns = [
     path("metrics", ExportToDjangoView),
     # Before the admin's own: one search box for the whole house, where unfold's knows names of pages only.
     path("admin/search/", admin.site.admin_view(finding.search)),
+    # Before the admin's own too: its last pattern catches every address.
+    path("admin/office/", include("casino_pam.office.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("casino_pam.rest.urls")),
     path("api/schema/", schema.Schema.as_view(), name="schema"),

@@ -42,6 +42,11 @@ class Player(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        permissions = [
+            ("lock_player", "Can lock and unlock a player"),
+            ("exclude_player", "Can exclude a player"),
+            ("limit_player", "Can set a player's limits"),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="player_country_shape",
@@ -81,6 +86,7 @@ class Wallet(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        permissions = [("adjust_wallet", "Can adjust a wallet by hand")]
         constraints = [
             models.UniqueConstraint(name="wallet_of_player", fields=["player", "currency"]),
             *[_bounded(name) for name in ("cash", "bonus", "held")],

@@ -40,6 +40,10 @@ class ReconciliationRun(models.Model):
     seal = models.CharField(max_length=64, null=True)
 
     class Meta:
+        permissions = [
+            ("view_reports", "Can view reports"),
+            ("reconcile_provider", "Can reconcile a provider's file"),
+        ]
         ordering = ["-id"]
         get_latest_by = "id"
 

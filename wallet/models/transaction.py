@@ -98,6 +98,10 @@ class Transaction(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
+        permissions = [
+            ("settle_withdrawal", "Can settle and release withdrawals"),
+            ("rollback_bet", "Can roll a bet back by hand"),
+        ]
         constraints = [
             models.UniqueConstraint(name="ledger_reference", fields=["source", "reference", "kind"]),
             models.UniqueConstraint(name="ledger_version", fields=["wallet", "version"]),

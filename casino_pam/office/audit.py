@@ -1,0 +1,5 @@
+"""What the acting pages write of what was done; the trail itself is the wallet's (wallet/audit.py)."""
+
+from wallet.audit import DONE, REFUSED, record
+
+__all__ = ["DONE", "REFUSED", "record"]

@@ -1,0 +1,8 @@
+"""Every acting page of the back office, below /admin/office/."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern
+
+app_name = "office"
+urlpatterns: list[URLPattern] = []

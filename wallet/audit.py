@@ -1,0 +1,75 @@
+"""The one way into the audit trail: a row for every act of an operator, carried out or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import HttpRequest
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from wallet.models import AuditEntry
+
+DONE: Final = "done"
+REFUSED: Final = "refused"
+
+
+def record(
+    request: HttpRequest,
+    act: str,
+    *,
+    player: str | None = None,
+    subject: object = "",
+    reason: str = "",
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    outcome: str = DONE,
+    reference: str | None = None,
+) -> None:
+    """Add a row about what ``request.user`` did; the same act, reference and outcome are recorded once.
+
+    It commits with the transaction it is called in. What must not be lost when that one is rolled
+    back (a refusal) is recorded outside. ``before`` and ``after`` never hold secrets.
+    """
+    user = getattr(request, "user", None) or AnonymousUser()
+    named(
+        request,
+        user.get_username(),
+        act,
+        roles=roles_of(user),
+        player=None if player is None else _text(player, 128),
+        subject=_text(str(subject), 300),
+        reason=_text(reason, 500),
+        before=None if before is None else dict(before),
+        after=None if after is None else dict(after),
+        outcome=outcome,
+        reference=None if reference is None else _text(reference, 300),
+    )
+
+
+def named(request: HttpRequest | None, actor: str, act: str, **fields: Any) -> None:
+    """As ``record``, of somebody who is not logged in (yet); an empty address stands for this machine."""
+    address = request.META.get("REMOTE_ADDR", "") if request is not None else ""
+    entry = AuditEntry(
+        **{"subject": "", "reason": "", "outcome": DONE, **fields},
+        id=uuid7(),
+        at=timezone.now(),
+        actor=_text(actor, 150),
+        # The server layer believes X-Forwarded-For of TRUSTED_PROXIES only, and leaves what it believes here.
+        address=_text(address, 64),
+        act=act,
+    )
+    AuditEntry.objects.bulk_create([entry], ignore_conflicts=True)
+
+
+def roles_of(user: User | AnonymousUser) -> list[str]:
+    """What the operator may be at this moment: roles change, the row stays."""
+    names = list(user.groups.order_by("name").values_list("name", flat=True)) if user.is_authenticated else []
+    return ["superuser", *names] if user.is_superuser else names
+
+
+def _text(value: str, longest: int) -> str:
+    """PostgreSQL stores no NUL, and the trail is no place to refuse for length."""
+    return value.replace("\0", "")[:longest]
