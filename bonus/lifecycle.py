@@ -50,7 +50,7 @@ def settle(bonuses: Bonuses, turn: Turn, *, tending: bool = False) -> None:
     active = bonuses.active(turn.wallet.id)
     if active is not None:
         if active.complete:
-            _complete(bonuses, turn, active)
+            complete(bonuses, turn, active)
         elif (tending or _may_settle(turn.named_row)) and _depleted(bonuses, turn, active):
             _deplete(bonuses, turn, active)
     if bonuses.active(turn.wallet.id) is None and not turn.wallet.player.excluded(turn.at):
@@ -72,7 +72,7 @@ def _start_next(bonuses: Bonuses, turn: Turn) -> None:
         )
         if not bonus.complete:
             return
-        _complete(bonuses, turn, bonus)
+        complete(bonuses, turn, bonus)
 
 
 # --- the arrows --------------------------------------------------------------------------------
@@ -114,17 +114,17 @@ def extend(bonuses: Bonuses, bonus: OpenBonus, until: int) -> None:
         bonus.expires_at = until
 
 
-def _complete(bonuses: Bonuses, turn: Turn, bonus: OpenBonus) -> None:
-    """F7, in the same transaction as the bet that completes it."""
-    terms, balance = bonus.terms, turn.wallet.bonus
-    converted = rules.convert(
-        balance,
-        granted=bonus.amount,
-        conversion=terms.conversion,
-        sticky=terms.sticky,
-        max_conversion=terms.max_conversion,
-    )
-    turn.post(
+def complete(
+    bonuses: Bonuses, turn: Turn, bonus: OpenBonus, reason: str | None = None, *, reference: str | None = None
+) -> None:
+    """F7, in the same transaction as the bet that completes the ACTIVE bonus.
+
+    With a ``reference`` the completion is itself what was asked for, and its row the named one.
+    """
+    balance = turn.wallet.bonus
+    converted = conversion(bonus, balance)
+    post = turn.post if reference is None else turn.named
+    post(
         Kind.CONVERT,
         BONUS,
         bonus.id,
@@ -133,9 +133,24 @@ def _complete(bonuses: Bonuses, turn: Turn, bonus: OpenBonus) -> None:
         bonus_money=-balance,
         bonus=bonus.id,
         wagered_after=bonus.wagered,
+        original=reference,
+        reason=reason,
     )
-    _end(bonuses, turn, bonus, State.COMPLETED, None)
+    _end(bonuses, turn, bonus, State.COMPLETED, reason)
+    bonus.ended_reference = reference
     bonus.converted = converted.cash
+
+
+def conversion(bonus: OpenBonus, balance: int) -> rules.Converted:
+    """What the bonus would become with so much bonus money left, by the terms it was promised."""
+    terms = bonus.terms
+    return rules.convert(
+        balance,
+        granted=bonus.amount,
+        conversion=terms.conversion,
+        sticky=terms.sticky,
+        max_conversion=terms.max_conversion,
+    )
 
 
 def _deplete(bonuses: Bonuses, turn: Turn, bonus: OpenBonus) -> None:

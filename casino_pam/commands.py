@@ -105,6 +105,8 @@ class Rollback(Play, frozen=True, kw_only=True):
     game: str | None = None
     amount: str | None = None
     reason: str | None = None
+    # An operator's: whether wins may be rolled back is said to the provider, not to the house.
+    by_hand: bool = False
 
 
 class EndRound(Play, frozen=True, kw_only=True):
@@ -227,6 +229,13 @@ class Extend(OfBonus, frozen=True, kw_only=True):
 
 class Forfeit(OfBonus, frozen=True, kw_only=True):
     """Give up a bonus."""
+
+    reference: str
+    reason: str
+
+
+class Complete(OfBonus, frozen=True, kw_only=True):
+    """Convert an ACTIVE bonus as if it were wagered, at an operator's word."""
 
     reference: str
     reason: str

@@ -262,7 +262,7 @@ def _rollback(desk: Desk, turn: Turn, command: Rollback) -> None:
             raise Refused("has_payout")
         money_back = wagers.refund(desk.bonuses, turn, original)
     else:
-        if not rules.rollback_wins:
+        if not (rules.rollback_wins or command.by_hand):
             raise Refused("forbidden", why="win_rollbacks_disabled")
         money_back = wagers.take_back(desk.bonuses, turn, original, clamp=rules.win_rollback == "clamp")
     columns: Columns = {

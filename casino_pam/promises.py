@@ -11,7 +11,7 @@ from collections.abc import Callable
 from bonus import grants, lifecycle
 from bonus.book import OpenBonus, shown
 from bonus.states import State
-from casino_pam.commands import Approve, Browse, Claim, Extend, Forfeit, Grant, OfBonus, Promise, Tend
+from casino_pam.commands import Approve, Browse, Claim, Complete, Extend, Forfeit, Grant, OfBonus, Promise, Tend
 from casino_pam.desk import Desk
 from casino_pam.receipts import Offered, Promised, Standing
 from wallet.book import OpenWallet, Turn
@@ -72,9 +72,38 @@ def claim(desk: Desk, command: Claim) -> Promised:
 def forfeit(desk: Desk, command: Forfeit) -> Promised:
     """Give a bonus up: of an ACTIVE one the money leaves, a waiting one is cancelled."""
     bonus, wallet = _named(desk, command)
-    if bonus.ended_reference == command.reference:
+    if _ended_by(bonus, command, State.FORFEITED, State.CANCELLED):
         return _promised(desk, bonus, command, replayed=True)
     return _carry_out(desk, wallet, command, lambda turn: _give_up(desk, turn, bonus, command))
+
+
+def complete(desk: Desk, command: Complete) -> Promised:
+    """Let an ACTIVE bonus convert now, by the terms it was promised, however far it was wagered.
+
+    One that still waits has no money to convert: ``forbidden``, ``why`` ``bonus_not_active``.
+    """
+    bonus, wallet = _named(desk, command)
+    if _ended_by(bonus, command, State.COMPLETED):
+        return _promised(desk, bonus, command, replayed=True)
+
+    def decide(turn: Turn) -> OpenBonus:
+        if bonus.ended_at is not None:
+            raise Refused("bonus_ended", bonus=bonus.id, ended=bonus.status)
+        if bonus.status != State.ACTIVE:
+            raise Refused("forbidden", why="bonus_not_active")
+        lifecycle.complete(desk.bonuses, turn, bonus, command.reason, reference=command.reference)
+        return bonus
+
+    return _carry_out(desk, wallet, command, decide)
+
+
+def _ended_by(bonus: OpenBonus, command: Forfeit | Complete, *ends: str) -> bool:
+    """Whether this very request has ended the bonus before; its reference can have meant one end only."""
+    if bonus.ended_reference != command.reference:
+        return False
+    if bonus.status not in ends:
+        raise Refused("reference_reused", differing=["kind"])
+    return True
 
 
 def approve(desk: Desk, command: Approve) -> Promised:

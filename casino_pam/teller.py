@@ -32,6 +32,7 @@ from casino_pam.commands import (
     Bet,
     Browse,
     Claim,
+    Complete,
     Deposit,
     EndRound,
     Extend,
@@ -77,6 +78,7 @@ VERBS: dict[type[Asked], Callable[[Desk, Any], Receipt | list[Receipt] | Standin
     Approve: promises.approve,
     Extend: promises.extend,
     Forfeit: promises.forfeit,
+    Complete: promises.complete,
     Tend: promises.tend,
 }
 

@@ -44,8 +44,12 @@ _MEANINGS: Final = {
     Status.FORFEITED: "was given up, or taken back",
     Status.CANCELLED: "was taken back before it began",
 }
-FALLEN_BACK: Final = Q(status=Status.COMPLETED, wagered__lt=F("required") * rules.BASIS_POINTS)
-"""Completed bonuses whose bets were rolled back afterwards: somebody should look at what was converted."""
+FALLEN_BACK: Final = Q(
+    status=Status.COMPLETED, wagered__lt=F("required") * rules.BASIS_POINTS, ended_reference__isnull=True
+)
+"""Completed bonuses whose bets were rolled back afterwards: somebody should look at what was converted.
+
+One that an operator completed was never wagered to its end, and somebody did look at it."""
 
 
 def present_status(bonus: Bonus) -> Status:
@@ -158,7 +162,9 @@ class BonusAdmin(Window):
             "badge": shown.badge(status, _COLOURS[status]),
             "meaning": _MEANINGS[status],
             "overdue": status != bonus.status,
-            "fallen_back": bonus.status == Status.COMPLETED and bonus.wagered < bonus.required * rules.BASIS_POINTS,
+            "fallen_back": bonus.status == Status.COMPLETED
+            and bonus.ended_reference is None
+            and bonus.wagered < bonus.required * rules.BASIS_POINTS,
             "wagered": wagered,
             "percent": percent,
             "recorded": shown.amount(bonus.wagered // rules.BASIS_POINTS, currency),
