@@ -45,6 +45,7 @@ class OpenBonus(msgspec.Struct):
     ended_reference: str | None
     actor: str | None
     approver: str | None
+    reason: str | None
     seen: int | None = None
 
     @property

@@ -12,7 +12,7 @@ from uuid_utils import uuid7
 
 from bonus import rules
 from bonus.book import Bonuses, OpenBonus, OpenOffer
-from bonus.lifecycle import DAY
+from bonus.lifecycle import DAY, cancel
 from bonus.states import State
 from bonus.terms import Kind as OfferKind
 from bonus.terms import Terms, jurisdiction_breaches
@@ -40,6 +40,7 @@ class Asked(NamedTuple):
     source: str
     reference: str | None
     actor: str | None
+    reason: str | None = None
 
 
 # --- gates -------------------------------------------------------------------------------------
@@ -169,13 +170,26 @@ def approve(bonuses: Bonuses, turn: Turn, bonus: OpenBonus, approver: str | None
     Raises ``Refused('forbidden')`` for the one who made it, and for a bonus that waits for something else.
     """
     may_be_granted(turn.wallet, turn.at)
+    second = _second_person(bonus, approver)
+    _queue(bonuses, bonus)
+    bonus.approver = second
+    return bonus
+
+
+def reject(bonuses: Bonuses, turn: Turn, bonus: OpenBonus, approver: str | None, reason: str) -> OpenBonus:
+    """Take a grant back that waited for a second person; the reason stays with it. Refuses as ``approve`` does."""
+    second = _second_person(bonus, approver)
+    cancel(bonuses, turn, bonus, reason)
+    bonus.approver = second
+    return bonus
+
+
+def _second_person(bonus: OpenBonus, approver: str | None) -> str:
     if bonus.status != State.PENDING or bonus.terms.kind not in (OfferKind.FIXED, OfferKind.CASHBACK):
         raise Refused("forbidden", why="waits_for_no_approval")
     if approver is None or approver == bonus.actor:
         raise Refused("forbidden", why="needs_a_second_person")
-    _queue(bonuses, bonus)
-    bonus.approver = approver
-    return bonus
+    return approver
 
 
 def on_deposit(
@@ -299,6 +313,7 @@ def _make(
         ended_reference=None,
         actor=asked.actor,
         approver=None,
+        reason=asked.reason,
     )
     bonuses.add(bonus, offer)
     if status == State.QUEUED:

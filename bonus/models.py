@@ -210,7 +210,10 @@ class Bonus(models.Model):
     # Who asked for the end and under which reference: its repeat is answered, not refused.
     ended_reference = models.CharField(max_length=300, null=True)
     actor = models.CharField(max_length=150, null=True)
+    # Who let a grant begin that waited for a second person, or turned it down.
     approver = models.CharField(max_length=150, null=True)
+    # Why it was granted, in the words of the actor.
+    reason = models.CharField(max_length=500, null=True)
 
     class Meta:
         verbose_name_plural = "bonuses"
@@ -257,6 +260,10 @@ class Bonus(models.Model):
             models.Index(name="bonus_live", fields=["wallet"], condition=Q(status__in=LIVE)),
             models.Index(name="bonus_expiring", fields=["expires_at"], condition=Q(status=Status.ACTIVE)),
             models.Index(name="bonus_unclaimed", fields=["claim_by"], condition=Q(status__in=WAITING)),
+            # What waits for a second person. Other waiting bonuses have come to nothing yet.
+            models.Index(
+                name="bonus_unapproved", fields=["created_at"], condition=Q(status=Status.PENDING, amount__gt=0)
+            ),
         ]
         triggers = [
             pgtrigger.ReadOnly(name="frozen", fields=FROZEN),

@@ -55,6 +55,7 @@ _COLUMNS: Final = (
     ("ended_reference", "text"),
     ("actor", "text"),
     ("approver", "text"),
+    ("reason", "text"),
 )
 
 _TERMS: Final = [name for name, _ in _COLUMNS].index("terms")
@@ -233,7 +234,7 @@ def _set(name: str) -> str:
 
 
 _FROZEN: Final = frozenset(
-    ["offer_id", "player_id", "wallet_id", "source", "reference", "ordinal", "terms", "created_at", "actor"]
+    ["offer_id", "player_id", "wallet_id", "source", "reference", "ordinal", "terms", "created_at", "actor", "reason"]
 )
 _KEPT: Final = tuple(column for column in _COLUMNS if column[0] not in _FROZEN)
 

@@ -194,7 +194,8 @@ class Browse(Request, frozen=True, kw_only=True):
 class Grant(Promise, frozen=True, kw_only=True):
     """Promise ``offer``; ``loss`` is the net loss that a cashback pays on.
 
-    ``waits``: a fixed bonus then waits for the approval of somebody other than ``actor``.
+    ``waits``: a fixed bonus then waits for the approval of somebody other than ``actor``, who
+    reads its ``reason``.
     """
 
     currency: str
@@ -202,6 +203,7 @@ class Grant(Promise, frozen=True, kw_only=True):
     offer: str
     loss: int | None = None
     waits: bool = False
+    reason: str | None = None
 
 
 class Claim(Promise, frozen=True, kw_only=True):
@@ -219,6 +221,12 @@ class OfBonus(Promise, frozen=True, kw_only=True):
 
 class Approve(OfBonus, frozen=True, kw_only=True):
     """The second person's consent to a grant that waits for it."""
+
+
+class Reject(OfBonus, frozen=True, kw_only=True):
+    """The second person's no to a grant that waits for a yes."""
+
+    reason: str
 
 
 class Extend(OfBonus, frozen=True, kw_only=True):

@@ -11,7 +11,19 @@ from collections.abc import Callable
 from bonus import grants, lifecycle
 from bonus.book import OpenBonus, shown
 from bonus.states import State
-from casino_pam.commands import Approve, Browse, Claim, Complete, Extend, Forfeit, Grant, OfBonus, Promise, Tend
+from casino_pam.commands import (
+    Approve,
+    Browse,
+    Claim,
+    Complete,
+    Extend,
+    Forfeit,
+    Grant,
+    OfBonus,
+    Promise,
+    Reject,
+    Tend,
+)
 from casino_pam.desk import Desk
 from casino_pam.receipts import Offered, Promised, Standing
 from wallet.book import OpenWallet, Turn
@@ -27,7 +39,7 @@ def grant(desk: Desk, command: Grant) -> Promised:
     spent = desk.bonuses.by_reference.get((command.source, command.reference))
     if spent is not None:
         return _again(desk, wallet, spent, command)
-    asked = grants.Asked(command.source, command.reference, command.actor)
+    asked = grants.Asked(command.source, command.reference, command.actor, command.reason)
 
     def decide(turn: Turn) -> OpenBonus:
         return grants.grant(desk.bonuses, turn, command.offer, asked, loss=command.loss, waits=command.waits)
@@ -87,8 +99,7 @@ def complete(desk: Desk, command: Complete) -> Promised:
         return _promised(desk, bonus, command, replayed=True)
 
     def decide(turn: Turn) -> OpenBonus:
-        if bonus.ended_at is not None:
-            raise Refused("bonus_ended", bonus=bonus.id, ended=bonus.status)
+        _must_not_have_ended(bonus)
         if bonus.status != State.ACTIVE:
             raise Refused("forbidden", why="bonus_not_active")
         lifecycle.complete(desk.bonuses, turn, bonus, command.reason, reference=command.reference)
@@ -109,15 +120,37 @@ def _ended_by(bonus: OpenBonus, command: Forfeit | Complete, *ends: str) -> bool
 def approve(desk: Desk, command: Approve) -> Promised:
     """The second person consents: the bonus queues, and starts when the slot is free."""
     bonus, wallet = _named(desk, command)
-    if bonus.approver is not None and bonus.approver == command.actor:
+    if _decided(bonus, command) and bonus.status != State.CANCELLED:
         return _promised(desk, bonus, command, replayed=True)
 
     def decide(turn: Turn) -> OpenBonus:
-        if bonus.ended_at is not None:
-            raise Refused("bonus_ended", bonus=bonus.id, ended=bonus.status)
+        _must_not_have_ended(bonus)
         return grants.approve(desk.bonuses, turn, bonus, command.actor)
 
     return _carry_out(desk, wallet, command, decide)
+
+
+def reject(desk: Desk, command: Reject) -> Promised:
+    """The second person declines: the bonus never begins."""
+    bonus, wallet = _named(desk, command)
+    if _decided(bonus, command) and bonus.status == State.CANCELLED:
+        return _promised(desk, bonus, command, replayed=True)
+
+    def decide(turn: Turn) -> OpenBonus:
+        _must_not_have_ended(bonus)
+        return grants.reject(desk.bonuses, turn, bonus, command.actor, command.reason)
+
+    return _carry_out(desk, wallet, command, decide)
+
+
+def _must_not_have_ended(bonus: OpenBonus) -> None:
+    if bonus.ended_at is not None:
+        raise Refused("bonus_ended", bonus=bonus.id, ended=bonus.status)
+
+
+def _decided(bonus: OpenBonus, command: OfBonus) -> bool:
+    """Whether this very person has decided about the grant before."""
+    return bonus.approver is not None and bonus.approver == command.actor
 
 
 def extend(desk: Desk, command: Extend) -> Promised:
@@ -125,8 +158,7 @@ def extend(desk: Desk, command: Extend) -> Promised:
     bonus, wallet = _named(desk, command)
 
     def decide(turn: Turn) -> OpenBonus:
-        if bonus.ended_at is not None:
-            raise Refused("bonus_ended", bonus=bonus.id, ended=bonus.status)
+        _must_not_have_ended(bonus)
         lifecycle.extend(desk.bonuses, bonus, command.until)
         return bonus
 
