@@ -143,12 +143,12 @@ def figures(terms: Terms, deposit: int) -> Figures:
 
 
 def grant(
-    bonuses: Bonuses, turn: Turn, code: str, asked: Asked, *, loss: int | None = None, waits: bool = False
+    bonuses: Bonuses, turn: Turn, code: str, asked: Asked, *, loss: int | None = None, waits_above: int | None = None
 ) -> OpenBonus:
     """Promise a bonus without a deposit. A deposit match waits for one, free rounds for their first win.
 
-    ``loss`` is the net loss of a cashback's period; ``waits``: what else would start now waits for an
-    approval. Raises Refused: ``unknown_offer``, ``player_excluded``, ``wallet_locked``,
+    ``loss`` is the net loss of a cashback's period; of more than ``waits_above`` minor units, what else
+    would start now waits for an approval. Raises Refused: ``unknown_offer``, ``player_excluded``, ``wallet_locked``,
     ``offer_not_available``.
     """
     offer = _offer(bonuses, code)
@@ -160,7 +160,7 @@ def grant(
     if loss is not None and loss < terms.min_deposit:
         raise _no("min_deposit")
     came_to = figures(terms, loss or 0)
-    status = State.PENDING if waits else State.QUEUED
+    status = State.PENDING if waits_above is not None and came_to.amount > waits_above else State.QUEUED
     return _make(bonuses, turn, offer, terms, asked, status, loss or 0, came_to)
 
 

@@ -194,15 +194,15 @@ class Browse(Request, frozen=True, kw_only=True):
 class Grant(Promise, frozen=True, kw_only=True):
     """Promise ``offer``; ``loss`` is the net loss that a cashback pays on.
 
-    ``waits``: a fixed bonus then waits for the approval of somebody other than ``actor``, who
-    reads its ``reason``.
+    A fixed bonus of more than ``waits_above`` minor units waits for the approval of somebody other
+    than ``actor``, who reads its ``reason``; None lets every grant begin at once.
     """
 
     currency: str
     reference: str
     offer: str
     loss: int | None = None
-    waits: bool = False
+    waits_above: int | None = None
     reason: str | None = None
 
 
@@ -243,10 +243,15 @@ class Forfeit(OfBonus, frozen=True, kw_only=True):
 
 
 class Complete(OfBonus, frozen=True, kw_only=True):
-    """Convert an ACTIVE bonus as if it were wagered, at an operator's word."""
+    """Convert an ACTIVE bonus as if it were wagered, at an operator's word.
+
+    One that would become more cash than ``waits_above`` minor units is refused: ``forbidden``,
+    ``why`` ``needs_approval``. None is for what was approved.
+    """
 
     reference: str
     reason: str
+    waits_above: int | None = None
 
 
 class Tend(Request, frozen=True, kw_only=True):

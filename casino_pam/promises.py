@@ -42,7 +42,9 @@ def grant(desk: Desk, command: Grant) -> Promised:
     asked = grants.Asked(command.source, command.reference, command.actor, command.reason)
 
     def decide(turn: Turn) -> OpenBonus:
-        return grants.grant(desk.bonuses, turn, command.offer, asked, loss=command.loss, waits=command.waits)
+        return grants.grant(
+            desk.bonuses, turn, command.offer, asked, loss=command.loss, waits_above=command.waits_above
+        )
 
     return _carry_out(desk, wallet, command, decide)
 
@@ -92,7 +94,8 @@ def forfeit(desk: Desk, command: Forfeit) -> Promised:
 def complete(desk: Desk, command: Complete) -> Promised:
     """Let an ACTIVE bonus convert now, by the terms it was promised, however far it was wagered.
 
-    One that still waits has no money to convert: ``forbidden``, ``why`` ``bonus_not_active``.
+    One that still waits has no money to convert: ``forbidden``, ``why`` ``bonus_not_active``. More than
+    the command lets pass waits for a second person: ``why`` ``needs_approval``, with the ``amount``.
     """
     bonus, wallet = _named(desk, command)
     if _ended_by(bonus, command, State.COMPLETED):
@@ -102,6 +105,9 @@ def complete(desk: Desk, command: Complete) -> Promised:
         _must_not_have_ended(bonus)
         if bonus.status != State.ACTIVE:
             raise Refused("forbidden", why="bonus_not_active")
+        amount = lifecycle.conversion(bonus, turn.wallet.bonus).cash
+        if command.waits_above is not None and amount > command.waits_above:
+            raise Refused("forbidden", why="needs_approval", amount=amount)
         lifecycle.complete(desk.bonuses, turn, bonus, command.reason, reference=command.reference)
         return bonus
 

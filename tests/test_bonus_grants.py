@@ -319,7 +319,7 @@ def approve(bonus, actor="olga", **fields):
 
 def waiting():
     bonuses.gift()
-    return bonuses.grant(waits=True, actor="oscar").bonus
+    return bonuses.grant(waits_above=499, actor="oscar").bonus
 
 
 def test_a_grant_may_wait_for_a_second_person():
