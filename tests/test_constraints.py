@@ -316,8 +316,8 @@ class TestApprovals:
         """Olga asked for an adjustment."""
         id = uuid.uuid4()
         execute(
-            "INSERT INTO wallet_approval (id, wallet_id, source, reference, amount, reason, state, author, created_at)"
-            " VALUES (%s, %s, 'operator', 'a-1', 1, 'why', 'pending', 'olga', now())",
+            "INSERT INTO wallet_approval (id, wallet_id, source, reference, act, amount, reason, state, author, created_at)"
+            " VALUES (%s, %s, 'operator', 'a-1', 'adjust', 1, 'why', 'pending', 'olga', now())",
             id,
             alice,
         )
@@ -332,6 +332,19 @@ class TestApprovals:
     def test_what_is_decided_was_decided_by_someone(self, asked: uuid.UUID) -> None:
         with refused("approval_decided_by_someone"):
             execute("UPDATE wallet_approval SET state = 'approved' WHERE id = %s", asked)
+
+    def test_a_completion_names_its_bonus_and_an_adjustment_none(self, alice: int) -> None:
+        for act, bonus in (("complete", None), ("adjust", uuid.uuid4()), ("forget", None)):
+            with refused("approval_completes_a_bonus"):
+                execute(
+                    "INSERT INTO wallet_approval (id, wallet_id, source, reference, act, bonus, amount, reason, state,"
+                    " author, created_at)"
+                    " VALUES (%s, %s, 'operator', 'a-1', %s, %s, 1, 'why', 'pending', 'olga', now())",
+                    uuid.uuid4(),
+                    alice,
+                    act,
+                    bonus,
+                )
 
 
 class TestNames:
