@@ -1,0 +1,248 @@
+"""The reports that need nothing but the wallet: revenue, money in and out, the trial balance, balances.
+
+**GGR**, gross gaming revenue, is what players staked less what they were paid, both net of
+rollbacks: the "gross gambling yield" that regulators ask for. A rollback counts on its own day, by
+what it undoes. Cash and bonus money are kept apart.
+
+**NGR**, net gaming revenue, is what the house keeps of it: ``NGR = GGR in cash - converted``. No
+law defines it; the usual reading is GGR less what bonuses cost. Bonus money is the house's own
+until it becomes a player's cash, so a bonus costs nothing when it is granted, wins nothing while it
+is played with, and costs what was converted (CONVERT, the cash part) when it was. Over the life of
+a bonus that is the same as charging the grant and taking back what is forfeited or lost; until it
+ends, the two readings differ by the liability that the bonus report shows (docs/reports.md).
+
+All amounts are minor units. Nothing here rounds, and no two currencies are ever added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from typing import Final
+
+import msgspec
+
+from wallet.reconcile.house import ACCOUNTS
+from wallet.reports.snapshot import Connected, stream
+from wallet.reports.sums import STANDING, midnight, span
+
+# Before the first day of any house.
+EVER: Final = date(1970, 1, 1)
+# After the last.
+LAST: Final = date(9998, 12, 31)
+
+_STAKE: Final = "(s.kind = 'BET' OR s.kind = 'ROLLBACK' AND s.undoes = 'BET')"
+_PAYOUT: Final = "(s.kind = 'WIN' OR s.kind = 'ROLLBACK' AND s.undoes = 'WIN')"
+
+GROUPS: Final = ("day", "source", "game")
+
+
+class Revenue(msgspec.Struct, frozen=True):
+    """GGR and NGR of a group of rows; ``bets`` is how many stood, ``asked`` GGR as the providers count it.
+
+    Providers know amounts, not what could be moved of them: a part of a win or refund whose bonus
+    had ended, or a clamped rollback, makes the two differ.
+    """
+
+    day: date | None
+    source: str | None
+    game: str | None
+    currency: str
+    digits: int
+    bets: int
+    staked_cash: int
+    staked_bonus: int
+    paid_cash: int
+    paid_bonus: int
+    converted: int
+    asked: int
+
+    @property
+    def ggr_cash(self) -> int:
+        return self.staked_cash - self.paid_cash
+
+    @property
+    def ggr_bonus(self) -> int:
+        return self.staked_bonus - self.paid_bonus
+
+    @property
+    def ggr(self) -> int:
+        return self.ggr_cash + self.ggr_bonus
+
+    @property
+    def ngr(self) -> int:
+        return self.ggr_cash - self.converted
+
+
+def revenue(own: Connected, since: date, until: date, by: Sequence[str] = ()) -> Iterator[Revenue]:
+    """GGR and NGR of the UTC days ``since`` to ``until`` by currency, and by any of GROUPS."""
+    groups = [f"s.{name}" if name in by else f"NULL::{'date' if name == 'day' else 'text'}" for name in GROUPS]
+    statement = f"""
+SELECT {", ".join(groups)}, s.currency_id, c.digits,
+       coalesce(sum(CASE s.kind WHEN 'BET' THEN s.rows ELSE -s.rows END) FILTER (WHERE {_STAKE}), 0)::bigint,
+       coalesce(-sum(s.cash) FILTER (WHERE {_STAKE}), 0), coalesce(-sum(s.bonus) FILTER (WHERE {_STAKE}), 0),
+       coalesce(sum(s.cash) FILTER (WHERE {_PAYOUT}), 0), coalesce(sum(s.bonus) FILTER (WHERE {_PAYOUT}), 0),
+       coalesce(sum(s.cash) FILTER (WHERE s.kind = 'CONVERT'), 0),
+       coalesce(sum(CASE WHEN s.kind = 'BET' OR s.undoes = 'WIN' THEN s.amount ELSE -s.amount END)
+                FILTER (WHERE s.kind <> 'CONVERT'), 0)
+FROM ({STANDING}) s JOIN wallet_currency c ON c.code = s.currency_id
+WHERE s.kind IN ('BET', 'WIN', 'ROLLBACK', 'CONVERT')
+GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4
+"""
+    for record in stream(own, statement, span(own, since, until)):
+        yield Revenue(*record[:5], *map(int, record[5:]))
+
+
+class Flow(msgspec.Struct, frozen=True):
+    """Deposits and withdrawals of one source, each counted and in minor units."""
+
+    day: date | None
+    source: str | None
+    currency: str
+    digits: int
+    deposits: int
+    deposited: int
+    asked: int
+    held: int
+    settled: int
+    paid_out: int
+    released: int
+    returned: int
+
+    @property
+    def net(self) -> int:
+        """What came in and stayed."""
+        return self.deposited - self.paid_out
+
+
+_FLOWING: Final = ("DEPOSIT", "HOLD", "SETTLE", "RELEASE")
+
+
+def flows(own: Connected, since: date, until: date, *, daily: bool = True) -> Iterator[Flow]:
+    """Deposits, and withdrawals asked, paid and returned, by day, source and currency, or by currency alone."""
+    figures = ", ".join(
+        f"coalesce(sum(s.{column}) FILTER (WHERE s.kind = '{kind}'), 0)"
+        for kind in _FLOWING
+        for column in ("rows", "amount")
+    )
+    statement = f"""
+SELECT {"s.day, s.source" if daily else "NULL::date, NULL::text"}, s.currency_id, c.digits, {figures}
+FROM ({STANDING}) s JOIN wallet_currency c ON c.code = s.currency_id
+WHERE s.kind IN ({", ".join(f"'{kind}'" for kind in _FLOWING)})
+GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3
+"""
+    for record in stream(own, statement, span(own, since, until)):
+        yield Flow(*record[:4], *map(int, record[4:]))
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """Every account of a currency at the end of a day; together they come to nothing."""
+
+    currency: str
+    digits: int
+    cash: int
+    bonus: int
+    held: int
+    cashier: int
+    house: int
+    promo: int
+    adjustments: int
+
+    @property
+    def total(self) -> int:
+        return sum((self.cash, self.bonus, self.held, self.cashier, self.house, self.promo, self.adjustments))
+
+
+_BALANCES: Final = """
+SELECT w.currency_id, c.digits, sum(w.cash), sum(w.bonus), sum(w.held)
+FROM wallet_wallet w JOIN wallet_currency c ON c.code = w.currency_id GROUP BY 1, 2 ORDER BY 1
+"""
+_MOVED: Final = f"""
+SELECT s.currency_id, s.kind, s.day > %(at)s, sum(s.cash), sum(s.bonus), sum(s.held)
+FROM ({STANDING}) s GROUP BY 1, 2, 3
+"""
+
+
+def trial_balance(own: Connected, day: date) -> list[Trial]:
+    """The players' balances, from their wallets, against the operator's accounts, from the ledger.
+
+    At the end of a past day: what moved later is taken back from the wallets. So a wallet that
+    disagrees with its rows shows, whatever the day.
+    """
+    accounts: dict[str, dict[str, int]] = {}
+    digits: dict[str, int] = {}
+    for currency, places, *balances in own.execute(_BALANCES).fetchall():
+        digits[currency] = places
+        accounts[currency] = dict.fromkeys(ACCOUNTS.values(), 0) | dict(
+            zip(("cash", "bonus", "held"), map(int, balances), strict=True)
+        )
+    for currency, kind, later, *moved in own.execute(_MOVED, {**span(own, EVER, LAST), "at": day}).fetchall():
+        sums = accounts[currency]
+        if later:
+            for name, minor in zip(("cash", "bonus", "held"), moved, strict=True):
+                sums[name] -= int(minor)
+        elif kind in ACCOUNTS:
+            sums[ACCOUNTS[kind]] -= sum(map(int, moved))
+    return [Trial(currency=currency, digits=digits[currency], **sums) for currency, sums in accounts.items()]
+
+
+class Balances(msgspec.Struct, frozen=True):
+    """What a player had in one wallet at the end of a day."""
+
+    player: str
+    currency: str
+    digits: int
+    cash: int
+    bonus: int
+    held: int
+
+
+# A wallet that has not moved since says it itself; of another, the last row of the day is found by
+# halving its versions, which are in the order of time.
+_AT: Final = """
+SELECT w.id, w.player_id, w.currency_id, b.cash, b.bonus, b.held
+FROM wallet_wallet w CROSS JOIN LATERAL (
+    SELECT w.cash, w.bonus, w.held WHERE w.newest_at < %(end)s
+    UNION ALL
+    SELECT t.cash_after, t.bonus_after, t.held_after FROM (
+        WITH RECURSIVE search(low, high) AS (
+            SELECT 0::bigint, w.version
+            UNION ALL
+            SELECT CASE WHEN x.created_at < %(end)s THEN x.version ELSE search.low END,
+                   CASE WHEN x.created_at < %(end)s THEN search.high ELSE x.version - 1 END
+            FROM search
+            JOIN wallet_transaction x ON x.wallet_id = w.id AND x.version = (search.low + search.high + 1) / 2
+            WHERE search.low < search.high
+        )
+        SELECT max(low) AS version FROM search
+    ) found JOIN wallet_transaction t ON t.wallet_id = w.id AND t.version = found.version
+    WHERE w.newest_at >= %(end)s
+) b
+"""
+HOLDINGS: Final = {
+    "both": "b.cash > 0 AND b.bonus > 0",
+    "bonus": "b.bonus > 0",
+    "held": "b.held > 0",
+    "any": "b.cash + b.bonus + b.held > 0",
+}
+
+
+def balances(own: Connected, day: date, holding: str) -> Iterator[Balances]:
+    """Who held money at the end of the UTC day, ``holding`` being one of HOLDINGS; in the order of wallets."""
+    statement = f"""
+SELECT p.code, b.currency_id, c.digits, b.cash, b.bonus, b.held
+FROM ({_AT}) b JOIN wallet_player p ON p.id = b.player_id JOIN wallet_currency c ON c.code = b.currency_id
+WHERE {HOLDINGS[holding]} ORDER BY b.id
+"""
+    for record in stream(own, statement, {"end": midnight(day + timedelta(days=1))}):
+        yield Balances(*record)
+
+
+def held_in_all(own: Connected, day: date, holding: str) -> list[tuple[str, int, int, int, int, int]]:
+    """Currency, digits, players, cash, bonus and held of all of them together."""
+    statement = f"""
+SELECT b.currency_id, c.digits, count(*), sum(b.cash), sum(b.bonus), sum(b.held)
+FROM ({_AT}) b JOIN wallet_currency c ON c.code = b.currency_id WHERE {HOLDINGS[holding]} GROUP BY 1, 2 ORDER BY 1
+"""
+    found = own.execute(statement, {"end": midnight(day + timedelta(days=1))}).fetchall()
+    return [(record[0], record[1], *map(int, record[2:])) for record in found]

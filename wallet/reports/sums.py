@@ -1,0 +1,189 @@
+"""The ledger added up by day: kept for what is settled, added up on the spot for the rest.
+
+Rows are taken into ``DaySum`` in the order of their ids, up to the bound below which no row can
+come to light any more (wallet/feed.py). A row's day is that of ``created_at`` in UTC, whenever it
+was taken in: so a day may still grow after its midnight, and no row is left out or counted twice.
+Every report adds the rows above the bound to what is kept, in one snapshot: it is complete at any
+time, and only slower where nobody has refreshed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from django.db import connection, transaction
+
+from wallet import feed
+from wallet.reports.snapshot import Connected, Values, one, snapshot, stream
+from wallet.rounds import first_id
+
+KEY: Final = ("day", "currency_id", "source", "game", "kind", "undoes")
+MEASURES: Final = ("rows", "amount", "cash", "bonus", "held")
+
+# Rows taken in by one transaction. One that is broken off loses no more than that.
+STRIDE: Final = 500_000
+
+
+def midnight(day: date) -> datetime:
+    """The first instant of a UTC day."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def grouped(which: str) -> str:
+    """The ledger's rows added up by KEY; ``which`` says of row ``t`` whether it counts."""
+    return f"""
+SELECT (t.created_at AT TIME ZONE 'UTC')::date AS day, w.currency_id, t.source, coalesce(t.game, '') AS game, t.kind,
+       CASE WHEN t.kind = 'ROLLBACK' THEN t.original_kind ELSE '' END AS undoes, count(*) AS rows,
+       sum(t.amount) AS amount, sum(t.cash_delta) AS cash, sum(t.bonus_delta) AS bonus, sum(t.held_delta) AS held
+FROM wallet_transaction t JOIN wallet_wallet w ON w.id = t.wallet_id
+WHERE t.status = 'POSTED' AND {which}
+GROUP BY 1, 2, 3, 4, 5, 6
+"""
+
+
+_COLUMNS: Final = ", ".join((*KEY, *MEASURES))
+
+STANDING: Final = f"""
+SELECT {_COLUMNS} FROM wallet_daysum WHERE day BETWEEN %(since)s AND %(until)s
+UNION ALL
+{grouped("t.id >= %(up_to)s AND t.created_at >= %(begin)s AND t.created_at < %(end)s")}
+"""
+"""The sums of the days ``since`` to ``until``, those not kept yet included; a key may stand there twice."""
+
+_UP_TO: Final = f"SELECT coalesce((SELECT up_to FROM wallet_summedup), '{first_id(datetime.fromtimestamp(0, UTC))}')"
+
+
+def span(own: Connected, since: date, until: date) -> Values:
+    """What STANDING asks for, in the snapshot of ``own``."""
+    (up_to,) = one(own, _UP_TO, {})
+    days = {"since": since, "until": until, "begin": midnight(since), "end": midnight(until + timedelta(days=1))}
+    return {**days, "up_to": up_to}
+
+
+def refreshed_at() -> datetime | None:
+    """When rows were last taken in."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT max(refreshed_at) FROM wallet_summedup")
+        instant: datetime | None = cursor.fetchone()[0]
+    return instant
+
+
+# --- refresh -----------------------------------------------------------------------------------
+
+_TAKE_IN: Final = f"""
+INSERT INTO wallet_daysum AS kept ({_COLUMNS})
+{grouped("t.id >= %(first)s AND t.id < %(end)s")}
+ON CONFLICT ({", ".join(KEY)}) DO UPDATE SET {", ".join(f"{name} = kept.{name} + excluded.{name}" for name in MEASURES)}
+"""
+_NEXT: Final = """
+SELECT id FROM wallet_transaction WHERE id >= %(first)s AND id < %(end)s ORDER BY id OFFSET %(stride)s LIMIT 1
+"""
+# Guarded by the bound that was read: of two refreshes at a time one takes the rows in.
+_MOVE: Final = """
+INSERT INTO wallet_summedup (id, up_to, refreshed_at) VALUES (1, %(end)s, clock_timestamp())
+ON CONFLICT (id) DO UPDATE SET up_to = excluded.up_to, refreshed_at = excluded.refreshed_at
+WHERE wallet_summedup.up_to = %(first)s
+RETURNING id
+"""
+
+
+def refresh(until: datetime | None = None, *, progress: Callable[[datetime], None]) -> None:
+    """Take in what is settled by now, or older than ``until``; ``progress`` hears how far it has come.
+
+    Another refresh may run meanwhile: whoever comes second to a stretch leaves it be.
+    """
+    end = first_id(until or feed.settled_before())
+    while (reached := _step(end)) is not None:
+        progress(reached)
+
+
+def _step(end: str) -> datetime | None:
+    """Take in one stretch; the instant it reached, or None when there is nothing left to do."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        _begin(cursor)
+        cursor.execute(_UP_TO)
+        first = str(cursor.fetchone()[0])
+        cursor.execute("SELECT %s::uuid <= %s::uuid", [end, first])
+        if cursor.fetchone()[0]:
+            return None
+        cursor.execute(_NEXT, {"first": first, "end": end, "stride": STRIDE})
+        record = cursor.fetchone()
+        values = {"first": first, "end": str(record[0]) if record else end}
+        cursor.execute(_MOVE, values)
+        if cursor.fetchone() is not None:
+            cursor.execute(_TAKE_IN, values)
+        return _instant(values["end"])
+
+
+def _begin(cursor: Any) -> None:
+    """Whatever level the house posts at; and the second of two waits for the first, however long that takes."""
+    cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    cursor.execute("SET LOCAL lock_timeout = 0")
+
+
+def _instant(id: str) -> datetime:
+    """The millisecond in which an id was made."""
+    return datetime.fromtimestamp(int(id.replace("-", "")[:12], 16) / 1000, UTC)
+
+
+# --- check and rebuild -------------------------------------------------------------------------
+
+
+class Drifted(NamedTuple):
+    """A sum that is not what the ledger's rows make: minor units, or rows."""
+
+    day: date
+    currency: str
+    source: str
+    game: str
+    kind: str
+    undoes: str
+    measure: str
+    kept: int
+    ledger: int
+
+    def __str__(self) -> str:
+        key = " ".join(filter(None, (self.currency, self.source, self.game, self.kind, self.undoes)))
+        return f"{self.day} {key}: {self.measure} is kept as {self.kept}, the ledger makes it {self.ledger}"
+
+
+_DRIFTED: Final = f"""
+SELECT {", ".join(KEY)}, {", ".join(f"coalesce(k.{name}, 0), coalesce(l.{name}, 0)" for name in MEASURES)}
+FROM wallet_daysum k FULL JOIN ({grouped("t.id < %(up_to)s")}) l USING ({", ".join(KEY)})
+WHERE ({", ".join(f"k.{name}" for name in MEASURES)})
+    IS DISTINCT FROM ({", ".join(f"l.{name}" for name in MEASURES)})
+ORDER BY {", ".join(KEY)}
+"""
+
+
+def drifted() -> Iterator[Drifted]:
+    """Every kept sum that differs from the ledger, read anew; nothing where they agree."""
+    with snapshot() as own:
+        (up_to,) = one(own, _UP_TO, {})
+        for record in stream(own, _DRIFTED, {"up_to": up_to}):
+            day, currency, source, game, kind, undoes, *sums = record
+            for place, measure in enumerate(MEASURES):
+                kept, ledger = int(sums[2 * place]), int(sums[2 * place + 1])
+                if kept != ledger:
+                    yield Drifted(day, currency, source, game, kind, undoes, measure, kept, ledger)
+
+
+_REBUILT: Final = f"""
+INSERT INTO wallet_daysum ({_COLUMNS})
+{grouped("t.id < %(up_to)s AND t.created_at >= %(begin)s AND t.created_at < %(end)s")}
+"""
+
+
+def rebuild(day: date) -> None:
+    """Add one day up anew from the ledger, whatever was kept. Only when somebody asks for it."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        _begin(cursor)
+        # Held until the end, so that no refresh adds to the day meanwhile.
+        cursor.execute("UPDATE wallet_summedup SET refreshed_at = refreshed_at RETURNING up_to")
+        record = cursor.fetchone()
+        cursor.execute("DELETE FROM wallet_daysum WHERE day = %s", [day])
+        if record is not None:
+            begin, end = midnight(day), midnight(day + timedelta(days=1))
+            cursor.execute(_REBUILT, {"up_to": record[0], "begin": begin, "end": end})
