@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("wallet", "0005_back_office"),
+        ("wallet", "0006_approvals_of_bonuses"),
     ]
 
     operations = [
