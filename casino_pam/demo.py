@@ -1,4 +1,4 @@
-"""The demo house: a few players with a history, three operators, a provider, a key.
+"""The demo house: a few players with a history, an operator of each role, a provider, a key.
 
 Its secrets are derived from SECRET_KEY, so they differ from machine to machine, can be printed
 again without being stored, and say nothing about anybody else's. Money comes and goes as it always
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 from django.conf import settings
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, User
 
 from bonus.models import Offer
 from bonus.offers import create_offer
@@ -45,7 +45,7 @@ GAMES: Final = {
 
 
 class Operator(msgspec.Struct, frozen=True):
-    """Somebody who may log in; ``role`` is superuser, approver or reader."""
+    """Somebody who may log in; ``role`` is superuser, or a group (docs/roles.md)."""
 
     name: str
     role: str
@@ -61,7 +61,15 @@ class Guest(msgspec.Struct, frozen=True):
     stake: str
 
 
-OPERATORS: Final = (Operator("sue", "superuser"), Operator("olga", "approver"), Operator("rita", "reader"))
+OPERATORS: Final = (
+    Operator("sue", "superuser"),
+    Operator("adam", "administrator"),
+    Operator("olga", "finance"),
+    Operator("paul", "payments"),
+    Operator("bea", "bonus"),
+    Operator("sam", "support"),
+    Operator("rita", "auditor"),
+)
 GUESTS: Final = (
     Guest("anna", "DE", "EUR", "200.00", "2.50"),
     Guest("ben", "US", "USD", "150.00", "1.00"),
@@ -162,12 +170,6 @@ def _load_offers() -> None:
 
 
 def _load_operators() -> None:
-    views = list(
-        Permission.objects.filter(codename__startswith="view_", content_type__app_label__in=("wallet", "bonus"))
-    )
-    decide = list(Permission.objects.filter(codename="change_approval"))
-    for name, permissions in (("approver", [*views, *decide]), ("reader", views)):
-        Group.objects.get_or_create(name=name)[0].permissions.add(*permissions)
     for operator in OPERATORS:
         boss = operator.role == "superuser"
         user, _ = User.objects.get_or_create(username=operator.name, defaults={"is_staff": True, "is_superuser": boss})
@@ -175,7 +177,7 @@ def _load_operators() -> None:
             user.set_password(secret(operator.name))
             user.save()
         if not boss:
-            user.groups.add(Group.objects.get(name=operator.role))
+            user.groups.set([Group.objects.get(name=operator.role)])
 
 
 def _load_guest(guest: Guest) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
 from tests import cast, operators
@@ -373,7 +373,7 @@ def test_a_superuser_makes_operators_and_gives_them_roles(books):
     otto = User.objects.get(username="otto")
     assert otto.check_password("a horse of his own")
     save(client, "/admin/auth/group/add/", {"name": "readers"})
-    group = otto.groups.model.objects.get()
+    group = Group.objects.get(name="readers")
     url = f"/admin/auth/user/{otto.pk}/change/"
     save(client, url, {"username": "otto", "is_active": "on", "is_staff": "on", "groups": [group.pk]})
     otto.refresh_from_db()

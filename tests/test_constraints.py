@@ -316,7 +316,8 @@ class TestApprovals:
         """Olga asked for an adjustment."""
         id = uuid.uuid4()
         execute(
-            "INSERT INTO wallet_approval (id, wallet_id, source, reference, act, amount, reason, state, author, created_at)"
+            "INSERT INTO wallet_approval (id, wallet_id, source, reference, act, amount, reason, state,"
+            " author, created_at)"
             " VALUES (%s, %s, 'operator', 'a-1', 'adjust', 1, 'why', 'pending', 'olga', now())",
             id,
             alice,

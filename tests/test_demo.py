@@ -20,6 +20,7 @@ from django.test import Client
 
 from casino_pam import demo, teller, tokens
 from tests import cast
+from tests.books import ROLES
 from wallet.errors import Refused
 from wallet.models import ApiKey, Game, Player, Provider, Transaction, Wallet
 
@@ -135,7 +136,7 @@ def test_a_machine_that_is_no_demo_refuses_and_makes_nothing(books, options):
 def test_the_json_is_one_object_for_scripts(machine):
     found = printed()
     assert found["base_url"] == "http://127.0.0.1:8080"
-    assert [operator["role"] for operator in found["operators"]] == ["superuser", "approver", "reader"]
+    assert {operator["role"] for operator in found["operators"]} == {"superuser", *ROLES}
     assert {player["currency"] for player in found["players"]} == {"EUR", "USD", "JPY", "KWD", "BTC"}
     assert set(found) == {"base_url", "api_key", "provider", "operators", "players"}
 
@@ -144,8 +145,8 @@ def test_the_operators_have_their_roles(machine):
     run("--load")
     sue, olga, rita = (User.objects.get(username=name) for name in ("sue", "olga", "rita"))
     assert sue.is_superuser
-    assert olga.has_perm("wallet.change_approval")
-    assert olga.has_perm("wallet.view_wallet")
+    assert olga.has_perm("wallet.adjust_wallet")
+    assert not olga.has_perm("wallet.settle_withdrawal")
     assert rita.has_perm("wallet.view_transaction")
     assert {permission.partition(".")[2].partition("_")[0] for permission in rita.get_all_permissions()} == {"view"}
 
