@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import Group, Permission
-from django.core.management import call_command
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from tests.books import ROLES
 
