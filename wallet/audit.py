@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
+from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
@@ -27,14 +28,16 @@ def record(
     after: Mapping[str, Any] | None = None,
     outcome: str = DONE,
     reference: str | None = None,
-) -> None:
+) -> UUID:
     """Add a row about what ``request.user`` did; the same act, reference and outcome are recorded once.
+
+    Returns the row's id, which nobody finds if a twin was recorded first.
 
     It commits with the transaction it is called in. What must not be lost when that one is rolled
     back (a refusal) is recorded outside. ``before`` and ``after`` never hold secrets.
     """
     user = getattr(request, "user", None) or AnonymousUser()
-    named(
+    return named(
         request,
         user.get_username(),
         act,
@@ -49,7 +52,7 @@ def record(
     )
 
 
-def named(request: HttpRequest | None, actor: str, act: str, **fields: Any) -> None:
+def named(request: HttpRequest | None, actor: str, act: str, **fields: Any) -> UUID:
     """As ``record``, of somebody who is not logged in (yet); an empty address stands for this machine."""
     address = request.META.get("REMOTE_ADDR", "") if request is not None else ""
     entry = AuditEntry(
@@ -62,6 +65,7 @@ def named(request: HttpRequest | None, actor: str, act: str, **fields: Any) -> N
         act=act,
     )
     AuditEntry.objects.bulk_create([entry], ignore_conflicts=True)
+    return entry.id
 
 
 def roles_of(user: User | AnonymousUser) -> list[str]:
