@@ -9,7 +9,7 @@ version moved sends the whole posting back.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
@@ -22,7 +22,8 @@ from bonus.states import State
 from bonus.terms import Terms, decode, encode
 from wallet.book import Book
 from wallet.kinds import Kind, Status
-from wallet.ledger import Cursored, array
+from wallet.ledger import array
+from wallet.session import Answer, Session
 
 HOUR: Final = 3_600_000_000
 
@@ -77,18 +78,17 @@ def _selected(name: str) -> str:
 SELECT: Final = "SELECT " + ", ".join(_selected(name) for name, _ in _COLUMNS)
 _LIVE: Final = "'pending', 'queued', 'active'"
 
-# As in wallet/ledger.py: look-ups by index, whatever the planner believes. Live bonuses come with
-# their wallets, so of those that are named only the ended ones are missing.
-_READ_BONUSES = f"""
+# As in wallet/ledger.py: look-ups by index, whatever the planner believes.
+_READ_LIVE = f"""
 {SELECT} FROM unnest(%s::bigint[]) AS n(wallet)
 CROSS JOIN LATERAL (
     SELECT * FROM bonus_bonus x WHERE x.wallet_id = n.wallet AND x.status IN ({_LIVE}) OFFSET 0
 ) b
-UNION ALL
+"""
+
+_READ_NAMED = f"""
 {SELECT} FROM unnest(%s::uuid[]) AS n(id)
-CROSS JOIN LATERAL (
-    SELECT * FROM bonus_bonus x WHERE x.id = n.id AND x.status NOT IN ({_LIVE}) OFFSET 0
-) b
+CROSS JOIN LATERAL (SELECT * FROM bonus_bonus x WHERE x.id = n.id OFFSET 0) b
 """
 
 _READ_SPENT = f"""
@@ -149,24 +149,33 @@ CROSS JOIN LATERAL (
 """
 
 
-def read(cursor: Cursored, book: Book, wanted: Wanted | None = None) -> Bonuses:
-    """Read what the posting may decide on; must come after wallets and rows (DESIGN.md §6)."""
+def ask(session: Session, book: Book) -> Answer:
+    """Ask for the live bonuses of the wallets that were read."""
+    return session.put(_READ_LIVE, [array(map(str, book.wallets_by_id), quoted=False)])
+
+
+def read(session: Session, book: Book, live: Answer, wanted: Wanted | None = None) -> Bonuses:
+    """Read what the posting may decide on: what was asked, and the bonuses that its rows name.
+
+    A bonus that changed since its wallet was read has a newer version, or its wallet has
+    (DESIGN.md §6): what is decided on the old one is not written.
+    """
     wanted = wanted or Wanted(at=time.time_ns() // 1000)
     bonuses = Bonuses(wanted.at, settings.UNSETTLED_STAKE_HOURS * HOUR)
-    if not book.wallets_by_id:
-        return bonuses
+    _know(bonuses, live.rows())
     named = {row.bonus for row in book.rows.values() if row.bonus is not None} | wanted.ids
-    values = [array(map(str, book.wallets_by_id), quoted=False), array(named, quoted=False)]
-    _know(bonuses, cursor.execute(_READ_BONUSES, values, prepare=True))
+    named.difference_update(bonuses.by_id)
+    if named:
+        _know(bonuses, session.rows(_READ_NAMED, [array(named, quoted=False)]))
     if wanted.references:
         names = [array(column) for column in zip(*wanted.references, strict=True)]
-        _know(bonuses, cursor.execute(_READ_SPENT, names, prepare=True))
+        _know(bonuses, session.rows(_READ_SPENT, names))
     if wanted.offers or wanted.every_offer:
-        _read_offers(cursor, bonuses, wanted)
+        _read_offers(session, bonuses, wanted)
     if wanted.deposits:
-        _count_deposits(cursor, bonuses, wanted)
+        _count_deposits(session, bonuses, wanted)
     if wanted.settling:
-        _read_open_stakes(cursor, book, bonuses, wanted)
+        _read_open_stakes(session, book, bonuses, wanted)
     return bonuses
 
 
@@ -190,26 +199,26 @@ def _know(bonuses: Bonuses, records: Iterable[tuple[Any, ...]]) -> None:
             bonuses.know(opened(record))
 
 
-def _read_offers(cursor: Cursored, bonuses: Bonuses, wanted: Wanted) -> None:
+def _read_offers(session: Session, bonuses: Bonuses, wanted: Wanted) -> None:
     offers = Offer.objects.filter(enabled=True) if wanted.every_offer else Offer.objects.filter(code__in=wanted.offers)
     for offer in offers:
         bonuses.offers[offer.code] = OpenOffer(offer.pk, offer.spec(), offer.granted)
     ids = [str(offer.id) for offer in bonuses.offers.values()]
     values = [array(ids, quoted=False), array(map(str, wanted.players), quoted=False)]
-    for offer_id, player, ordinal, bonus in cursor.execute(_READ_ORDINALS, values, prepare=True):
+    for offer_id, player, ordinal, bonus in session.rows(_READ_ORDINALS, values):
         bonuses.granted_to(offer_id, player)[ordinal] = bonus
 
 
-def _count_deposits(cursor: Cursored, bonuses: Bonuses, wanted: Wanted) -> None:
+def _count_deposits(session: Session, bonuses: Bonuses, wanted: Wanted) -> None:
     """Only where an offer is named or a claim waits can it matter which deposit this is."""
     asked = [wallet for wallet in wanted.deposits if bonuses.offers or bonuses.oldest(wallet, State.PENDING)]
     if not asked:
         return
     values = [array(map(str, asked), quoted=False)]
-    bonuses.deposits.update(cursor.execute(_COUNT_DEPOSITS, values, prepare=True).fetchall())
+    bonuses.deposits.update(session.rows(_COUNT_DEPOSITS, values))
 
 
-def _read_open_stakes(cursor: Cursored, book: Book, bonuses: Bonuses, wanted: Wanted) -> None:
+def _read_open_stakes(session: Session, book: Book, bonuses: Bonuses, wanted: Wanted) -> None:
     """Look up stakes of those bonuses alone that this posting may leave without money."""
     asked = []
     for wallet, spending in wanted.settling.items():
@@ -219,8 +228,8 @@ def _read_open_stakes(cursor: Cursored, book: Book, bonuses: Bonuses, wanted: Wa
     if not asked:
         return
     known = [stake.id for bonus in asked for stake in lifecycle.stakes_of(book, bonus)]
-    values = [array(asked, quoted=False), wanted.at - bonuses.stake_life, array(known, quoted=False)]
-    found = dict(cursor.execute(_READ_OPEN_STAKES, values, prepare=True).fetchall())
+    values = [array(asked, quoted=False), str(wanted.at - bonuses.stake_life), array(known, quoted=False)]
+    found: dict[str, int | None] = dict(session.rows(_READ_OPEN_STAKES, values))
     bonuses.open_elsewhere.update((bonus, found.get(bonus)) for bonus in asked)
 
 
@@ -268,7 +277,7 @@ _FIELDS: Final = dict(zip((name for name, _ in _COLUMNS), OpenBonus.__struct_fie
 _TEXTS: Final = frozenset(name for name, sql_type in _COLUMNS if sql_type == "text" and name != "status")
 
 
-def write(cursor: Cursored, bonuses: Bonuses, stale: set[int]) -> None:
+def write(session: Session, bonuses: Bonuses, stale: set[int]) -> None:
     """Write the bonuses that were made or changed; those of stale wallets count as neither.
 
     Raises ``Overtaken`` when one of them, or the rest of an offer, is not as it was read.
@@ -280,28 +289,32 @@ def write(cursor: Cursored, bonuses: Bonuses, stale: set[int]) -> None:
     made = [bonus for bonus in changed if bonus.seen is None]
     kept = [bonus for bonus in changed if bonus.seen is not None]
     # What frees a wallet's slot is a statement before what takes it: within one, the planner would choose.
-    _update(cursor, [bonus for bonus in kept if bonus.status != State.ACTIVE])
-    _update(cursor, [bonus for bonus in kept if bonus.status == State.ACTIVE])
+    written = [
+        *_update(session, [bonus for bonus in kept if bonus.status != State.ACTIVE]),
+        *_update(session, [bonus for bonus in kept if bonus.status == State.ACTIVE]),
+    ]
     if made:
-        _count_grants(cursor, made)
-        cursor.execute(_INSERT, _arrays(made, _COLUMNS), prepare=True)
-
-
-def _update(cursor: Cursored, bonuses: list[OpenBonus]) -> None:
-    if not bonuses:
-        return
-    values = [*_arrays(bonuses, _KEPT), array([str(bonus.seen) for bonus in bonuses], quoted=False)]
-    if cursor.execute(_UPDATE, values, prepare=True).rowcount != len(bonuses):
+        written.append(_count_grants(session, made))
+        session.put(_INSERT, _arrays(made, _COLUMNS))
+    if any(answer.written() != expected for answer, expected in written):
         raise Overtaken
 
 
-def _count_grants(cursor: Cursored, made: list[OpenBonus]) -> None:
+Written = tuple[Answer, int]
+
+
+def _update(session: Session, bonuses: list[OpenBonus]) -> Iterator[Written]:
+    if bonuses:
+        values = [*_arrays(bonuses, _KEPT), array([str(bonus.seen) for bonus in bonuses], quoted=False)]
+        yield session.put(_UPDATE, values), len(bonuses)
+
+
+def _count_grants(session: Session, made: list[OpenBonus]) -> Written:
     counts: dict[int, int] = {}
     for bonus in made:
         counts[bonus.offer] = counts.get(bonus.offer, 0) + 1
     values = [array(map(str, column), quoted=False) for column in (counts.keys(), counts.values())]
-    if cursor.execute(_COUNT_GRANTS, values, prepare=True).rowcount != len(counts):
-        raise Overtaken
+    return session.put(_COUNT_GRANTS, values), len(counts)
 
 
 def _arrays(bonuses: list[OpenBonus], columns: Iterable[tuple[str, str]]) -> list[str]:

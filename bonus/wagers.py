@@ -46,7 +46,7 @@ def stake(bonuses: Bonuses, turn: Turn, provider: str, game: str, amount: int) -
     if bonus is None:
         if amount > wallet.cash:
             raise Refused("insufficient_funds")
-        return {"cash": -amount}
+        return {"cash_delta": -amount}
     terms = bonus.terms
     excluded = _excludes(turn.book, terms, provider, game)
     split = rules.split_stake(amount, cash=wallet.cash, bonus=wallet.bonus, order=terms.spend_order, excluded=excluded)
@@ -54,12 +54,12 @@ def stake(bonuses: Bonuses, turn: Turn, provider: str, game: str, amount: int) -
         raise Refused("insufficient_funds")
     counted = 0 if excluded else contribution(terms, split, provider, game, category(turn.book, provider, game))
     if not split.bonus and not counted:
-        return {"cash": -split.cash}
+        return {"cash_delta": -split.cash}
     bonuses.change(bonus)
     bonus.wagered += counted
     return {
-        "cash": -split.cash,
-        "bonus_money": -split.bonus,
+        "cash_delta": -split.cash,
+        "bonus_delta": -split.bonus,
         "bonus": bonus.id,
         "contribution": counted,
         "wagered_after": bonus.wagered,
@@ -107,7 +107,7 @@ def payout(
         return _free_round(bonuses, turn, provider, game, amount)
     newest = next((row for row in reversed(stakes) if row.bonus_delta), None)
     if newest is None or newest.bonus is None:
-        return {"cash": amount}
+        return {"cash_delta": amount}
     return _pay(bonuses, bonuses.by_id[newest.bonus], rules.split_payout(amount, staked))
 
 
@@ -118,13 +118,13 @@ def _staked(stakes: list[Row]) -> Split:
 def _pay(bonuses: Bonuses, bonus: OpenBonus, split: Split) -> Columns:
     named: Columns = {"bonus": bonus.id, "wagered_after": bonus.wagered}
     if bonus.status == State.ACTIVE:
-        return {"cash": split.cash, "bonus_money": split.bonus, **named}
+        return {"cash_delta": split.cash, "bonus_delta": split.bonus, **named}
     if bonus.status != State.COMPLETED:
-        return {"cash": split.cash, "void_amount": split.bonus, **named}
+        return {"cash_delta": split.cash, "void_amount": split.bonus, **named}
     paid = _convertible(bonus, split.bonus)
     bonuses.change(bonus)
     bonus.converted += paid
-    return {"cash": split.cash + paid, "void_amount": split.bonus - paid, **named}
+    return {"cash_delta": split.cash + paid, "void_amount": split.bonus - paid, **named}
 
 
 def _convertible(bonus: OpenBonus, amount: int) -> int:
@@ -146,16 +146,16 @@ def _free_round(bonuses: Bonuses, turn: Turn, provider: str, game: str | None, a
     """What a free round won is bonus money to be wagered, if a bonus covers its game; else cash."""
     bonus = _covering(bonuses, turn, provider, game or "")
     if bonus is None or amount == 0:
-        return {"cash": amount}
+        return {"cash_delta": amount}
     grown = bonus.required + amount * bonus.terms.multiplier
     if grown > rules.MAX_REQUIRED:
-        return {"cash": amount}
+        return {"cash_delta": amount}
     if bonus.status == State.PENDING:
         lifecycle.activate(bonuses, turn, bonus)
     bonuses.change(bonus)
     bonus.base += amount
     bonus.required = grown
-    return {"bonus_money": amount, "bonus": bonus.id, "wagered_after": bonus.wagered}
+    return {"bonus_delta": amount, "bonus": bonus.id, "wagered_after": bonus.wagered}
 
 
 def _covering(bonuses: Bonuses, turn: Turn, provider: str, game: str) -> OpenBonus | None:
@@ -182,7 +182,7 @@ def _covering(bonuses: Bonuses, turn: Turn, provider: str, game: str) -> OpenBon
 def refund(bonuses: Bonuses, turn: Turn, bet: Row) -> Columns:
     """What a rollback of ``bet`` gives back, and the exact inverse of what it contributed (F8)."""
     if bet.bonus is None:
-        return {"cash": -bet.cash_delta}
+        return {"cash_delta": -bet.cash_delta}
     bonus = bonuses.change(bonuses.by_id[bet.bonus])
     bonus.wagered = rules.take_back(bonus.wagered, bet.contribution)
     back = Split(-bet.cash_delta, -bet.bonus_delta)
@@ -192,10 +192,10 @@ def refund(bonuses: Bonuses, turn: Turn, bet: Row) -> Columns:
         "wagered_after": bonus.wagered,
     }
     if bonus.status == State.ACTIVE:
-        return {"cash": back.cash, "bonus_money": back.bonus, **columns}
+        return {"cash_delta": back.cash, "bonus_delta": back.bonus, **columns}
     if bonus.status == State.COMPLETED:
-        return {"cash": back.cash + back.bonus, **columns}
-    return {"cash": back.cash, "void_amount": back.bonus, **columns}
+        return {"cash_delta": back.cash + back.bonus, **columns}
+    return {"cash_delta": back.cash, "void_amount": back.bonus, **columns}
 
 
 def take_back(bonuses: Bonuses, turn: Turn, win: Row, *, clamp: bool) -> Columns:
@@ -220,8 +220,8 @@ def take_back(bonuses: Bonuses, turn: Turn, win: Row, *, clamp: bool) -> Columns
         # Whoever's win it was, bonus money is the ACTIVE bonus's.
         bonus = bonuses.active(wallet.id)
     columns: Columns = {
-        "cash": -taken.cash,
-        "bonus_money": -taken.bonus,
+        "cash_delta": -taken.cash,
+        "bonus_delta": -taken.bonus,
         "void_amount": void,
         "shortfall": shortfall,
     }

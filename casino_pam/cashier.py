@@ -35,7 +35,7 @@ def _deposit(desk: Desk, turn: Turn, command: Deposit) -> None:
         command.source,
         command.reference,
         command.amount,
-        cash=command.amount,
+        cash_delta=command.amount,
         captured=command.captured,
         bonus=None if bonus is None else bonus.id,
         wagered_after=None if bonus is None else bonus.wagered,
@@ -69,8 +69,8 @@ def _hold(desk: Desk, turn: Turn, command: Hold) -> None:
         command.source,
         command.reference,
         command.amount,
-        cash=-command.amount,
-        held=command.amount,
+        cash_delta=-command.amount,
+        held_delta=command.amount,
     )
 
 
@@ -94,9 +94,9 @@ def _end_hold(desk: Desk, command: Settle | Release) -> Receipt:
 
 def _post_end_of_hold(desk: Desk, turn: Turn, command: Settle | Release) -> None:
     held = _open_hold(desk, turn.wallet, command)
-    columns: Columns = {"held": -held.amount, "closes": held.id, "original": held.reference}
+    columns: Columns = {"held_delta": -held.amount, "closes": held.id, "original": held.reference}
     if command.kind == Kind.RELEASE:
-        columns["cash"] = held.amount
+        columns["cash_delta"] = held.amount
     turn.named(command.kind, command.source, command.reference, held.amount, **columns)
 
 
@@ -121,7 +121,7 @@ def adjust(desk: Desk, command: Adjust) -> Receipt:
 
 
 def _adjust(desk: Desk, turn: Turn, command: Adjust) -> None:
-    columns: Columns = {"cash": command.amount, "reason": command.reason}
+    columns: Columns = {"cash_delta": command.amount, "reason": command.reason}
     if command.bonus is not None:
         bonus = desk.bonuses.by_id.get(command.bonus)
         if bonus is None or bonus.wallet != turn.wallet.id:

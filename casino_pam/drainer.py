@@ -78,6 +78,7 @@ class Drainer:
 
     def _run(self) -> None:
         assert self._loop is not None
+        teller.own_connection()
         try:
             self._drain()
         except BaseException:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
-from psycopg import Cursor
-
+from bonus import store
 from bonus.book import Wanted
 from casino_pam.commands import (
     Adjust,
@@ -29,9 +27,11 @@ from casino_pam.commands import (
     Tend,
     Win,
 )
+from casino_pam.desk import Desk
 from wallet import ledger
 from wallet.book import Book, Key
 from wallet.kinds import Kind
+from wallet.session import Session
 
 
 def each(asked: Iterable[Asked]) -> Iterator[Request]:
@@ -43,19 +43,18 @@ def each(asked: Iterable[Asked]) -> Iterator[Request]:
             yield request
 
 
-def read(cursor: Cursor[Any], asked: Sequence[Asked]) -> Book:
-    """Read all that ``asked`` may decide on: wallets first, then the rows they name."""
+def read(session: Session, asked: Sequence[Asked]) -> Desk:
+    """Read all that ``asked`` may decide on: wallets, then their live bonuses, then the rows they name."""
     book = Book()
     requests = list(each(asked))
-    ledger.read_wallets(cursor, book, {request.player for request in requests})
     providers = {request.source for request in requests if _rests_on_provider(request)}
     games = {(play.source, play.game) for play in requests if isinstance(play, (Bet, Win)) and play.game}
-    if providers:
-        ledger.read_providers(cursor, book, providers, games)
+    ledger.read_wallets(session, book, {request.player for request in requests}, providers, games)
+    live = store.ask(session, book)
     named = {key for request in requests for key in keys(request)}
     if named:
-        ledger.read_rows(cursor, book, named, set(_rounds(book, requests)))
-    return book
+        ledger.read_rows(session, book, named, set(_rounds(book, requests)))
+    return Desk(book, store.read(session, book, live, wanted(book, asked)))
 
 
 def _rests_on_provider(request: Request) -> bool:

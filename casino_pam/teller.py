@@ -8,6 +8,7 @@ new transaction, with jitter, until the deadline. Nothing is answered before the
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -49,11 +50,12 @@ from casino_pam.commands import (
     Win,
 )
 from casino_pam.desk import Desk
-from casino_pam.needs import each, keys, read, wanted
+from casino_pam.needs import each, keys, read
 from casino_pam.receipts import Offered, Promised, Receipt, Standing
 from wallet import ledger
 from wallet.book import Book
 from wallet.errors import Busy, Refused
+from wallet.session import Session, session_of
 
 log = structlog.get_logger(__name__)
 
@@ -124,9 +126,20 @@ _PLANNING = {
     "enable_seqscan": "off",
     "plan_cache_mode": "force_generic_plan",
 }
-_BEGIN = f"BEGIN ISOLATION LEVEL {_ISOLATION};" + "".join(
-    f"SET LOCAL {name} = {value};" for name, value in _PLANNING.items()
-)
+_SETTINGS = "".join(f"SET {{0}} {name} = {value};" for name, value in _PLANNING.items())
+_BEGIN = f"BEGIN ISOLATION LEVEL {_ISOLATION}"
+
+
+class _Thread(threading.local):
+    owns_its_connection = False
+
+
+_thread = _Thread()
+
+
+def own_connection() -> None:
+    """Say that this thread's connection serves the teller alone: it is then set up once, not for each posting."""
+    _thread.owns_its_connection = True
 
 
 def ask(request: Asked) -> Outcome:
@@ -146,11 +159,11 @@ def rehearse(request: Asked) -> Outcome:
     """What would become of the request now; nothing is written, nothing remembered."""
     _check_no_transaction()
     try:
-        with _transaction() as cursor:
-            return _decide(_desk(cursor, [request]), request)
+        with _transaction() as session:
+            return _decide(read(session, [request]), request)
     except _LOST as lost:
         log.warning("teller_lost_database", error=str(lost))
-        connection.close()
+        _part_with_connection()
         return Busy("unavailable")
 
 
@@ -198,7 +211,7 @@ def _try(asked: Sequence[Asked], attempts: int) -> list[Outcome]:
         return _halves(asked, attempts)
     except _LOST as lost:
         log.warning("teller_lost_database", error=str(lost))
-        connection.close()
+        _part_with_connection()
         return [Busy("unavailable")] * len(asked)
     except Exception:
         # A rule was missed or a value cannot be stored: only the offender shall suffer.
@@ -224,24 +237,18 @@ def _attempt(asked: Sequence[Asked]) -> list[Outcome]:
     Whether such a request wrote rows on another wallet or not, what was decided may rest on rows
     of the same batch that were not written; what was written is found when it is looked at again.
     """
-    with _transaction() as cursor:
-        desk = _desk(cursor, asked)
+    with _transaction() as session:
+        desk = read(session, asked)
         book = desk.book
         outcomes = [_decide(desk, request) for request in asked]
-        stale = ledger.write(cursor, book)
+        stale = ledger.write(session, book)
         _check_others(book, stale, asked)
-        store.write(cursor, desk.bonuses, stale)
+        store.write(session, desk.bonuses, stale)
     for wallet in stale:
         book.wallets_by_id[wallet].rows.clear()
     _announce(desk)
     again = _players(book, stale)
     return [Busy() if request.player in again else outcome for request, outcome in zip(asked, outcomes, strict=True)]
-
-
-def _desk(cursor: psycopg.Cursor[Any], asked: Sequence[Asked]) -> Desk:
-    """All that the requests may be decided on: wallets, then rows, then bonuses."""
-    book = read(cursor, asked)
-    return Desk(book, store.read(cursor, book, wanted(book, asked)))
 
 
 def _players(book: Book, wallets: Iterable[int]) -> set[str]:
@@ -288,18 +295,32 @@ def _announce(desk: Desk) -> None:
             log.exception("teller_listener_failed")
 
 
+def _part_with_connection() -> None:
+    """Close it for good: a pool would lend it to somebody else, broken or with the teller's settings."""
+    if connection.connection is not None:
+        connection.connection.close()
+    connection.close()
+
+
 @contextmanager
-def _transaction() -> Iterator[psycopg.Cursor[Any]]:
-    """One transaction on this thread's connection, with statements bound and prepared."""
+def _transaction() -> Iterator[Session]:
+    """One transaction on this thread's connection."""
     connection.ensure_connection()
-    raw = connection.connection
-    raw.prepare_threshold = 0
-    with psycopg.Cursor(raw) as cursor:
-        cursor.execute(_BEGIN, prepare=False)
-        try:
-            yield cursor
-            cursor.execute("COMMIT", prepare=False)
-        except BaseException:
-            if not raw.closed:
-                cursor.execute("ROLLBACK", prepare=False)
-            raise
+    session = session_of(connection.connection)
+    if _thread.owns_its_connection and not session.dedicated:
+        session.command(_SETTINGS.format("SESSION"))
+        session.dedicated = True
+    if session.dedicated:
+        session.put(_BEGIN)
+    else:
+        session.command(f"{_BEGIN};{_SETTINGS.format('LOCAL')}")
+    try:
+        yield session
+        # Nothing is written once it has failed, so what is left to write may travel with it.
+        session.put("COMMIT")
+        session.send()
+    except BaseException:
+        session.forget()
+        if not connection.connection.closed:
+            session.command("ROLLBACK")
+        raise

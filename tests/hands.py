@@ -13,12 +13,12 @@ from contextlib import suppress
 from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 from django.db import connection
 
 from casino_pam import teller
 from casino_pam.commands import Asked
 from wallet.errors import Busy
+from wallet.session import Session
 
 # What one hand posts, one list of requests after the other; and what it is answered.
 Batches = Sequence[Sequence[Asked]]
@@ -55,43 +55,47 @@ def work(hands: Sequence[Batches]) -> list[Answers]:
     return answers
 
 
-def die_at(statement: int, moment: str, asked: Sequence[Asked]) -> int:
-    """Post in a copy of this process that is killed at its n-th statement; how many it sent.
+def die_at(journey: int, moment: str, asked: Sequence[Asked]) -> int:
+    """Post in a copy of this process that is killed at its n-th journey to PostgreSQL; how many it made.
 
-    ``moment``: before the statement is sent, once it was sent, or after it was answered.
+    ``moment``: before what travels is sent, once it was sent, or after it was answered.
     """
     connection.close()
     reading, writing = os.pipe()
     if (pid := os.fork()) == 0:
-        _deadly(statement, moment, writing)
+        _deadly(journey, moment, writing)
         teller.post(asked)
         os._exit(0)
     os.close(writing)
     os.waitpid(pid, 0)
-    with os.fdopen(reading, "rb") as sent:
-        return len(sent.read())
+    with os.fdopen(reading, "rb") as made:
+        return len(made.read())
 
 
-def _deadly(statement: int, moment: str, sent: int) -> None:
-    executing = psycopg.Cursor.execute
+def _deadly(journey: int, moment: str, made: int) -> None:
+    sending = Session.send
     reached = 0
 
-    def execute(cursor: psycopg.Cursor[Any], query: Any, *args: Any, **kwargs: Any) -> Any:
+    def send(session: Session) -> None:
         nonlocal reached
+        if not session._waiting:
+            return
         reached += 1
-        os.write(sent, b".")
-        if reached == statement and moment == "before":
+        os.write(made, b".")
+        if reached == journey and moment == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        if reached == statement and moment == "sent" and query == "COMMIT":
-            cursor.connection.pgconn.send_query(b"COMMIT")
-            cursor.connection.pgconn.flush()
+        if reached == journey and moment == "sent":
+            session._pgconn.enter_pipeline_mode()
+            for _, name, values in session._waiting:
+                session._pgconn.send_query_prepared(name, values)
+            session._pgconn.pipeline_sync()
+            session._pgconn.flush()
             os.kill(os.getpid(), signal.SIGKILL)
-        result = executing(cursor, query, *args, **kwargs)
-        if reached == statement:
+        sending(session)
+        if reached == journey:
             os.kill(os.getpid(), signal.SIGKILL)
-        return result
 
-    psycopg.Cursor.execute = execute  # type: ignore[assignment,method-assign]
+    Session.send = send  # type: ignore[method-assign]
 
 
 class OtherProcess:

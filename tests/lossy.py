@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from contextlib import suppress
 from typing import Self
 
-COMMIT = b"COMMIT\0"
+# A session prepares COMMIT once, under a name of its own, and then binds that name.
+PREPARED = re.compile(rb"(casino_[0-9]+)\0COMMIT\0")
 
 
 class LossyWire:
@@ -45,9 +47,12 @@ class LossyWire:
         silenced = threading.Event()
         back = threading.Thread(target=self._back, args=(server, client, silenced), daemon=True)
         back.start()
+        commit = b"never"
         with suppress(OSError), client, server:
             while said := client.recv(65536):
-                if COMMIT in said and self._loses():
+                if found := PREPARED.search(said):
+                    commit = b"\0%b\0" % found[1]
+                elif commit in said and self._loses():
                     if self.what == "reply":
                         silenced.set()
                         server.sendall(said)

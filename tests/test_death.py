@@ -79,17 +79,17 @@ def a_posting(attempt: str) -> list[Any]:
     ]
 
 
-def test_a_worker_killed_at_any_statement_leaves_all_or_nothing_and_its_work_is_done_once(books, other):
+def test_a_worker_killed_at_any_journey_leaves_all_or_nothing_and_its_work_is_done_once(books, other):
     furnish()
     sent = other.do(die_at, 10**9, "never", a_posting("alive"))
-    assert 6 <= sent <= 20
-    deaths = [(statement, moment) for statement in range(1, sent + 1) for moment in ("before", "after")]
-    for place, (statement, moment) in enumerate([*deaths, (sent, "sent")]):
+    assert 4 <= sent <= 20
+    deaths = [(journey, moment) for journey in range(1, sent + 1) for moment in ("before", "after")]
+    for place, (journey, moment) in enumerate([*deaths, (sent, "sent")]):
         asked = a_posting(f"death-{place}")
-        assert other.do(die_at, statement, moment, asked) == statement
+        assert other.do(die_at, journey, moment, asked) == journey
         left = [reference for reference, _ in stored() if reference.startswith(f"death-{place}-")]
         if moment != "sent":
-            assert len(left) == (6 if (statement, moment) == (sent, "after") else 0)
+            assert len(left) == (6 if (journey, moment) == (sent, "after") else 0)
         outcomes = teller.post(asked)
         assert [word(outcomes[0]), word(outcomes[1]), word(outcomes[3])] == ["posted", "insufficient_funds", "void"]
         assert [word(each) for each in outcomes[2]] == ["posted", "posted"]

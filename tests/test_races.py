@@ -291,9 +291,9 @@ def in_between(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any], *, rows_
         looking(cursor, book, *named)
         if threading.current_thread() is here and not happened:
             happened.append(elsewhere(act))
-        reading(cursor, book, put_off.pop())
+        reading(cursor, book, *put_off.pop())
 
-    monkeypatch.setattr(ledger, "read_wallets", lambda cursor, book, players: put_off.append(players))
+    monkeypatch.setattr(ledger, "read_wallets", lambda cursor, book, *named: put_off.append(named))
     monkeypatch.setattr(ledger, "read_rows", read_rows)
     return happened
 

@@ -299,12 +299,12 @@ class Book:
 
 
 class Columns(TypedDict, total=False):
-    """What a row may say beyond its name and amount; money in minor units."""
+    """What a row may say beyond its name and amount, as ``Row`` names it."""
 
     status: str
-    cash: int
-    bonus_money: int
-    held: int
+    cash_delta: int
+    bonus_delta: int
+    held_delta: int
     round: str | None
     game: str | None
     bonus: str | None
@@ -363,37 +363,19 @@ class Turn:
             self.book.companions[rows[0].id] = rows[1:]
 
     def _add(self, id: str, kind: str, source: str, reference: str, amount: int, columns: Columns) -> Row:
+        columns.setdefault("status", Status.POSTED)
         row = Row(
             id=id,
             command=self.id,
             wallet=self.wallet.id,
             version=0,
             kind=kind,
-            status=columns.get("status", Status.POSTED),
             source=source,
             reference=reference,
-            round=columns.get("round"),
-            game=columns.get("game"),
             amount=amount,
-            cash_delta=columns.get("cash", 0),
-            bonus_delta=columns.get("bonus_money", 0),
-            held_delta=columns.get("held", 0),
-            bonus=columns.get("bonus"),
-            contribution=columns.get("contribution", 0),
-            wagered_after=columns.get("wagered_after"),
-            original=columns.get("original"),
-            original_kind=columns.get("original_kind"),
-            closes=columns.get("closes"),
-            win_source=columns.get("win_source"),
-            ends_round=columns.get("ends_round", False),
-            late=columns.get("late", False),
-            captured=columns.get("captured", False),
-            void_amount=columns.get("void_amount", 0),
-            shortfall=columns.get("shortfall", 0),
-            refusal=columns.get("refusal"),
             actor=self.actor,
-            reason=columns.get("reason"),
             created_at=self.at,
+            **columns,
         )
         self.book.add(self.wallet, row)
         return row

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable
-from typing import Any, Final
+from typing import Final
 
-from psycopg import Cursor
+import msgspec
 
 from wallet.book import (
     Book,
@@ -23,8 +23,7 @@ from wallet.book import (
     OpenWallet,
     Row,
 )
-
-Cursored = Cursor[Any]
+from wallet.session import Session
 
 _MICROSECONDS: Final = "(extract(epoch from {0}) * 1000000)::bigint"
 
@@ -85,15 +84,13 @@ def _select(alias: str) -> str:
 
 def array(values: Iterable[str], *, quoted: bool = True) -> str:
     """A PostgreSQL array literal of texts; an empty text stands for NULL."""
+    texts = list(values)
     if not quoted:
-        return "{" + ",".join([value or "NULL" for value in values]) + "}"
-    return (
-        "{"
-        + ",".join(
-            ['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if value else "NULL" for value in values]
-        )
-        + "}"
-    )
+        return "{" + ",".join([value or "NULL" for value in texts]) + "}"
+    together = "".join(texts)
+    if '"' in together or "\\" in together:
+        texts = [value.replace("\\", "\\\\").replace('"', '\\"') for value in texts]
+    return "{" + ",".join([f'"{value}"' if value else "NULL" for value in texts]) + "}"
 
 
 # --- reading ---------------------------------------------------------------------------------
@@ -111,20 +108,16 @@ LEFT JOIN LATERAL (SELECT * FROM wallet_wallet WHERE player_id = p.id OFFSET 0) 
 LEFT JOIN LATERAL (SELECT * FROM wallet_currency WHERE code = w.currency_id OFFSET 0) c ON true
 """
 
+# A game without a name stands for the provider alone.
 _READ_PROVIDERS = """
-SELECT code, enabled, secrets_version, reference_scope, replay_balance, zero_amount,
-       win_requires_bet, late_win, unknown_rollback, late_bet, rollback_after_win, rollback_wins,
-       win_rollback, ends_rounds
-FROM wallet_provider WHERE code = ANY(%s::text[])
-"""
-
-_READ_GAMES = """
-SELECT p.code, g.code, g.category, g.enabled
+SELECT p.code, p.enabled, p.secrets_version, p.reference_scope, p.replay_balance, p.zero_amount,
+       p.win_requires_bet, p.late_win, p.unknown_rollback, p.late_bet, p.rollback_after_win,
+       p.rollback_wins, p.win_rollback, p.ends_rounds, g.code, g.category, g.enabled
 FROM unnest(%s::text[], %s::text[]) AS named(provider, game)
-JOIN wallet_provider p ON p.code = named.provider
-CROSS JOIN LATERAL (
+CROSS JOIN LATERAL (SELECT * FROM wallet_provider WHERE code = named.provider OFFSET 0) p
+LEFT JOIN LATERAL (
     SELECT * FROM wallet_game WHERE provider_id = p.id AND code = named.game OFFSET 0
-) g
+) g ON true
 """
 
 _READ_UNMOVED = """
@@ -172,10 +165,21 @@ SELECT {_select("answers")} FROM answers
 )
 
 
-def read_wallets(cursor: Cursored, book: Book, players: Collection[str]) -> None:
-    """Read every wallet of the named players: locks and exclusion in the same snapshot."""
-    records = cursor.execute(_READ_WALLETS, [array(players)], prepare=True).fetchall()
-    for record in records:
+def read_wallets(
+    session: Session,
+    book: Book,
+    players: Collection[str],
+    providers: Collection[str] = (),
+    games: Collection[tuple[str, str]] = (),
+) -> None:
+    """Read every wallet of the named players: locks and exclusion in the same snapshot.
+
+    In the same journey the named providers, and the games ``(provider, game)`` that have a row.
+    """
+    answer = session.put(_READ_WALLETS, [array(players)])
+    if providers:
+        _read_providers(session, book, [*((provider, "") for provider in providers), *games])
+    for record in answer.rows():
         player = book.players.get(record[1])
         if player is None:
             player = book.players[record[1]] = OpenPlayer(*record[:7])
@@ -202,22 +206,18 @@ def read_wallets(cursor: Cursored, book: Book, players: Collection[str]) -> None
         book.wallets_by_id[wallet.id] = wallet
 
 
-def read_providers(
-    cursor: Cursored,
-    book: Book,
-    providers: Collection[str],
-    games: Collection[tuple[str, str]],
-) -> None:
-    records = cursor.execute(_READ_PROVIDERS, [array(providers)], prepare=True).fetchall()
-    book.providers.update({record[0]: OpenProvider(*record) for record in records})
-    if games:
-        names = [array(column) for column in zip(*games, strict=True)]
-        for record in cursor.execute(_READ_GAMES, names, prepare=True).fetchall():
-            book.games[record[0], record[1]] = OpenGame(*record)
+def _read_providers(session: Session, book: Book, named: Collection[tuple[str, str]]) -> None:
+    columns = [array(column) for column in zip(*named, strict=True)]
+    for record in session.rows(_READ_PROVIDERS, columns):
+        provider, game = record[0], record[14]
+        if provider not in book.providers:
+            book.providers[provider] = OpenProvider(*record[:14])
+        if game is not None:
+            book.games[provider, game] = OpenGame(provider, *record[14:])
 
 
 def read_rows(
-    cursor: Cursored,
+    session: Session,
     book: Book,
     keys: Collection[Key],
     rounds: Collection[tuple[int, str]] = (),
@@ -237,7 +237,7 @@ def read_rows(
         array(map(str, asked[0]), quoted=False),
         array(asked[1]),
     ]
-    book.know(Row(*record) for record in cursor.execute(_READ_ROWS, values, prepare=True))
+    book.know(Row(*record) for record in session.rows(_READ_ROWS, values))
 
 
 # --- writing ---------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ def canonical(row: Row) -> tuple[str, ...]:
             else ("true" if value else "false")
             if value.__class__ is bool
             else str(value)
-            for value in (getattr(row, name) for name in Row.__struct_fields__)
+            for value in msgspec.structs.astuple(row)
         ]
     )
 
@@ -302,7 +302,7 @@ def chain(previous: bytes, texts: Iterable[str]) -> bytes:
     return hashlib.sha256(previous + "\n".join(texts).encode()).digest()
 
 
-def write(cursor: Cursored, book: Book) -> set[int]:
+def write(session: Session, book: Book) -> set[int]:
     """Write what was added to the book; returns the ids of stale wallets, left untouched.
 
     A stale wallet is one whose version moved since it was read: somebody was first, and its
@@ -315,9 +315,9 @@ def write(cursor: Cursored, book: Book) -> set[int]:
     touched = [wallet for wallet in known if wallet.rows]
     told = [wallet for wallet in known if wallet.told and not wallet.rows]
     lines = {wallet.id: _digested(wallet) for wallet in touched}
-    matched = _update_wallets(cursor, touched) if touched else set()
-    _insert_rows(cursor, [line for id in lines if id in matched for line in lines[id]])
-    matched |= _unmoved(cursor, told) if told else set()
+    matched = _update_wallets(session, touched) if touched else set()
+    _insert_rows(session, [line for id in lines if id in matched for line in lines[id]])
+    matched |= _unmoved(session, told) if told else set()
     return {wallet.id for wallet in (*touched, *told) if wallet.id not in matched}
 
 
@@ -333,7 +333,7 @@ def _digested(wallet: OpenWallet) -> list[tuple[str, ...]]:
     return lines
 
 
-def _update_wallets(cursor: Cursored, wallets: list[OpenWallet]) -> set[int]:
+def _update_wallets(session: Session, wallets: list[OpenWallet]) -> set[int]:
     numbers = [
         (
             w.id,
@@ -351,18 +351,17 @@ def _update_wallets(cursor: Cursored, wallets: list[OpenWallet]) -> set[int]:
     ]
     columns = [array(map(str, column), quoted=False) for column in zip(*numbers, strict=True)]
     digests = array([w.digest.hex() for w in wallets if w.digest], quoted=False)
-    found = cursor.execute(UPDATE_WALLETS, [*columns, digests], prepare=True).fetchall()
-    return {record[0] for record in found}
+    return {record[0] for record in session.rows(UPDATE_WALLETS, [*columns, digests])}
 
 
-def _unmoved(cursor: Cursored, wallets: list[OpenWallet]) -> set[int]:
+def _unmoved(session: Session, wallets: list[OpenWallet]) -> set[int]:
     numbers = [array(map(str, column), quoted=False) for column in zip(*((w.id, w.seen) for w in wallets), strict=True)]
-    return {record[0] for record in cursor.execute(_READ_UNMOVED, numbers, prepare=True).fetchall()}
+    return {record[0] for record in session.rows(_READ_UNMOVED, numbers)}
 
 
-def _insert_rows(cursor: Cursored, lines: list[tuple[str, ...]]) -> None:
+def _insert_rows(session: Session, lines: list[tuple[str, ...]]) -> None:
     if not lines:
         return
     *columns, digests = zip(*lines, strict=True)
     literals = [array(column, quoted=quoted) for column, quoted in zip(columns, _QUOTED, strict=True)]
-    cursor.execute(_INSERT_ROWS, [*literals, array(digests, quoted=False)], prepare=True)
+    session.put(_INSERT_ROWS, [*literals, array(digests, quoted=False)])

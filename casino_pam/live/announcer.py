@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 TIMEOUT_SECONDS: Final = 0.1
 # After a failure nothing is tried for so long.
 QUIET_SECONDS: Final = 1.0
+# After each message the thread rests: under load a message is of many postings, and costs a bet little.
+REST_SECONDS: Final = 0.01
 # As many wallets may wait for the thread; beyond that they are lost, not queued.
 MOST_WAITING: Final = 10_000
 # A command that ends right after its commit still tells of it, if Redis answers in this time.
@@ -129,6 +131,7 @@ class Announcer:
             if self._failing:
                 log.info("announcer_speaks_again")
             self._failing = False
+            time.sleep(REST_SECONDS)
 
     def _keep_quiet(self) -> None:
         """Leave Redis alone for a while; then the first thing it hears is that something was lost."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import psycopg
 from django.db import connection
 
 from bonus import store
@@ -12,6 +11,7 @@ from casino_pam.desk import Desk
 from casino_pam.live.frames import Change, change
 from wallet import ledger
 from wallet.book import Book
+from wallet.session import session_of
 
 # One snapshot: balances and the progress beside them belong to the same version. And the connection
 # is shared with the teller's: no plan may be made on it that suits a table which was empty a minute ago.
@@ -22,15 +22,14 @@ def read(players: Collection[str]) -> list[Change]:
     """The state of every wallet of these players. Raises DatabaseError; borrows a connection and gives it back."""
     try:
         connection.ensure_connection()
-        with psycopg.Cursor(connection.connection) as cursor:
-            # Two statements in one cannot be prepared.
-            cursor.execute(_BEGIN, prepare=False)
-            try:
-                book = Book()
-                ledger.read_wallets(cursor, book, players)
-                desk = Desk(book, store.read(cursor, book))
-            finally:
-                cursor.execute("ROLLBACK")
+        session = session_of(connection.connection)
+        session.command(_BEGIN)
+        try:
+            book = Book()
+            ledger.read_wallets(session, book, players)
+            desk = Desk(book, store.read(session, book, store.ask(session, book)))
+        finally:
+            session.command("ROLLBACK")
         return [change(desk, wallet, moved=False) for wallet in book.wallets_by_id.values()]
     finally:
         connection.close()

@@ -1,0 +1,92 @@
+"""Statements that travel together: in order, all of them or none after a fault, and every fault by its name."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from django.db import connection
+from psycopg import errors
+
+from tests.interleaving import elsewhere
+from wallet.session import Session, numbered, session_of
+
+ECHO = "SELECT %s::text"
+DIVIDE = "SELECT 1 / %s::integer"
+
+
+@pytest.fixture
+def session(books):
+    connection.ensure_connection()
+    yield session_of(connection.connection)
+    connection.close()
+
+
+def test_a_connection_keeps_its_session_and_what_was_prepared_on_it(session):
+    session.rows(ECHO, ["x"])
+    assert session_of(connection.connection) is session
+    assert len(session._names) == 1
+
+
+def test_places_are_numbered_in_order():
+    assert numbered("SELECT %s, %s") == "SELECT $1, $2"
+
+
+def test_rows_come_as_pythons_own_types(session):
+    asked = "SELECT %s::bigint, %s::boolean, NULL::text, %s::bytea, %s::text"
+    assert session.rows(asked, ["12", "true", "\\x00ff", "é\n'\""]) == [(12, True, None, b"\x00\xff", "é\n'\"")]
+
+
+def test_what_waits_travels_together_and_each_answer_is_its_own(session):
+    first, second, third = (session.put(ECHO, [text]) for text in "abc")
+    assert third.rows() == [("c",)]
+    assert (first.result is not None, first.rows(), second.rows()) == (True, [("a",)], [("b",)])
+
+
+def test_nothing_after_a_fault_is_carried_out(session):
+    session.command("CREATE TEMPORARY TABLE kept (n integer)")
+    insert = "INSERT INTO kept VALUES (%s::integer)"
+    session.command("BEGIN")
+    # Each is prepared before, which is a journey of its own.
+    session.rows(DIVIDE, ["1"])
+    session.put(insert, ["0"])
+    session.command("ROLLBACK; BEGIN; COMMIT; BEGIN")
+    session.put(insert, ["1"])
+    session.put(DIVIDE, ["0"])
+    session.put(insert, ["2"])
+    with pytest.raises(errors.DivisionByZero):
+        session.put("COMMIT").written()
+    session.command("ROLLBACK")
+    assert session.rows("SELECT count(*) FROM kept", []) == [(0,)]
+
+
+def test_counts_what_each_statement_wrote(session):
+    session.command("CREATE TEMPORARY TABLE counted (n integer)")
+    session.put("INSERT INTO counted SELECT generate_series(1, %s::integer)", ["5"])
+    assert session.put("DELETE FROM counted WHERE n > %s::integer", ["3"]).written() == 2
+
+
+@pytest.mark.parametrize("together", [1, 3])
+def test_a_connection_that_was_cut_is_an_operational_error_and_no_hang(session, together):
+    session.rows(ECHO, ["x"])
+    pid = connection.connection.info.backend_pid
+    elsewhere(lambda: connection.cursor().execute("SELECT pg_terminate_backend(%s)", [pid]) or True)
+    for _ in range(2):
+        for n in range(together):
+            session.put(ECHO, [str(n)])
+        with pytest.raises(psycopg.OperationalError):
+            session.send()
+    with pytest.raises(psycopg.OperationalError):
+        session.command("BEGIN")
+
+
+def test_what_was_forgotten_is_never_sent(session):
+    session.put(DIVIDE, ["0"])
+    session.forget()
+    assert session.rows(ECHO, ["x"]) == [("x",)]
+
+
+def test_a_statement_that_cannot_be_prepared_says_why(session):
+    with pytest.raises(errors.UndefinedTable):
+        session.rows("SELECT * FROM nowhere", [])
+    assert isinstance(session, Session)
+    assert session.rows(ECHO, ["x"]) == [("x",)]
