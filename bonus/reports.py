@@ -52,9 +52,9 @@ def costs(own: Connected, since: date, until: date) -> Iterator[Cost]:
     """Bonus cost and liability of the UTC days ``since`` to ``until``, one currency after the other."""
     owed = opening(own, since)
     for day, currency, digits, *sums in stream(own, _DAYS, span(own, since, until)):
-        granted, won, converted, cut, forfeited, expired, moved = map(int, sums)
+        *spent, moved = map(int, sums)
         owed[currency] = owed.get(currency, 0) + moved
-        yield Cost(day, currency, digits, granted, won, converted, cut, forfeited, expired, owed[currency])
+        yield _summed(day, currency, digits, spent, owed[currency])
 
 
 _OWED: Final = f"SELECT s.currency_id, sum(s.bonus) FROM ({STANDING}) s GROUP BY 1"
@@ -87,3 +87,24 @@ def waiting(own: Connected, day: date) -> list[Promised]:
     """What was promised and not begun at the end of the UTC day, by the amounts as they are now."""
     found = own.execute(_WAITING, {"end": midnight(day + timedelta(days=1))}).fetchall()
     return [Promised(currency, digits, bonuses, int(amount)) for currency, digits, bonuses, amount in found]
+
+
+def in_all(own: Connected, since: date, until: date) -> list[tuple[Cost, Promised | None]]:
+    """Each currency's days added up, with the liability and the waiting promises at the end of the last one."""
+    promised = {each.currency: each for each in waiting(own, until)}
+    owed = opening(own, until + timedelta(days=1))
+    sums: dict[str, list[int]] = {}
+    for each in costs(own, since, until):
+        moved = (each.granted, each.won, each.converted, each.cut, each.forfeited, each.expired)
+        sums[each.currency] = [sum(pair) for pair in zip(sums.get(each.currency, [0] * 6), moved, strict=True)]
+    digits = dict(own.execute("SELECT code, digits FROM wallet_currency ORDER BY code").fetchall())
+    wanted = [code for code in digits if code in sums or code in promised or owed.get(code)]
+    return [
+        (_summed(until, code, digits[code], sums.get(code, [0] * 6), owed.get(code, 0)), promised.get(code))
+        for code in wanted
+    ]
+
+
+def _summed(day: date, currency: str, digits: int, sums: list[int], owed: int) -> Cost:
+    granted, won, converted, cut, forfeited, expired = sums
+    return Cost(day, currency, digits, granted, won, converted, cut, forfeited, expired, owed)

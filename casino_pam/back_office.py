@@ -48,6 +48,16 @@ def _link(title: str, icon: str, model: str) -> dict[str, Any]:
     }
 
 
+def _page(title: str, icon: str, name: str, permission: str) -> dict[str, Any]:
+    """A link to a page of the back office, for those who may open it."""
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(name),
+        "permission": lambda request: request.user.has_perm(permission),
+    }
+
+
 _NAVIGATION: Final = [
     {
         "title": "Money",
@@ -57,6 +67,7 @@ _NAVIGATION: Final = [
             _link("Transactions", "receipt_long", "wallet_transaction"),
             _link("Approvals", "how_to_reg", "wallet_approval"),
             _link("Reconciliations", "balance", "wallet_reconciliationrun"),
+            _page("Reports", "query_stats", "office:reports", "wallet.view_reports"),
         ],
     },
     {

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
-from asgiref.sync import sync_to_async
 from django.db import connection
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from casino_pam import accounts, commands, teller
+from casino_pam import accounts, commands, spreadsheet, teller
 from casino_pam.fields import Body, instant, optional
 from casino_pam.rest import examples, queries, shapes, shown
 from casino_pam.rest.described import described
@@ -24,8 +21,6 @@ from wallet.models import Wallet as WalletModel
 from wallet.statement import Wanted
 
 CSV_PAGE: Final = 1_000
-
-_number_shape = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
 
 
 class Wallet(Door):
@@ -80,8 +75,7 @@ class TransactionsCsv(Door):
     def get(self, request: Request, player: str, currency: str) -> StreamingHttpResponse:
         wanted = queries.wanted(queries.named(request, queries.STATEMENT[:-1]))
         (wallet,) = accounts.wallets(player, currency)
-        named = {"Content-Disposition": 'attachment; filename="transactions.csv"'}
-        return StreamingHttpResponse(_lines(wallet, wanted), content_type="text/csv; charset=utf-8", headers=named)
+        return spreadsheet.download("transactions.csv", _pieces(wallet, wanted))
 
 
 def listed(wallets: list[WalletModel], query: Body) -> dict[str, Any]:
@@ -93,45 +87,17 @@ def listed(wallets: list[WalletModel], query: Body) -> dict[str, Any]:
     return {"results": results, "next": queries.cursor(page)}
 
 
-async def _lines(wallet: WalletModel, wanted: Wanted) -> AsyncIterator[str]:
-    """The file piece by piece; between two pieces no connection is kept from anybody."""
-    pages = _pages(wallet, wanted)
-    yield ",".join(COLUMNS) + "\r\n"
-    while (piece := await sync_to_async(_next)(pages)) is not None:
-        yield piece
-
-
-def _next(pages: Iterator[str]) -> str | None:
+def _pieces(wallet: WalletModel, wanted: Wanted) -> Iterator[str]:
+    """The file page by page; between two pages no connection is kept from anybody."""
+    yield spreadsheet.line(COLUMNS)
     try:
-        return next(pages, None)
+        for rows in statement.walk([wallet], wanted, CSV_PAGE):
+            entries = (shown.entry(row, wallet) for row in rows)
+            piece = "".join(spreadsheet.line(entry[name] for name in COLUMNS) for entry in entries)
+            connection.close()
+            yield piece
     finally:
         connection.close()
-
-
-def _pages(wallet: WalletModel, wanted: Wanted) -> Iterator[str]:
-    for rows in statement.walk([wallet], wanted, CSV_PAGE):
-        entries = (shown.entry(row, wallet) for row in rows)
-        yield "".join(_line(entry[name] for name in COLUMNS) for entry in entries)
-
-
-class _Echo:
-    """A file that hands back what is written to it."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def _line(cells: Iterable[Any]) -> str:
-    line: str = csv.writer(_Echo()).writerow([safe(cell) for cell in cells])
-    return line
-
-
-def safe(cell: Any) -> str:
-    """The cell as text that no spreadsheet takes for a formula; a negative number is none."""
-    text = "" if cell is None else str(cell)
-    if text.startswith(("=", "+", "-", "@", "\t", "\r")) and not _number_shape(text):
-        return "'" + text
-    return text
 
 
 COLUMNS: Final = (

@@ -1,0 +1,325 @@
+"""The reports there are: what each is called, what it is asked, its columns and where its rows come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple
+
+from bonus import reports as bonuses
+from casino_pam.office.report_forms import Asked, Day, Days, HoldingAsked, RevenueAsked
+from wallet.reports import figures, open_rounds
+from wallet.reports.snapshot import Connected
+
+
+class Money(NamedTuple):
+    """Minor units and the digits of their currency, which has a column of its own."""
+
+    minor: int
+    digits: int
+
+
+class Verdict(NamedTuple):
+    good: bool
+    text: str
+
+
+Cell = str | int | date | datetime | Money | Verdict | None
+Cells = tuple[Cell, ...]
+Wanted = Mapping[str, Any]
+
+
+class Column(NamedTuple):
+    """``code`` heads the column in a file, ``label`` on a page."""
+
+    code: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """``totals`` are rows of the same columns; ``alarm`` is what to do where a Verdict is not good."""
+
+    name: str
+    title: str
+    about: str
+    empty: str
+    form: type[Asked]
+    columns: Callable[[Wanted], list[Column]]
+    rows: Callable[[Connected, Wanted], Iterable[Cells]]
+    totals: Callable[[Connected, Wanted], Iterable[Cells]]
+    alarm: str = ""
+
+
+def _columns(*pairs: tuple[str, str]) -> list[Column]:
+    return [Column(code, label) for code, label in pairs]
+
+
+def _monies(digits: int, *amounts: int) -> tuple[Money, ...]:
+    return tuple(Money(minor, digits) for minor in amounts)
+
+
+# --- revenue -----------------------------------------------------------------------------------
+
+_GROUP_COLUMNS: Final = {
+    "day": Column("day", "Day"),
+    "source": Column("provider", "Provider"),
+    "game": Column("game", "Game"),
+}
+_REVENUE: Final = _columns(
+    ("currency", "Currency"),
+    ("bets", "Bets"),
+    ("staked_cash", "Staked, cash"),
+    ("staked_bonus", "Staked, bonus"),
+    ("paid_cash", "Paid, cash"),
+    ("paid_bonus", "Paid, bonus"),
+    ("ggr_cash", "GGR, cash"),
+    ("ggr_bonus", "GGR, bonus"),
+    ("ggr", "GGR"),
+    ("converted", "Bonus cost"),
+    ("ngr", "NGR"),
+    ("provider_ggr", "GGR as providers count"),
+)
+
+
+def _groups(asked: Wanted) -> list[str]:
+    return [name for name in figures.GROUPS if name in asked["per"].split(".")]
+
+
+def _revenue_columns(asked: Wanted) -> list[Column]:
+    return [*(_GROUP_COLUMNS[name] for name in _groups(asked)), *_REVENUE]
+
+
+def _revenue(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    groups = _groups(asked)
+    for each in figures.revenue(own, asked["since"], asked["until"], groups):
+        yield (*(getattr(each, name) for name in groups), *_revenue_cells(each))
+
+
+def _revenue_totals(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    for each in figures.revenue(own, asked["since"], asked["until"]):
+        yield (*(None for _ in _groups(asked)), *_revenue_cells(each))
+
+
+def _revenue_cells(each: figures.Revenue) -> Cells:
+    amounts = (each.staked_cash, each.staked_bonus, each.paid_cash, each.paid_bonus, each.ggr_cash, each.ggr_bonus)
+    more = (each.ggr, each.converted, each.ngr, each.asked)
+    return (each.currency, each.bets, *_monies(each.digits, *amounts, *more))
+
+
+# --- money in and out --------------------------------------------------------------------------
+
+_FLOWS: Final = _columns(
+    ("day", "Day"),
+    ("source", "Source"),
+    ("currency", "Currency"),
+    ("deposits", "Deposits"),
+    ("deposited", "Deposited"),
+    ("withdrawals_asked", "Asked"),
+    ("held", "Held"),
+    ("withdrawals_paid", "Paid"),
+    ("paid_out", "Paid out"),
+    ("withdrawals_returned", "Returned"),
+    ("returned", "Given back"),
+    ("net", "Net"),
+)
+
+
+def _flows(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    return map(_flow_cells, figures.flows(own, asked["since"], asked["until"]))
+
+
+def _flow_totals(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    return map(_flow_cells, figures.flows(own, asked["since"], asked["until"], daily=False))
+
+
+def _flow_cells(each: figures.Flow) -> Cells:
+    counted = ((each.deposits, each.deposited), (each.asked, each.held), (each.settled, each.paid_out))
+    cells: list[Cell] = [each.day, each.source, each.currency]
+    for count, minor in (*counted, (each.released, each.returned)):
+        cells += [count, Money(minor, each.digits)]
+    return (*cells, Money(each.net, each.digits))
+
+
+# --- bonuses -----------------------------------------------------------------------------------
+
+_COSTS: Final = _columns(
+    ("day", "Day"),
+    ("currency", "Currency"),
+    ("granted", "Granted"),
+    ("won", "Won less lost in play"),
+    ("converted", "Converted: the cost"),
+    ("cut", "Cut at the cap"),
+    ("forfeited", "Forfeited"),
+    ("expired", "Expired"),
+    ("liability", "Liability"),
+    ("waiting", "Waiting promises"),
+    ("waiting_amount", "Promised"),
+)
+
+
+def _costs(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    for each in bonuses.costs(own, asked["since"], asked["until"]):
+        spent = (each.granted, each.won, each.converted, each.cut, each.forfeited, each.expired, each.liability)
+        yield (each.day, each.currency, *_monies(each.digits, *spent), None, None)
+
+
+def _cost_totals(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    """The days together; the liability and the waiting promises are those at the end of the last one."""
+    found = bonuses.in_all(own, asked["since"], asked["until"])
+    for each, promised in found:
+        spent = (each.granted, each.won, each.converted, each.cut, each.forfeited, each.expired, each.liability)
+        bonuses_waiting, amount = (promised.bonuses, promised.amount) if promised else (0, 0)
+        waiting = (bonuses_waiting, Money(amount, each.digits))
+        yield (None, each.currency, *_monies(each.digits, *spent), *waiting)
+
+
+# --- balances ----------------------------------------------------------------------------------
+
+_TRIAL: Final = _columns(
+    ("currency", "Currency"),
+    ("players_cash", "Players, cash"),
+    ("players_bonus", "Players, bonus"),
+    ("players_held", "Players, held"),
+    ("cashier", "Cashier"),
+    ("house", "House"),
+    ("promo", "Promo"),
+    ("adjustments", "Adjustments"),
+    ("total", "Together"),
+    ("verdict", "Verdict"),
+)
+
+
+def _trial(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    for each in figures.trial_balance(own, asked["day"]):
+        accounts = (each.cash, each.bonus, each.held, each.cashier, each.house, each.promo, each.adjustments)
+        verdict = Verdict(True, "balances") if each.total == 0 else Verdict(False, "does not balance")
+        yield (each.currency, *_monies(each.digits, *accounts, each.total), verdict)
+
+
+_BALANCES: Final = _columns(
+    ("player", "Player"), ("currency", "Currency"), ("cash", "Cash"), ("bonus", "Bonus"), ("held", "Held")
+)
+
+
+def _balances(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    for each in figures.balances(own, asked["day"], asked["holding"]):
+        yield (each.player, each.currency, *_monies(each.digits, each.cash, each.bonus, each.held))
+
+
+def _balance_totals(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    for currency, digits, players, *amounts in figures.held_in_all(own, asked["day"], asked["holding"]):
+        yield (f"{players} players", currency, *_monies(digits, *amounts))
+
+
+# --- open rounds -------------------------------------------------------------------------------
+
+_ROUNDS: Final = _columns(
+    ("since", "First bet"),
+    ("provider", "Provider"),
+    ("player", "Player"),
+    ("round", "Round"),
+    ("game", "Game"),
+    ("bets", "Bets"),
+    ("currency", "Currency"),
+    ("staked", "Staked"),
+)
+
+
+def _rounds(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    for each in open_rounds.open_rounds(own, asked["since"], asked["until"]):
+        name = (each.since, each.source, each.player, each.round, each.game)
+        yield (*name, each.bets, each.currency, Money(int(each.staked), each.digits))
+
+
+def _round_totals(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    for currency, digits, rounds, bets, staked in open_rounds.open_in_all(own, asked["since"], asked["until"]):
+        yield (None, None, None, f"{rounds} rounds", None, bets, currency, Money(staked, digits))
+
+
+def _nothing(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    """Where rows are not added up."""
+    return iter(())
+
+
+# --- the list ----------------------------------------------------------------------------------
+
+
+def _report(columns: list[Column], **fields: Any) -> Report:
+    return Report(columns=lambda asked: columns, **fields)
+
+
+REPORTS: Final = {
+    report.name: report
+    for report in (
+        Report(
+            name="revenue",
+            title="GGR and NGR",
+            about="What players staked less what they were paid, net of rollbacks; NGR is GGR in cash less the bonus"
+            " money that became cash, which stands under the source bonus and belongs to no game.",
+            empty="Nobody bet, won or converted a bonus on these days.",
+            form=RevenueAsked,
+            columns=_revenue_columns,
+            rows=_revenue,
+            totals=_revenue_totals,
+        ),
+        _report(
+            _COSTS,
+            name="bonuses",
+            title="Bonus cost and liability",
+            about="What bonus money did each day, and what players had of it at the day's end. Promises that wait for"
+            " a deposit, an approval or their turn are nobody's money yet.",
+            empty="No bonus money moved on these days, and no promise waits.",
+            form=Days,
+            rows=_costs,
+            totals=_cost_totals,
+        ),
+        _report(
+            _FLOWS,
+            name="flows",
+            title="Deposits and withdrawals",
+            about="Money that came in, and withdrawals asked for, paid and given back. Net is deposits less what was"
+            " paid out.",
+            empty="Nobody deposited or withdrew on these days.",
+            form=Days,
+            rows=_flows,
+            totals=_flow_totals,
+        ),
+        _report(
+            _TRIAL,
+            name="trial-balance",
+            title="Trial balance",
+            about="What players have, from their wallets, against the operator's accounts, from the ledger. Each"
+            " currency comes to nothing.",
+            empty="There is no wallet yet.",
+            form=Day,
+            rows=_trial,
+            totals=_nothing,
+            alarm="The books of a currency do not balance. Run manage.py reconcile --full: it names the wallet, or"
+            " none. Then run manage.py refresh_reports --check: it names a sum that was changed. Correct nothing"
+            " before it is known which of the two it is (docs/operations.md).",
+        ),
+        _report(
+            _ROUNDS,
+            name="open-rounds",
+            title="Open rounds",
+            about="Rounds with a live bet of these days that nothing has ended. Ask their provider what became of"
+            " them.",
+            empty="Every round of these days has ended.",
+            form=Days,
+            rows=_rounds,
+            totals=_round_totals,
+        ),
+        _report(
+            _BALANCES,
+            name="balances",
+            title="Players' balances",
+            about="Who had money at the end of a day: cash, bonus money, and what was held for a withdrawal.",
+            empty="Nobody had such balances at the end of this day.",
+            form=HoldingAsked,
+            rows=_balances,
+            totals=_balance_totals,
+        ),
+    )
+}
