@@ -6,13 +6,16 @@ from its commit on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q
+from django.utils import timezone
 
 from casino_pam import chores, commands, teller
+from casino_pam.fields import InvalidField
 from casino_pam.receipts import Standing
 from wallet.errors import Refused
 from wallet.kinds import CASHIER
@@ -69,6 +72,31 @@ def change(player: str, **fields: Any) -> Player:
     if fields.get("excluded_until") is not None:
         chores.tend_player(player, commands.now())
     return find(player)
+
+
+def exclude_longer(player: str, until: datetime, record: Callable[..., object]) -> Player:
+    """The player's own exclusion: it begins, or ends later than it would have, and is never taken back.
+
+    Raises InvalidField for a moment that has passed, or one before the end of the exclusion in force.
+    """
+    if until <= timezone.now():
+        raise InvalidField("excluded_until", "must be a moment to come")
+    ends_sooner = Q(excluded_until__isnull=True) | Q(excluded_until__lt=until)
+    with transaction.atomic():
+        before = find(player).excluded_until
+        if Player.objects.filter(ends_sooner, code=player).update(excluded_until=until):
+            record(
+                "exclude",
+                player=player,
+                subject=player,
+                before={"excluded_until": before},
+                after={"excluded_until": until},
+            )
+    excluded = find(player)
+    if excluded.excluded_until is None or excluded.excluded_until > until:
+        raise InvalidField("excluded_until", "must not be before the end of the exclusion in force")
+    chores.tend_player(player, commands.now())
+    return excluded
 
 
 def wallets(player: str, currency: str | None = None) -> list[Wallet]:

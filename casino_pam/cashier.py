@@ -11,6 +11,7 @@ from casino_pam.commands import Adjust, Deposit, Hold, Release, Settle
 from casino_pam.desk import Desk
 from casino_pam.receipts import Receipt
 from casino_pam.repeats import repeat
+from wallet import limits
 from wallet.book import Columns, OpenWallet, Row, Turn
 from wallet.errors import Refused
 from wallet.kinds import Kind
@@ -27,7 +28,7 @@ def deposit(desk: Desk, command: Deposit) -> Receipt:
 def _deposit(desk: Desk, turn: Turn, command: Deposit) -> None:
     """A deposit stands even if its offer does not; the row keeps what the offer came to."""
     if not command.captured:
-        may_deposit(turn.wallet, command.at)
+        may_deposit(turn.wallet, command.at, command.amount)
     asked = grants.Asked(command.source, command.reference, command.actor)
     bonus, refusal = grants.on_deposit(desk.bonuses, turn, command.amount, command.offer, asked)
     turn.named(
@@ -43,9 +44,10 @@ def _deposit(desk: Desk, turn: Turn, command: Deposit) -> None:
     )
 
 
-def may_deposit(wallet: OpenWallet, at: int) -> None:
-    """The gates of a deposit, which are those of a grant; a captured one passes them by (rule 29)."""
+def may_deposit(wallet: OpenWallet, at: int, amount: int) -> None:
+    """The gates of a deposit: those of a grant, and the player's limits. A captured one passes them by (rule 29)."""
     grants.may_be_granted(wallet, at)
+    limits.may_deposit(wallet, at, amount)
 
 
 def hold(desk: Desk, command: Hold) -> Receipt:

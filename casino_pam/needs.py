@@ -28,8 +28,8 @@ from casino_pam.commands import (
     Win,
 )
 from casino_pam.desk import Desk
-from wallet import ledger
-from wallet.book import Book, Key
+from wallet import baselines, ledger
+from wallet.book import Book, Key, OpenWallet
 from wallet.kinds import Kind
 from wallet.session import Session
 
@@ -51,10 +51,21 @@ def read(session: Session, asked: Sequence[Asked]) -> Desk:
     games = {(play.source, play.game) for play in requests if isinstance(play, (Bet, Win)) and play.game}
     ledger.read_wallets(session, book, {request.player for request in requests}, providers, games)
     live = store.ask(session, book)
+    begun = baselines.ask(session, _gated(book, requests))
     named = {key for request in requests for key in keys(request)}
     if named:
         ledger.read_rows(session, book, named, set(_rounds(book, requests)))
+    baselines.know(book, begun)
     return Desk(book, store.read(session, book, live, wanted(book, asked)))
+
+
+def _gated(book: Book, requests: Iterable[Request]) -> Iterator[tuple[OpenWallet, int]]:
+    """The wallets whose limits a request may reach, and when it was received."""
+    for request in requests:
+        if isinstance(request, (Bet, Deposit)):
+            wallet = book.wallets.get(request.player, {}).get(request.currency)
+            if wallet is not None:
+                yield wallet, request.at
 
 
 def _rests_on_provider(request: Request) -> bool:

@@ -12,6 +12,7 @@ from casino_pam.desk import Desk
 from casino_pam.fields import InvalidField
 from casino_pam.receipts import Receipt, Standing
 from casino_pam.repeats import answer_again, as_profiled, minor, original_of, repeat
+from wallet import limits
 from wallet.book import Columns, OpenProvider, OpenWallet, Row, Turn
 from wallet.errors import Refused
 from wallet.kinds import Kind, Status, WinSource
@@ -60,6 +61,7 @@ def _bet(desk: Desk, turn: Turn, command: Bet) -> None:
     _may_bet(desk, turn.wallet, command)
     staked = (command.source, command.game, command.amount)
     wagers.may_stake(desk.bonuses, turn, *staked)
+    limits.may_stake(turn.wallet, turn.at, command.amount)
     columns: Columns = {
         **wagers.stake(desk.bonuses, turn, *staked),
         "round": command.round,

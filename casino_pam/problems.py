@@ -145,7 +145,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "limit_reached": (
         "A limit was reached",
-        "The request would pass a limit on this player or wallet; tell the player.",
+        "The request would pass the limit named in `limit`. Of a player's own limit `left` is what remains until "
+        "`resets_at`; tell the player.",
     ),
     "stake_above_limit": (
         "The stake is above the limit",
@@ -230,4 +231,6 @@ def _shown(facts: dict[str, Any]) -> dict[str, Any]:
     digits = shown.pop("digits")
     for name in _BALANCES:
         shown[name] = show(shown[name], digits)
+    if "left" in shown:
+        shown["left"] = show(shown["left"], digits)
     return shown

@@ -52,7 +52,7 @@ from casino_pam.commands import (
 from casino_pam.desk import Desk
 from casino_pam.needs import each, keys, read
 from casino_pam.receipts import Offered, Promised, Receipt, Standing
-from wallet import ledger
+from wallet import baselines, ledger
 from wallet.book import Book
 from wallet.errors import Busy, Refused
 from wallet.session import Session, session_of
@@ -246,6 +246,7 @@ def _attempt(asked: Sequence[Asked]) -> list[Outcome]:
         store.write(session, desk.bonuses, stale)
     for wallet in stale:
         book.wallets_by_id[wallet].rows.clear()
+    baselines.keep(book)
     _announce(desk)
     again = _players(book, stale)
     return [Busy() if request.player in again else outcome for request, outcome in zip(asked, outcomes, strict=True)]

@@ -57,6 +57,7 @@ INSTANTS = [
 REASONS = [None, 1, "", "a" * 501, "two\nlines", "tab\there", "\x7f", "\u2028"]
 WALLETS = [None, "EUR", {}, [None], ["eur"], ["EUR", "EUR"], [["EUR"]], ["EUR"] * 101]
 LOCKS = [None, [], True, {"bet": None}, {"bet": "true"}, {"withdraw": 1}]
+LIMITS = [None, [], True, "1.00", *({"week": value} for value in (*UNSIGNED[1:], False))]
 UNDOABLE = [None, "", "BET", "deposit", 1]
 WIN_SOURCES = [None, "", "GAME", "other", 1]
 
@@ -70,6 +71,21 @@ BODIES: dict[str, tuple[dict[str, list[Any]], dict[str, list[Any]], dict[str, An
         {"country": "MT"},
     ),
     "POST players/alice/wallets": ({"currency": CURRENCIES}, {}, {"currency": "JPY"}),
+    "PUT players/alice/limits": (
+        {"currency": CURRENCIES},
+        {"deposit": LIMITS, "stake": LIMITS, "loss": LIMITS},
+        {"currency": "EUR", "stake": {"day": "50.00"}},
+    ),
+    "PUT me/limits": (
+        {"currency": CURRENCIES},
+        {"deposit": LIMITS, "stake": LIMITS, "loss": LIMITS},
+        {"currency": "EUR", "stake": {"day": "50.00"}},
+    ),
+    "PUT me/exclusion": (
+        {"excluded_until": [None, *INSTANTS, "2020-01-01T00:00:00Z"]},
+        {},
+        {"excluded_until": "2199-01-01T00:00:00Z"},
+    ),
     "POST deposits": ({**WALLET, "amount": UNSIGNED}, {"offer": NAMES, "captured": FLAGS}, {}),
     "POST deposits/check": ({**WALLET, "amount": UNSIGNED}, {"offer": NAMES, "captured": FLAGS}, {}),
     "POST withdrawals": ({**WALLET, "amount": UNSIGNED}, {}, {}),
@@ -241,6 +257,8 @@ def test_reads_even_a_body_that_it_does_not_need(unchanged: rest.Caller, call: s
         ("PATCH", "players/{}", {"country": "MT"}),
         ("POST", "players/{}/wallets", {"currency": "EUR"}),
         ("POST", "players/{}/tokens", None),
+        ("GET", "players/{}/limits", None),
+        ("PUT", "players/{}/limits", {"currency": "EUR"}),
         ("GET", "players/{}/wallets/EUR", None),
         ("GET", "players/alice/wallets/{}", None),
         ("GET", "players/alice/wallets/{}?at=2026-01-01T00:00:00Z", None),

@@ -11,7 +11,7 @@ from casino_pam.rest.door import Nowhere
 from casino_pam.rest.urls import urlpatterns
 from tests import bonuses, cast, rest
 from tests.offers import FIXED
-from wallet.models import ApiKey, Player, Transaction, Wallet
+from wallet.models import ApiKey, Player, Transaction, Wallet, WalletLimits
 from wallet.models.access import SCOPES
 
 MONEY = {"player": "alice", "currency": "EUR", "reference": "r-1", "amount": "1.00"}
@@ -29,6 +29,8 @@ BACK_END: list[tuple[str, str, Any, str]] = [
     ("GET", "players/alice/wallets/EUR", None, "players"),
     ("GET", "players/alice/wallets/EUR/transactions", None, "players"),
     ("GET", "players/alice/wallets/EUR/transactions.csv", None, "players"),
+    ("GET", "players/alice/limits", None, "players"),
+    ("PUT", "players/alice/limits", {"currency": "EUR", "stake": {"day": "50.00"}}, "players"),
     ("POST", "players/alice/tokens", None, "players"),
     ("POST", "deposits", MONEY, "cashier"),
     ("POST", "deposits/check", MONEY, "cashier"),
@@ -54,6 +56,9 @@ PLAYERS_OWN = [
     ("GET", "me", None),
     ("GET", "me/wallets", None),
     ("GET", "me/transactions", None),
+    ("GET", "me/limits", None),
+    ("PUT", "me/limits", {"currency": "EUR", "stake": {"day": "50.00"}}),
+    ("PUT", "me/exclusion", {"excluded_until": "2199-01-01T00:00:00Z"}),
     ("POST", "me/socket-ticket", None),
     ("GET", "me/offers", None),
     ("GET", "me/bonuses", None),
@@ -77,6 +82,7 @@ def state() -> tuple[Any, ...]:
     return (
         list(Player.objects.order_by("id").values_list()),
         list(Wallet.objects.order_by("id").values_list()),
+        list(WalletLimits.objects.order_by("wallet").values_list()),
         Transaction.objects.count(),
         list(Offer.objects.order_by("id").values_list()),
         list(Bonus.objects.order_by("id").values_list()),

@@ -16,6 +16,7 @@ from uuid_utils import uuid7
 from wallet.errors import Refused
 from wallet.kinds import Kind, Status
 from wallet.money import MAX_BALANCE
+from wallet.periods import OpenLimits
 
 DIGEST_VERSION: Final = 1
 
@@ -142,6 +143,7 @@ class OpenWallet(msgspec.Struct):
     seen: int
     rows: list[Row]
     told: bool = False
+    limits: OpenLimits | None = None
 
     def balances(self) -> dict[str, Any]:
         """The facts an answer tells about where the wallet stands (minor units)."""
@@ -166,9 +168,8 @@ class OpenWallet(msgspec.Struct):
             raise Refused("limit_reached", limit="balance", **self.balances())
         self.cash, self.bonus, self.held = cash, bonus, held
         self._count(row)
-        self.version += 1
+        self.version = row.version = self.version + 1
         self.newest_at = row.created_at = max(self.newest_at, row.created_at)
-        row.version = self.version
         row.cash_after, row.bonus_after, row.held_after = cash, bonus, held
         row.staked_total, row.paid_total, row.deposited_total = self.staked_total, self.paid_total, self.deposited_total
         self.rows.append(row)

@@ -23,6 +23,7 @@ from wallet.book import (
     OpenWallet,
     Row,
 )
+from wallet.periods import NAMES, UNLIMITED, OpenLimits, Totals
 from wallet.session import Session
 
 _MICROSECONDS: Final = "(extract(epoch from {0}) * 1000000)::bigint"
@@ -101,11 +102,13 @@ _READ_WALLETS = f"""
 SELECT p.id, p.code, p.country, p.bet_locked, p.deposit_locked, p.withdraw_locked,
        {_MICROSECONDS.format("p.excluded_until")},
        w.id, c.code, c.digits, c.enabled, w.cash, w.bonus, w.held, w.version, w.digest,
-       w.staked_total, w.paid_total, w.deposited_total, {_MICROSECONDS.format("w.newest_at")}
+       w.staked_total, w.paid_total, w.deposited_total, {_MICROSECONDS.format("w.newest_at")},
+       {", ".join(f"l.{name}" for name in NAMES)}
 FROM unnest(%s::text[]) AS named(code)
 CROSS JOIN LATERAL (SELECT * FROM wallet_player WHERE code = named.code OFFSET 0) p
 LEFT JOIN LATERAL (SELECT * FROM wallet_wallet WHERE player_id = p.id OFFSET 0) w ON true
 LEFT JOIN LATERAL (SELECT * FROM wallet_currency WHERE code = w.currency_id OFFSET 0) c ON true
+LEFT JOIN LATERAL (SELECT * FROM wallet_walletlimits WHERE wallet_id = w.id OFFSET 0) l ON true
 """
 
 # A game without a name stands for the provider alone.
@@ -185,7 +188,8 @@ def read_wallets(
             player = book.players[record[1]] = OpenPlayer(*record[:7])
         if record[7] is None:
             continue
-        cash, bonus, held, version, digest, staked, paid, deposited, newest = record[11:]
+        cash, bonus, held, version, digest, staked, paid, deposited, newest = record[11:20]
+        amounts = record[20:]
         wallet = OpenWallet(
             id=record[7],
             player=player,
@@ -202,6 +206,8 @@ def read_wallets(
             seen=version,
             rows=[],
         )
+        if amounts != UNLIMITED:
+            wallet.limits = OpenLimits(amounts, Totals(staked, paid, deposited), wallet.newest_at)
         book.wallets.setdefault(player.code, {})[wallet.currency.code] = wallet
         book.wallets_by_id[wallet.id] = wallet
 

@@ -107,3 +107,29 @@ OFFER: Final = {
     "countries": [],
     "enabled": True,
 }
+
+_RESETS: Final = {
+    "day": "2026-11-23T00:00:00.000000Z",
+    "week": "2026-11-30T00:00:00.000000Z",
+    "month": "2026-12-01T00:00:00.000000Z",
+}
+_NONE: Final = {
+    period: {"limit": None, "used": "20.00", "left": None, "resets_at": at, "increase": None}
+    for period, at in _RESETS.items()
+}
+LIMITS_ASKED: Final = {"currency": "EUR", "stake": {"day": "50.00"}, "loss": {"month": "500.00"}}
+LIMITS: Final = {
+    "player": "alice",
+    "currency": "EUR",
+    "deposit": _NONE,
+    "stake": {**_NONE, "day": {**_NONE["day"], "limit": "50.00", "left": "30.00"}},
+    "loss": {
+        **_NONE,
+        "month": {
+            **_NONE["month"],
+            "limit": "200.00",
+            "left": "180.00",
+            "increase": {"limit": "500.00", "available_at": "2026-11-23T10:30:00.000000Z"},
+        },
+    },
+}

@@ -139,6 +139,52 @@ class Ticket(Serializer[Any]):
     expires_at = DateTimeField()
 
 
+class LimitsOfSubjectAsked(Serializer[Any]):
+    day = money_text(required=False, allow_null=True)
+    week = money_text(required=False, allow_null=True)
+    month = money_text(required=False, allow_null=True)
+
+
+class LimitsAsked(Serializer[Any]):
+    """What is not named stays; null is no limit."""
+
+    currency = currency_text()
+    deposit = LimitsOfSubjectAsked(required=False)
+    stake = LimitsOfSubjectAsked(required=False)
+    loss = LimitsOfSubjectAsked(required=False)
+
+
+class Increase(Serializer[Any]):
+    limit = money_text(allow_null=True)
+    available_at = DateTimeField(help_text="Asked for again from then on, it holds.")
+
+
+class Limit(Serializer[Any]):
+    limit = money_text(allow_null=True)
+    used = signed_text(help_text="In this period so far; a net loss below zero is a win.")
+    left = money_text(allow_null=True)
+    resets_at = DateTimeField(help_text="When the period ends (UTC; a week begins on Monday).")
+    increase = Increase(allow_null=True, help_text="A higher limit that was asked for and does not hold yet.")
+
+
+class LimitsOfSubject(Serializer[Any]):
+    day = Limit()
+    week = Limit()
+    month = Limit()
+
+
+class Limits(Serializer[Any]):
+    player = name_text()
+    currency = currency_text()
+    deposit = LimitsOfSubject()
+    stake = LimitsOfSubject()
+    loss = LimitsOfSubject(help_text="Stakes less wins; a stake counts as lost until it is won back.")
+
+
+class ExclusionAsked(Serializer[Any]):
+    excluded_until = DateTimeField(help_text="UTC; not before the exclusion in force, which nobody can shorten here.")
+
+
 # --- statements ------------------------------------------------------------------------------
 
 

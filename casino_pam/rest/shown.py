@@ -13,9 +13,11 @@ from bonus.book import OpenBonus, ShownBonus
 from bonus.offer_json import show_offer
 from bonus.words import in_words
 from casino_pam.game_door import answers
+from casino_pam.limits import Limit
 from casino_pam.receipts import Offered, Receipt, Standing
 from wallet.models import Player, Transaction, Wallet
 from wallet.money import show
+from wallet.periods import written
 
 
 def instant(at: datetime) -> str:
@@ -30,6 +32,26 @@ def player(it: Player) -> dict[str, Any]:
         "excluded_until": None if it.excluded_until is None else instant(it.excluded_until),
         "wallets": [wallet.currency_id for wallet in it.wallets.all()],
     }
+
+
+def limits(wallet: Wallet, found: list[Limit]) -> dict[str, Any]:
+    """The nine limits by subject and period."""
+    digits = wallet.currency.digits
+    answer: dict[str, Any] = {"player": wallet.player.code, "currency": wallet.currency_id}
+    for each in found:
+        asked = each.increase
+        answer.setdefault(each.subject, {})[each.period] = {
+            "limit": _amount(each.amount, digits),
+            "used": show(each.used, digits),
+            "left": _amount(each.left, digits),
+            "resets_at": written(each.resets_at),
+            "increase": asked and {"limit": _amount(asked.amount, digits), "available_at": written(asked.available_at)},
+        }
+    return answer
+
+
+def _amount(minor: int | None, digits: int) -> str | None:
+    return None if minor is None else show(minor, digits)
 
 
 def standing(it: Standing) -> dict[str, Any]:

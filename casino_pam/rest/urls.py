@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from casino_pam.rest import cashier, feed, me, offers, players, plays, promises, wallets
+from casino_pam.rest import cashier, feed, limits, me, offers, players, plays, promises, wallets
 from casino_pam.rest.door import Nowhere
 
 WALLET = "players/<path:player>/wallets/<str:currency>"
@@ -16,6 +16,7 @@ urlpatterns = [
     path(WALLET, wallets.Wallet.as_view()),
     path("players/<path:player>/wallets", players.PlayerWallets.as_view()),
     path("players/<path:player>/bonuses", promises.PlayerBonuses.as_view()),
+    path("players/<path:player>/limits", limits.PlayerLimits.as_view()),
     path("players/<path:player>/tokens", players.PlayerTokens.as_view()),
     path("players/<path:player>", players.Player.as_view()),
     path("deposits", cashier.Deposits.as_view()),
@@ -31,6 +32,8 @@ urlpatterns = [
     path("me", me.Me.as_view()),
     path("me/wallets", me.MyWallets.as_view()),
     path("me/transactions", me.MyTransactions.as_view()),
+    path("me/limits", limits.MyLimits.as_view()),
+    path("me/exclusion", limits.MyExclusion.as_view()),
     path("me/socket-ticket", me.MySocketTicket.as_view()),
     path("offers", offers.Offers.as_view()),
     path("offers/<str:offer>", offers.Offer.as_view()),

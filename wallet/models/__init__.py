@@ -1,6 +1,7 @@
 from wallet.models.access import ApiKey
 from wallet.models.approval import Approval
 from wallet.models.audit import AuditEntry
+from wallet.models.limits import WalletLimits
 from wallet.models.people import Currency, Player, Wallet
 from wallet.models.provider import Game, Provider
 from wallet.models.provider_runs import ProviderDifference, ProviderRun
@@ -24,4 +25,5 @@ __all__ = [
     "SummedUp",
     "Transaction",
     "Wallet",
+    "WalletLimits",
 ]

@@ -1,0 +1,433 @@
+"""A player's own limits inside the posting (docs/limits.md), asked through the teller."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+from django.db import IntegrityError
+
+from casino_pam import commands, teller
+from tests import at_once, cast
+from tests.cast import word
+from tests.interleaving import meanwhile
+from tests.limits import MIDNIGHT, MONDAY, forget, limit
+from wallet import baselines, ledger
+from wallet.models import Player, Transaction, Wallet, WalletLimits
+from wallet.money import MAX_AMOUNT
+from wallet.periods import NAMES, Totals
+from wallet.session import Session
+
+HOUR = 3600 * cast.SECOND
+MONTH_END = int(datetime(2026, 10, 1, tzinfo=UTC).timestamp()) * cast.SECOND
+
+
+@pytest.fixture(autouse=True)
+def house(books):
+    cast.house()
+    cast.alice("1000.00")
+    cast.bob("1000.00")
+    forget()
+
+
+def bets(*amounts, **fields):
+    return [word(cast.bet(amount=amount, **fields)) for amount in amounts]
+
+
+# --- stakes ------------------------------------------------------------------------------------
+
+
+def test_takes_stakes_up_to_the_limit_and_not_a_cent_more():
+    limit(stake_day="25.00")
+    assert bets("10.00", "10.00", "5.01", "5.00", "0.01") == [
+        "posted",
+        "posted",
+        "limit_reached",
+        "posted",
+        "limit_reached",
+    ]
+    assert cast.balances() == (97500, 0, 0)
+
+
+def test_says_which_limit_how_much_is_left_and_when_it_starts_anew():
+    limit(stake_day="25.00", stake_week="24.00", stake_month="100.00")
+    assert bets("20.00") == ["posted"]
+    refused = cast.bet(amount="5.00")
+    # The week leaves least.
+    assert refused.facts["limit"] == "stake_week"
+    assert refused.facts["left"] == 400
+    assert refused.facts["resets_at"] == "2026-09-28T00:00:00.000000Z"
+    assert refused.facts["balance"] == refused.facts["cash"] == 98000
+
+
+def test_names_of_equal_limits_the_one_that_lasts_longest():
+    limit(stake_day="10.00", stake_week="10.00", loss_month="10.00", stake_month="11.00")
+    refused = cast.bet(amount="12.00")
+    assert (refused.facts["limit"], refused.facts["left"]) == ("loss_month", 1000)
+
+
+def test_counts_wins_and_other_people_towards_no_limit_on_stakes():
+    limit(stake_day="10.00")
+    assert word(cast.win(amount="500.00")) == "posted"
+    assert word(cast.bet("bob", amount="500.00")) == "posted"
+    assert bets("10.00") == ["posted"]
+
+
+def test_limits_one_wallet_and_not_the_players_others():
+    cast.player("alice", "100000", currency="JPY")
+    limit(stake_day="0.00")
+    assert bets("0.01") == ["limit_reached"]
+    assert bets("10.00", currency="JPY") == ["posted"]
+
+
+def test_lets_a_bet_of_zero_pass_every_limit():
+    limit(stake_day="0.00", loss_day="0.00")
+    assert bets("0.00", "0.01", "0.00") == ["posted", "limit_reached", "posted"]
+
+
+def test_starts_each_period_anew_at_its_first_instant():
+    limit(stake_day="10.00")
+    assert bets("10.00", at=MIDNIGHT - 1) == ["posted"]
+    assert bets("0.01", at=MIDNIGHT - 1) == ["limit_reached"]
+    assert bets("10.00", "0.01", at=MIDNIGHT) == ["posted", "limit_reached"]
+
+
+@pytest.mark.parametrize(
+    ("name", "resets"),
+    [("stake_day", MIDNIGHT), ("stake_week", MONDAY + 7 * cast.DAY), ("stake_month", MONTH_END)],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_counts_the_whole_period_and_nothing_before_it(name, resets, known):
+    """Whether the process has seen the period begin or must look it up."""
+    cast.player("dora")
+    cast.deposit("dora", amount=100_000, at=MONDAY - 50 * cast.DAY)
+    assert bets("300.00", who="dora", at=MONDAY - 40 * cast.DAY) == ["posted"]
+    assert bets("10.00", who="dora", at=MONDAY) == ["posted"]
+    limit("dora", **{name: "30.00"})
+    assert bets("10.00", who="dora", at=MONDAY + HOUR) == ["posted"]
+    if not known:
+        forget()
+    last = ["limit_reached", "posted", "limit_reached"]
+    assert bets("10.01", "10.00", "0.01", who="dora", at=resets - 1) == last
+    if not known:
+        forget()
+    assert bets("30.00", "0.01", who="dora", at=resets) == ["posted", "limit_reached"]
+
+
+def test_judges_by_the_time_the_row_will_have():
+    """A process whose clock is behind comes after one whose clock has struck midnight."""
+    limit(stake_day="10.00")
+    assert bets("10.00", at=MIDNIGHT) == ["posted"]
+    assert bets("1.00", at=MIDNIGHT - HOUR) == ["limit_reached"]
+
+
+def test_a_rollback_gives_the_room_back():
+    limit(stake_day="10.00", loss_day="10.00")
+    assert bets("10.00", reference="b") == ["posted"]
+    assert word(cast.rollback("b")) == "posted"
+    assert bets("10.01", "10.00", "0.01") == ["limit_reached", "posted", "limit_reached"]
+
+
+def test_a_rollback_of_yesterdays_bet_makes_no_single_stake_larger_than_the_limit():
+    limit(stake_day="10.00")
+    assert bets("10.00", reference="b", at=MIDNIGHT - 1) == ["posted"]
+    assert word(cast.rollback("b", at=MIDNIGHT)) == "posted"
+    assert bets("10.01", at=MIDNIGHT) == ["limit_reached"]
+    assert bets("10.00", at=MIDNIGHT) == ["posted"]
+
+
+def test_a_limit_set_below_what_is_used_leaves_nothing():
+    assert bets("20.00") == ["posted"]
+    limit(stake_day="5.00")
+    refused = cast.bet(amount="0.01")
+    assert (refused.code, refused.facts["left"]) == ("limit_reached", 0)
+
+
+# --- net loss ----------------------------------------------------------------------------------
+
+
+def test_counts_a_stake_as_lost_until_it_is_won_back():
+    limit(loss_day="10.00")
+    assert bets("10.00", "0.01") == ["posted", "limit_reached"]
+    assert word(cast.win(amount="4.00")) == "posted"
+    assert bets("4.01", "4.00") == ["limit_reached", "posted"]
+
+
+def test_lets_a_net_win_be_played_back():
+    limit(loss_day="10.00")
+    assert word(cast.win(amount="50.00")) == "posted"
+    assert bets("60.01", "60.00", "0.01") == ["limit_reached", "posted", "limit_reached"]
+
+
+def test_carries_no_win_of_one_day_into_the_next():
+    limit(loss_day="10.00")
+    assert word(cast.win(amount="50.00")) == "posted"
+    assert bets("10.01", "10.00", at=MIDNIGHT) == ["limit_reached", "posted"]
+
+
+# --- deposits ----------------------------------------------------------------------------------
+
+
+def deposit(amount, **fields):
+    return cast.deposit("alice", amount=cast.eur(amount), **{"at": cast.NOON, **fields})
+
+
+def test_takes_deposits_up_to_the_limit():
+    limit(deposit_day="100.00")
+    assert word(deposit("60.00")) == "posted"
+    refused = deposit("40.01")
+    assert (refused.code, refused.facts["limit"], refused.facts["left"]) == ("limit_reached", "deposit_day", 4000)
+    assert refused.facts["resets_at"] == "2026-09-22T00:00:00.000000Z"
+    assert word(deposit("40.00")) == "posted"
+    assert word(deposit("100.00", at=MIDNIGHT)) == "posted"
+
+
+def test_takes_money_that_the_gateway_already_took_and_counts_it():
+    limit(deposit_day="100.00")
+    assert word(deposit("150.00", captured=True)) == "posted"
+    assert word(deposit("0.01")) == "limit_reached"
+
+
+def test_corrections_by_hand_are_no_deposits():
+    limit(deposit_day="10.00")
+    assert word(cast.adjust(amount="500.00")) == "posted"
+    assert word(deposit("10.00")) == "posted"
+
+
+def test_a_deposits_limit_hinders_no_bet_and_a_bets_limit_no_deposit():
+    limit(deposit_day="0.00")
+    assert bets("10.00") == ["posted"]
+    limit(deposit_day=None, stake_day="0.00", loss_day="0.00")
+    assert word(deposit("10.00")) == "posted"
+
+
+# --- what no limit hinders ---------------------------------------------------------------------
+
+
+def test_never_limits_wins_rollbacks_and_withdrawals():
+    assert bets("10.00", reference="b") == ["posted"]
+    limit(**dict.fromkeys(NAMES, "0.00"))
+    assert bets("0.01") == ["limit_reached"]
+    assert word(cast.win(amount="5.00", round="another")) == "posted"
+    assert word(cast.rollback("b")) == "posted"
+    assert word(cast.hold(reference="h")) == word(cast.settle("h")) == "posted"
+    assert word(cast.hold(reference="k")) == word(cast.release("k")) == "posted"
+
+
+# --- order and memory of the refusal -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [({"bet_locked": True}, "wallet_locked"), ({"excluded_until": cast.moment(MIDNIGHT)}, "player_excluded")],
+)
+def test_locks_and_exclusion_come_before_limits(fields, code):
+    limit(stake_day="0.00")
+    Player.objects.filter(code="alice").update(**fields)
+    assert bets("10.00") == [code]
+
+
+def test_limits_come_before_funds():
+    limit(stake_day="10.00")
+    assert bets("2000.00") == ["limit_reached"]
+
+
+def test_a_limit_refuses_a_deposit_after_the_locks():
+    limit(deposit_day="0.00")
+    Player.objects.filter(code="alice").update(deposit_locked=True)
+    assert word(deposit("10.00")) == "wallet_locked"
+
+
+@pytest.mark.parametrize("act", [cast.bet, lambda **fields: cast.deposit("alice", amount=1000, **fields)])
+def test_a_refusal_is_remembered_when_the_limit_is_gone(act):
+    limit(stake_day="0.00", deposit_day="0.00")
+    first = act(reference="r")
+    row = Transaction.objects.get(reference="r")
+    assert (row.status, row.refusal) == ("REFUSED", "limit_reached")
+    limit(stake_day=None, deposit_day=None)
+    again = act(reference="r", at=MIDNIGHT)
+    assert (again.code, again.facts["transaction"]) == (first.code, first.facts["transaction"])
+    assert (first.facts["replayed"], again.facts["replayed"]) == (False, True)
+    assert word(act(reference="s")) == "posted"
+
+
+def test_a_refusal_uses_nothing_up():
+    limit(stake_day="10.00")
+    assert bets("11.00", "11.00", "10.00") == ["limit_reached", "limit_reached", "posted"]
+
+
+# --- several in one posting --------------------------------------------------------------------
+
+
+def a_bet(reference, amount=1000, at=cast.NOON, **fields):
+    return commands.Bet(
+        **{
+            "source": "acme",
+            "player": "alice",
+            "at": at,
+            "currency": "EUR",
+            "reference": reference,
+            "round": reference,
+            "game": "slot-1",
+            "amount": amount,
+            **fields,
+        }
+    )
+
+
+def test_bets_of_one_posting_see_each_other():
+    limit(stake_day="20.00")
+    assert [word(each) for each in teller.post([a_bet(f"b{n}") for n in range(3)])] == [
+        "posted",
+        "posted",
+        "limit_reached",
+    ]
+
+
+def test_a_posting_across_midnight_counts_for_both_days():
+    limit(stake_day="10.00", stake_month="25.00")
+    asked = [
+        a_bet("b1", at=MIDNIGHT - 2),
+        a_bet("b2", at=MIDNIGHT - 1),
+        a_bet("b3", at=MIDNIGHT),
+        a_bet("b4", at=MIDNIGHT + 1),
+        a_bet("b5", at=MIDNIGHT + cast.DAY),
+        a_bet("b6", amount=500, at=MIDNIGHT + cast.DAY),
+    ]
+    words = [word(each) for each in teller.post(asked)]
+    assert words == ["posted", "limit_reached", "posted", "limit_reached", "limit_reached", "posted"]
+    # What the process remembers of the days begun in that posting is what the rows say.
+    assert word(cast.bet(amount="0.01", at=MIDNIGHT + cast.DAY)) == "limit_reached"
+    forget()
+    assert word(cast.bet(amount="0.01", at=MIDNIGHT + cast.DAY)) == "limit_reached"
+    assert word(cast.bet(amount="10.00", at=MONTH_END)) == "posted"
+
+
+def test_a_batch_that_reaches_a_limit_posts_nothing_and_gives_the_room_back():
+    limit(stake_day="20.00")
+    refused = cast.do(commands.Batch(operations=tuple(a_bet(f"b{n}") for n in range(3))))
+    assert (refused.code, refused.facts["index"], refused.facts["limit"]) == ("limit_reached", 2, "stake_day")
+    assert cast.balances() == (100000, 0, 0)
+    assert bets("20.00") == ["posted"]
+
+
+# --- many at once ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [cast.NOON, MIDNIGHT])
+def test_threads_betting_at_the_limit_never_pass_it(at):
+    assert bets("10.00") == ["posted"]
+    limit(stake_day="50.00", stake_month="60.00", loss_week="70.00")
+    acts = [lambda: word(cast.bet(amount="7.00", at=at)) for _ in range(16)]
+    words = at_once.threads(acts)
+    fitting = 5 if at == cast.NOON else 7
+    assert sorted(words) == ["limit_reached"] * (16 - fitting) + ["posted"] * fitting
+
+
+# --- how much it costs -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def statements(monkeypatch):
+    """Every statement of the postings, in the order in which they were put to the server."""
+    sent = []
+    put = Session.put
+
+    def noting(session, statement, values=()):
+        sent.append(statement)
+        return put(session, statement, values)
+
+    monkeypatch.setattr(Session, "put", noting)
+    return sent
+
+
+def sent_by(statements, act):
+    statements.clear()
+    assert word(act()) == "posted"
+    return list(statements)
+
+
+def all_nine():
+    limit(**dict.fromkeys(NAMES, "100.00"))
+
+
+def test_limits_cost_no_statement_in_a_new_period_nor_in_one_that_this_process_saw_begin(statements):
+    usual = sent_by(statements, cast.bet)
+    all_nine()
+    forget()
+    # A new day, then the same; the first bet of a month, then the second.
+    for at in (MONTH_END, MONTH_END + 1, MONTH_END + cast.DAY, MONTH_END + cast.DAY):
+        assert sent_by(statements, partial(cast.bet, at=at)) == usual
+
+
+def test_a_process_that_did_not_see_the_period_begin_looks_it_up_once(statements):
+    usual = sent_by(statements, cast.bet)
+    all_nine()
+    forget()
+    looked_up = sent_by(statements, cast.bet)
+    assert [each for each in looked_up if each not in usual] == [baselines._FIND]
+    assert len(looked_up) == len(usual) + 1
+    assert sent_by(statements, cast.bet) == usual
+
+
+def test_one_statement_looks_up_many_wallets(statements):
+    cast.bet()
+    cast.bet("bob")
+    all_nine()
+    limit("bob", stake_day="100.00")
+    forget()
+    sent = []
+    for batch in ("x", "y"):
+        statements.clear()
+        asked = [a_bet(f"{batch}1"), a_bet(f"{batch}2", player="bob"), a_bet(f"{batch}3")]
+        assert [word(each) for each in teller.post(asked)] == ["posted"] * 3
+        sent.append(len(statements))
+    assert sent[0] == sent[1] + 1
+
+
+def test_requests_that_no_limit_concerns_look_nothing_up(statements):
+    usual = sent_by(statements, lambda: cast.win(round="w"))
+    all_nine()
+    forget()
+    assert sent_by(statements, lambda: cast.win(round="w")) == usual
+
+
+def test_a_long_history_is_searched_by_halving():
+    """Each step reads one row by its version, whatever the planner knows of the table."""
+    cast.bet()
+    with teller._transaction() as session:
+        statement = baselines._FIND.replace("%s", "'{1}'")
+        plan = [line for (line,) in session.rows(f"EXPLAIN (COSTS OFF) {statement}", [])]
+    reads = [line for line in plan if "wallet_transaction" in line]
+    assert len(reads) == 2
+    assert all("Index Scan using ledger_version" in line for line in reads)
+
+
+def test_keeps_no_more_than_it_may():
+    small = baselines.Kept(most=3)
+    for wallet in range(5):
+        small.put((wallet, 0), Totals(wallet, 0, 0))
+    assert [small.get((wallet, 0)) is not None for wallet in range(5)] == [False, False, True, True, True]
+
+
+def test_a_lost_race_leaves_nothing_wrong_behind(monkeypatch):
+    """What a posting began and did not commit is not kept: a rival's row came before the period."""
+    limit(stake_day="10.00")
+    meanwhile(monkeypatch, ledger, "write", lambda: cast.bet(amount="9.00", at=MIDNIGHT - 1))
+    assert bets("10.00", "0.01", at=MIDNIGHT) == ["posted", "limit_reached"]
+
+
+def test_a_wallet_that_never_moved_has_its_limits_too():
+    cast.player("carol")
+    limit("carol", deposit_day="10.00")
+    assert word(cast.deposit("carol", amount=1001)) == "limit_reached"
+    assert word(cast.deposit("carol", amount=1000)) == "posted"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("amount", [-1, MAX_AMOUNT + 1])
+def test_the_database_itself_keeps_limits_within_what_an_amount_can_be(name, amount):
+    wallet = Wallet.objects.get(player__code="alice")
+    with pytest.raises(IntegrityError, match=f"limit_{name}"):
+        WalletLimits.objects.create(wallet=wallet, **{name: amount})
