@@ -7,9 +7,10 @@ class CasinoPamConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Whatever commits, in whatever process, is announced."""
-        # The teller knows models, which are there only now.
+        """Whatever commits, in whatever process, is announced; whoever logs in is noted."""
+        # These know models, which are there only now.
         from casino_pam import teller
         from casino_pam.live.announcer import announcer
+        from casino_pam.office import log_ins  # noqa: F401  # its receivers listen from now on
 
         teller.after_commit.append(announcer.note)

@@ -94,6 +94,7 @@ _NAVIGATION: Final = [
         "items": [
             _link("Operators", "badge", "auth_user"),
             _link("Roles", "shield_person", "auth_group"),
+            _link("Audit trail", "fingerprint", "wallet_auditentry"),
         ],
     },
 ]

@@ -14,7 +14,10 @@ from uuid_utils.compat import uuid7
 from wallet.models import AuditEntry
 
 DONE: Final = "done"
+WAITS: Final = "waits"
 REFUSED: Final = "refused"
+# Any other outcome is a refusal.
+WENT_THROUGH: Final = (DONE, WAITS)
 
 
 def record(

@@ -95,6 +95,12 @@ class OfferAdmin(Kept):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """The form has saved the offer already, as a whole and by the road of the REST API."""
 
+    def changes(self, form: Any, row: Any, add: bool) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """The fields as they were typed: amounts and weights are no columns of their own."""
+        names = [name for name in (form.fields if add else form.changed_data) if name != "seen"]
+        after = {name: form[name].value() for name in names}
+        return None if add else {name: form.get_initial_for_field(form.fields[name], name) for name in names}, after
+
     def response_post_save_add(self, request: HttpRequest, obj: Offer) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:bonus_offer_change", args=[obj.pk]))
 

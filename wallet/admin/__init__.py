@@ -3,6 +3,6 @@
 Nothing about money can be added, changed or deleted here, by anybody: money moves by commands.
 """
 
-from wallet.admin import keys, ledger, operators, people, providers, runs
+from wallet.admin import keys, ledger, operators, people, providers, runs, trail
 
-__all__ = ["keys", "ledger", "operators", "people", "providers", "runs"]
+__all__ = ["keys", "ledger", "operators", "people", "providers", "runs", "trail"]

@@ -7,6 +7,7 @@ of one indexed column.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
@@ -15,6 +16,9 @@ from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+
+from wallet import audit
+from wallet.models import Player
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -66,6 +70,21 @@ class PlainChangeList(ChangeList):
         if not self.query and not self.has_active_filters:
             # Else the page would offer to "show all" of what it already shows.
             self.full_result_count = self.result_count
+
+
+def _told(row: Model, names: Iterable[str]) -> dict[str, Any]:
+    """These columns of a row for the audit trail; another row is told by its name."""
+    values = {name: getattr(row, name) for name in names}
+    return {name: str(value) if isinstance(value, Model) else value for name, value in values.items()}
+
+
+def _names(rows: Iterable[Model]) -> list[str]:
+    return sorted(str(row) for row in rows)
+
+
+def _without(told: dict[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
+    """The same with nothing but a mark in the place of secrets."""
+    return {**told, **dict.fromkeys(secrets, "***")}
 
 
 def _parameter(item: Any) -> str:
@@ -127,8 +146,35 @@ class Kept(AnyAdmin):
         if not change:
             obj.save(force_insert=True)
             return
-        columns = {field.name for field in obj._meta.concrete_fields}
-        obj.save(update_fields=columns & set(form.changed_data))
+        columns = {field.name for field in obj._meta.concrete_fields} & set(form.changed_data)
+        form.before = _told(type(obj)._base_manager.get(pk=obj.pk), columns)
+        obj.save(update_fields=columns)
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        """What was added or changed goes into the audit trail, in the transaction that changes it."""
+        # The form of a new password knows its operator by another name.
+        row = form.instance if hasattr(form, "instance") else form.user
+        before, after = self.changes(form, row, add)
+        if after:
+            audit.record(
+                request,
+                f"{'add' if add else 'change'} {row._meta.verbose_name}",
+                player=row.code if isinstance(row, Player) else None,
+                subject=row,
+                before=before,
+                after=after,
+            )
+        return super().construct_change_message(request, form, formsets, add)
+
+    def changes(self, form: Any, row: Model, add: bool) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """The changed fields as they were and as they are; of passwords only that they changed."""
+        names = set(form.fields if add else form.changed_data)
+        columns = names & {field.name for field in row._meta.concrete_fields}
+        sets = names & {field.name for field in row._meta.many_to_many}
+        before = {**getattr(form, "before", {}), **{name: _names(form.initial.get(name, ())) for name in sets}}
+        after = {**_told(row, columns), **{name: _names(form.cleaned_data[name]) for name in sets}}
+        secrets = {name for name in names if "password" in name}
+        return None if add else _without(before, secrets), _without(after, secrets)
 
 
 class Window(Kept):

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseNotAllowed
@@ -20,7 +21,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
-from wallet import shown
+from wallet import audit, shown
 from wallet.admin.pages import AnyForm, Kept
 from wallet.models import Game, Provider, Transaction
 
@@ -177,9 +178,11 @@ class ProviderAdmin(Kept):
         if seen != str(provider.secrets_version) or not act.offered(provider):
             return self._somebody_was_first(request, provider)
         secret = act.carry_out(provider)
-        if not replaced(provider, seen=int(seen)):
-            return self._somebody_was_first(request, provider)
-        self.log_change(request, provider, act.done)
+        with transaction.atomic():
+            if not replaced(provider, seen=int(seen)):
+                return self._somebody_was_first(request, provider)
+            audit.record(request, act.title.lower(), subject=provider)
+            self.log_change(request, provider, act.done)
         if secret is None:
             messages.success(request, act.done)
             return redirect("admin:wallet_provider_change", provider.pk)

@@ -11,7 +11,7 @@ class AuditEntry(models.Model):
     """One act of an operator, carried out or refused; names are kept as text, since they outlive their rows.
 
     ``subject`` is what was acted on, ``before`` and ``after`` its changed fields, never a secret.
-    ``outcome`` is "done", "refused", or a code of ``wallet.errors``.
+    ``outcome`` is "done", "waits" (for a second person), "refused", or a code of ``wallet.errors``.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -42,6 +42,7 @@ class AuditEntry(models.Model):
             ),
         ]
         indexes = [
+            models.Index(name="audit_refused", fields=["-id"], condition=~Q(outcome__in=["done", "waits"])),
             # Each is looked for by its beginning.
             models.Index(name="audit_actor", fields=["actor", "-id"], opclasses=["varchar_pattern_ops", "uuid_ops"]),
             models.Index(
