@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("wallet", "0007_reports"),
+        ("wallet", "0008_limits"),
     ]
 
     operations = [
