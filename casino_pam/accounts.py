@@ -70,7 +70,7 @@ def change(player: str, **fields: Any) -> Player:
     if fields:
         Player.objects.filter(code=player).update(**fields)
     if fields.get("excluded_until") is not None:
-        chores.tend_player(player, commands.now())
+        _tend(player)
     return find(player)
 
 
@@ -97,6 +97,23 @@ def exclude_longer(player: str, until: datetime, record: Callable[..., object]) 
         raise InvalidField("excluded_until", "must not be before the end of the exclusion in force")
     chores.tend_player(player, commands.now())
     return excluded
+
+
+def exclude(player: str, until: datetime) -> Player:
+    """As ``change``, by an operator, who may make an exclusion longer and never shorter.
+
+    Raises Refused (``player_excluded``, with the present end ``until``).
+    """
+    shorter = Player.objects.filter(code=player).exclude(excluded_until__gt=until)
+    if not shorter.update(excluded_until=until):
+        raise Refused("player_excluded", why="longer_already", until=find(player).excluded_until)
+    _tend(player)
+    return find(player)
+
+
+def _tend(player: str) -> None:
+    """The teller works in transactions of its own: after the caller's, if there is one."""
+    transaction.on_commit(lambda: chores.tend_player(player, commands.now()))
 
 
 def wallets(player: str, currency: str | None = None) -> list[Wallet]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -176,8 +177,38 @@ def test_a_statement_can_be_narrowed_to_a_round(house):
     url = page("wallet", "change", Wallet.objects.get().pk)
     client = operators.rita()
     assert [row.reference for row in client.get(url, {"round": "round-1"}).context["leaf"].rows] == ["w-1", "b-1"]
-    assert b"has no row of a round called" in client.get(url, {"round": "nope"}).content
+    assert b"No row of this wallet matches" in client.get(url, {"round": "nope"}).content
     assert client.get(url, {"round": "\x01"}).status_code == 200
+
+
+def test_a_statement_can_be_narrowed_to_a_kind_a_reference_and_days(house):
+    url = page("wallet", "change", Wallet.objects.get().pk)
+    client = operators.rita()
+
+    def found(**chosen: str) -> list[str]:
+        return [row.reference for row in client.get(url, chosen).context["leaf"].rows]
+
+    noon = cast.moment(cast.NOON)
+    the_day = f"{noon:%Y-%m-%d}"
+    assert found(kind="WIN") == ["w-1"]
+    assert found(kind="BET", reference="b-1") == ["b-1"]
+    assert "b-1" in found(since=the_day, until=the_day)
+    assert found(since=f"{noon + timedelta(days=1):%Y-%m-%d}") == []
+    assert found(until=f"{noon - timedelta(days=2):%Y-%m-%d}") == []
+    for nonsense in ({"kind": "win"}, {"since": "today"}, {"until": "9999-12-31"}, {"reference": "\x01"}):
+        assert found(**nonsense) == []
+
+
+def test_a_narrowed_statement_has_pages_too(house):
+    for number in range(60):
+        cast.bet(amount="0.01", reference=f"small-{number:02}")
+    url = page("wallet", "change", Wallet.objects.get().pk)
+    client = operators.rita()
+    first = client.get(url, {"kind": "BET"}).context["leaf"]
+    second = client.get(url + first.older).context["leaf"]
+    assert [len(first.rows), second.newest, second.older] == [50, "?kind=BET", None]
+    assert {row.reference for row in second.rows} >= {"b-1", "small-00"}
+    assert not {row.pk for row in first.rows} & {row.pk for row in second.rows}
 
 
 def test_a_transaction_s_page_shows_what_belongs_to_it(house):

@@ -264,7 +264,8 @@ def test_a_malformed_threshold_is_refused(house, typed):
 # --- players ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_player_s_locks_can_be_set_and_nothing_else(house):
+def test_a_player_s_country_can_be_set_and_nothing_else(house):
+    """Locks and exclusion are set in the back office (tests/test_office_acts.py), where each leaves a reason."""
     cast.alice()
     client = operators.sue()
     alice = Player.objects.get()
@@ -277,9 +278,8 @@ def test_a_player_s_locks_can_be_set_and_nothing_else(house):
     }
     save(client, f"/admin/wallet/player/{alice.pk}/change/", form)
     after = Player.objects.get()
-    assert (after.code, after.country, after.bet_locked, after.excluded_until) == ("alice", "DE", True, None)
+    assert (after.code, after.country, after.bet_locked, after.excluded_until) == ("alice", "DE", False, None)
     assert after.created_at == alice.created_at
-    assert cast.bet().code == "wallet_locked"
 
 
 def test_saving_a_player_does_not_put_back_a_lock_set_meanwhile(house, monkeypatch):

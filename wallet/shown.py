@@ -78,6 +78,11 @@ def kind(value: str) -> SafeString:
     return badge(words(value.lower()), _KIND_COLOURS.get(value, "grey"))
 
 
+def outcome(value: str) -> SafeString:
+    """What came of an operator's act: done, repeated, waiting for somebody, or the code of a refusal."""
+    return badge(words(value), {"done": "green", "repeated": "grey", "waits": "orange"}.get(value, "red"))
+
+
 def switch(value: bool, *, yes: str, no: str, good: bool = True) -> SafeString:
     """A yes or no in words; ``good`` is the value that needs nobody's attention."""
     return badge(yes if value else no, "green" if value == good else "red")

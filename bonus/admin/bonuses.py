@@ -61,6 +61,11 @@ def present_status(bonus: Bonus) -> Status:
     return Status(bonus.status)
 
 
+def badge_of(bonus: Bonus) -> SafeString:
+    status = present_status(bonus)
+    return shown.badge(status, _COLOURS[status])
+
+
 def progress(bonus: Bonus) -> rules.Progress:
     return rules.shown_progress(bonus.wagered, bonus.required, completed=bonus.status == Status.COMPLETED)
 
@@ -159,7 +164,7 @@ class BonusAdmin(Window):
             "crumbs": crumbs,
             "bonus": bonus,
             "currency": currency,
-            "badge": shown.badge(status, _COLOURS[status]),
+            "badge": badge_of(bonus),
             "meaning": _MEANINGS[status],
             "overdue": status != bonus.status,
             "fallen_back": bonus.status == Status.COMPLETED
@@ -188,8 +193,7 @@ class BonusAdmin(Window):
 
     @admin.display(description="Status")
     def state(self, bonus: Bonus) -> SafeString:
-        status = present_status(bonus)
-        return shown.badge(status, _COLOURS[status])
+        return badge_of(bonus)
 
     @admin.display(description="Progress")
     def come(self, bonus: Bonus) -> SafeString:

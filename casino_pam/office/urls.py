@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-from casino_pam.office import reports
+from casino_pam.office import acting, reports, rounds, withdrawals
 
 app_name = "office"
 urlpatterns: list[URLPattern] = [
+    *acting.patterns(),
+    path("withdrawals/", withdrawals.page, name="withdrawals"),
+    path("round/", rounds.page, name="round"),
     *reports.patterns(),
 ]

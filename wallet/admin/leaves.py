@@ -6,18 +6,24 @@ near as the newest. The house's rows are leafed through by their ids, which are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
-from wallet import money
+from wallet import money, statement
+from wallet.kinds import KINDS
 from wallet.models import Player, Transaction, Wallet
 
 PAGE: Final = 50
+CHOICES: Final = ("kind", "round", "reference", "since", "until")
+"""What a statement can be narrowed to, as named in its address; days are UTC."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +39,9 @@ class Leaf:
     # The wallet is named in each row where the rows are of several.
     wallet: Wallet | None = None
     player: Player | None = None
-    round: str = ""
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    # The row that the page is about.
+    marked: UUID | None = None
     empty_text: str = "No row of the ledger is here."
 
 
@@ -57,20 +65,27 @@ def with_names(rows: QuerySet[Transaction]) -> QuerySet[Transaction]:
     return rows.select_related("wallet__player", "wallet__currency")
 
 
-def crumbs(wallet: Wallet) -> list[dict[str, str]]:
-    """The way to a wallet's page, for its head line."""
+def crumbs_of(player: Player) -> list[dict[str, str]]:
+    """The way to a player's page, for its head line."""
     return [
         {"title": "players", "link": reverse("admin:wallet_player_changelist")},
-        {"title": wallet.player.code, "link": reverse("admin:wallet_player_change", args=[wallet.player_id])},
+        {"title": player.code, "link": reverse("admin:wallet_player_change", args=[player.pk])},
+    ]
+
+
+def crumbs(wallet: Wallet) -> list[dict[str, str]]:
+    """The way to a wallet's page."""
+    return [
+        *crumbs_of(wallet.player),
         {"title": wallet.currency_id, "link": reverse("admin:wallet_wallet_change", args=[wallet.pk])},
     ]
 
 
 def of_wallet(wallet: Wallet, asked: HttpRequest) -> Leaf:
-    """The statement of a wallet: ``?to=VERSION`` and the rows before it, or ``?round=`` alone."""
-    round = asked.GET.get("round", "").strip()
-    if round:
-        return _of_round(wallet, round)
+    """The statement of a wallet: ``?to=VERSION`` and the rows before it; of these what CHOICES leave."""
+    chosen = {name: text for name in CHOICES if (text := asked.GET.get(name, "").strip())}
+    if chosen:
+        return _chosen(wallet, chosen, whole(asked.GET.get("to")))
     last = wallet.version
     to = min(whole(asked.GET.get("to")) or last, last)
     rows = list(_of(wallet).filter(version__lte=to).order_by("-version")[:PAGE])
@@ -91,16 +106,55 @@ def _of(wallet: Wallet) -> QuerySet[Transaction]:
     return with_names(Transaction.objects.filter(wallet=wallet))
 
 
-def _of_round(wallet: Wallet, round: str) -> Leaf:
-    rows = [] if not money.is_reference(round) else list(_of(wallet).filter(round=round).order_by("-version")[:PAGE])
+def _chosen(wallet: Wallet, chosen: dict[str, str], to: int | None) -> Leaf:
+    """Only the rows that were chosen; a choice that names nothing finds nothing."""
+    wanted = _wanted(chosen)
+    found = statement.Page([], None)
+    if wanted is not None:
+        found = statement.page([wallet], wanted, None if to is None else [min(to, wallet.version) + 1], PAGE)
+    for row in found.rows:
+        # Read already, with its player and currency.
+        row.wallet = wallet
+    older = found.below[0] - 1 if found.below else 0
     return Leaf(
-        rows=rows,
+        rows=found.rows,
         wallet=wallet,
-        round=round,
-        newest="?",
-        said=f"Round {round}, newest {PAGE} rows" if len(rows) == PAGE else f"Round {round}",
-        empty_text=f"This wallet has no row of a round called {round}.",
+        chosen=chosen,
+        newest=f"?{urlencode(chosen)}" if to is not None else None,
+        older=f"?{urlencode({**chosen, 'to': older})}" if older > 0 else None,
+        said="Rows that match",
+        empty_text="No row of this wallet matches, as far as this page looks."
+        if older
+        else "No row of this wallet matches.",
     )
+
+
+def _wanted(chosen: dict[str, str]) -> statement.Wanted | None:
+    """The choices as the statement knows them; None if one of them can name nothing."""
+    if any(not money.is_reference(text) for text in chosen.values()):
+        return None
+    since, until = _day(chosen.get("since")), _day(chosen.get("until"))
+    kind = chosen.get("kind")
+    if ("since" in chosen and since is None) or ("until" in chosen and until is None) or kind not in (None, *KINDS):
+        return None
+    return statement.Wanted(
+        kind=kind,
+        round=chosen.get("round"),
+        reference=chosen.get("reference"),
+        since=since,
+        # The day that was named is within.
+        until=None if until is None else until + timedelta(days=1),
+    )
+
+
+def _day(text: str | None) -> datetime | None:
+    """The first moment, in UTC, of a day such as 2026-09-22."""
+    try:
+        day = date.fromisoformat(text or "")
+    except ValueError:
+        return None
+    # The very last day has no day after it.
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) if day.year < 9999 else None
 
 
 def of_player(player: Player) -> Leaf:

@@ -101,7 +101,14 @@ class TransactionAdmin(Window):
             related = leaves.Leaf(rows=related_to(row), empty_text="No other row belongs to this one.")
             title = f"{row.kind} {row.source} {shown.reference(row.reference)}"
             crumbs = [*leaves.crumbs(row.wallet), {"title": f"row {row.version}"}]
-            extra_context = {"title": title, "subtitle": "", "crumbs": crumbs, "leaf": related, **(extra_context or {})}
+            extra_context = {
+                "title": title,
+                "subtitle": "",
+                "crumbs": crumbs,
+                "leaf": related,
+                "neighbours": leaves.Leaf(rows=neighbours_of(row), wallet=row.wallet, marked=row.pk),
+                **(extra_context or {}),
+            }
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     @admin.display(description="Kind")
@@ -208,3 +215,9 @@ def related_to(row: Transaction) -> list[Transaction]:
     companions = Q(command=row.command) & ~Q(command=F("id"))
     rows = Transaction.objects.filter(named | closing | companions).exclude(id=row.id)
     return list(leaves.with_names(rows).order_by("created_at", "version"))
+
+
+def neighbours_of(row: Transaction) -> list[Transaction]:
+    """The row between the two before it and the two after it in its wallet, newest first."""
+    near = Transaction.objects.filter(wallet=row.wallet_id, version__range=(row.version - 2, row.version + 2))
+    return list(leaves.with_names(near).order_by("-version"))

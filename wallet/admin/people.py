@@ -1,4 +1,4 @@
-"""Players and what they hold: found by one box, looked at, and, but for the locks, left alone."""
+"""Players and what they hold: found by one box and looked at; what is done to them is done in the back office."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from wallet import money, shown
 from wallet.admin import leaves
 from wallet.admin.pages import AnyForm, Kept, Window
+from wallet.kinds import KINDS
 from wallet.models import Checkpoint, Currency, Player, Wallet
 
 
@@ -36,27 +37,14 @@ class PlayerAdmin(Kept):
     list_display = ["code", "country", "states", "balances", "created"]
     list_filter = ["bet_locked", "deposit_locked", "withdraw_locked"]
     ordering = ["code"]
-    fieldsets = [
-        (None, {"fields": [("code", "country"), ("created", "exclusion")]}),
-        (
-            "Locks",
-            {
-                "description": "A lock refuses new bets, deposits or withdrawals from the next request on. Wins, "
-                "rollbacks and releases always go through.",
-                "fields": [("bet_locked", "deposit_locked", "withdraw_locked")],
-            },
-        ),
-    ]
-    readonly_fields = ["created", "exclusion"]
+    # A code never changes: back ends and providers know the player by it.
+    fields = [("country", "created")]
+    readonly_fields = ["created"]
     change_form_before_template = "admin/wallet/player/wallets.html"
     change_form_outer_after_template = "admin/wallet/player/newest.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Player]:
         return super().get_queryset(request).prefetch_related("wallets__currency")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """A code never changes: back ends and providers know the player by it."""
-        return [*self.readonly_fields, "code"]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -71,7 +59,15 @@ class PlayerAdmin(Kept):
         player = self.get_object(request, object_id) if object_id else None
         if player is not None and self.has_view_permission(request, player):
             wallets = sorted(player.wallets.all(), key=lambda wallet: wallet.id)
-            extra_context = {"wallets": wallets, "leaf": leaves.of_player(player), **(extra_context or {})}
+            extra_context = {
+                "title": player.code,
+                "subtitle": "",
+                "crumbs": leaves.crumbs_of(player),
+                "wallets": wallets,
+                "states": states(player),
+                "leaf": leaves.of_player(player),
+                **(extra_context or {}),
+            }
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     @admin.display(description="State")
@@ -86,11 +82,6 @@ class PlayerAdmin(Kept):
     @admin.display(description="Since")
     def created(self, player: Player) -> SafeString:
         return shown.utc(player.created_at)
-
-    @admin.display(description="Excluded until")
-    def exclusion(self, player: Player) -> SafeString:
-        """Changed through the API only, which also cancels the bonuses that wait (PLAY.md rule 27)."""
-        return shown.utc(player.excluded_until)
 
 
 @admin.register(Wallet)
@@ -130,6 +121,7 @@ class WalletAdmin(Window):
                 "crumbs": leaves.crumbs(wallet),
                 "wallet": wallet,
                 "states": states(wallet.player),
+                "kinds": KINDS,
                 "leaf": leaves.of_wallet(wallet, request),
                 **(extra_context or {}),
             }

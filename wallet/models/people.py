@@ -96,6 +96,10 @@ class Wallet(models.Model):
                 condition=Q(version=0, digest__isnull=True) | Q(version__gt=0, digest__isnull=False),
             ),
         ]
+        indexes = [
+            # Who waits for a withdrawal: few at any time, and bets never change it.
+            models.Index(name="wallet_holding", fields=["id"], condition=Q(held__gt=0)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.player_id}/{self.currency_id}"

@@ -146,6 +146,8 @@ class Transaction(models.Model):
             models.Index(name="ledger_bonus", fields=["bonus", "created_at"], condition=Q(bonus__isnull=False)),
             # Which deposit is the first, and how much was deposited since when.
             models.Index(name="ledger_deposits", fields=["wallet", "created_at"], condition=Q(kind=Kind.DEPOSIT)),
+            # A wallet's withdrawals; which wallets have open ones is known by the money they hold.
+            models.Index(name="ledger_holds", fields=["wallet", "created_at"], condition=Q(kind=Kind.HOLD)),
             models.Index(
                 name="ledger_answers",
                 fields=["wallet", "original"],

@@ -1,0 +1,66 @@
+"""Refusals as an operator reads them; what the doors tell back ends is in casino_pam/problems.py."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from casino_pam.problems import TEXTS
+from wallet.errors import Refused
+from wallet.money import show
+
+_SAID: Final = {
+    "insufficient_funds": "There is not that much money: the wallet has {cash} {currency} of cash and {bonus} of bonus "
+    "money.",
+    "reference_reused": "This form was sent before with other values. Look at what was done then, and begin anew.",
+    "unknown_withdrawal": "There is no such withdrawal: its money was never held.",
+    "already_settled": "The withdrawal was paid meanwhile; it can no longer be released.",
+    "already_released": "The withdrawal was released meanwhile; its money is the player's again.",
+    "already_rolled_back": "It was rolled back meanwhile; the money was moved once and will not be again.",
+    "has_payout": "Its round was paid. Roll its wins back first, then the bet.",
+    "bonus_ended": "The bonus has ended meanwhile: it is {ended}.",
+    "player_excluded": "The player is excluded. Nothing can be granted until that ends.",
+    "wallet_locked": "The player's deposits are locked, and bonuses with them.",
+    "limit_reached": "It would pass a limit on this player or wallet.",
+    "busy": "Nothing is known to have happened. Press the button again: it acts once.",
+    "unavailable": "The books cannot be reached, and nothing is known to have happened. Press the button again: it "
+    "acts once.",
+    "internal": "Something went wrong on our side. Press the button again: it acts once.",
+}
+_WHY: Final = {
+    "longer_already": "The player is already excluded for longer, until {until:%Y-%m-%d %H:%M:%S} UTC.",
+    "bonus_not_active": "The bonus still waits: it has no money that could become cash.",
+    "own_request": "Somebody else must decide what you have asked for.",
+    "needs_a_second_person": "Somebody else must decide what you have asked for.",
+    "disabled": "The offer is disabled.",
+    "not_yet_valid": "The offer is not valid yet.",
+    "no_longer_valid": "The offer is no longer valid.",
+    "country": "The offer is not for players of this country.",
+    "jurisdiction": "The rules of the player's country forbid these terms.",
+    "already_claimed": "The player has had this offer as often as it may be had.",
+    "exhausted": "The offer was granted as often as it may be.",
+    "which_deposit": "The offer is for an earlier deposit than the player's next.",
+    "currency": "The offer does not speak of this currency.",
+    "min_deposit": "The net loss is below the smallest that the offer pays on.",
+    "nothing_to_grant": "The bonus would come to nothing.",
+    "requirement_too_large": "More would have to be wagered than can be.",
+}
+
+
+def said(refused: Refused) -> str:
+    """The refusal in a sentence or two."""
+    facts = _shown(refused.facts)
+    if facts.get("why") in _WHY:
+        return _WHY[facts["why"]].format_map(facts)
+    if refused.code in _SAID:
+        return _SAID[refused.code].format_map(facts)
+    title, _ = TEXTS[refused.code]
+    return f"{title}."
+
+
+def _shown(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts with their amounts, which come in minor units, as people write them."""
+    shown = dict(facts)
+    for name in ("balance", "cash", "bonus"):
+        if name in facts and "digits" in facts:
+            shown[name] = show(facts[name], facts["digits"])
+    return shown
