@@ -167,11 +167,13 @@ def read(session: Session, book: Book, live: Answer, wanted: Wanted | None = Non
     named.difference_update(bonuses.by_id)
     if named:
         _know(bonuses, session.rows(_READ_NAMED, [array(named, quoted=False)]))
-    if wanted.references:
-        names = [array(column) for column in zip(*wanted.references, strict=True)]
-        _know(bonuses, session.rows(_READ_SPENT, names))
     if wanted.offers or wanted.every_offer:
         _read_offers(session, bonuses, wanted)
+    if wanted.references:
+        # After what an offer has left: else a twin that commits between the two would be seen to have
+        # taken it, but not to have spent the reference, and its repeat would be refused.
+        names = [array(column) for column in zip(*wanted.references, strict=True)]
+        _know(bonuses, session.rows(_READ_SPENT, names))
     if wanted.deposits:
         _count_deposits(session, bonuses, wanted)
     if wanted.settling:

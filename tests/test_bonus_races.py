@@ -169,6 +169,17 @@ def test_many_copies_of_one_grant_make_one_bonus(level):
     assert Bonus.objects.count() == 1
 
 
+@pytest.mark.parametrize("looking", ["_read_offers", "_know"])
+def test_a_twin_that_comes_between_two_looks_is_answered_like_the_first(monkeypatch, looking):
+    """On a wallet that plays another bonus nothing else would send the second one back to look again."""
+    cast.bob()
+    bonuses.gift(per_player=2)
+    bonuses.grant()
+    happened = meanwhile(monkeypatch, store, looking, partial(bonuses.grant, reference="twin"))
+    mine = bonuses.grant(reference="twin")
+    assert (mine.replayed, mine.bonus.id) == (True, happened[0].bonus.id)
+
+
 def test_one_players_grants_in_two_currencies_keep_to_the_players_share(level):
     bonuses.gift(amounts={"EUR": {"amount": "5.00"}, "JPY": {"amount": "500"}})
     cast.bob()
