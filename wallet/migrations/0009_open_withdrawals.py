@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("wallet", "0007_reports")]
+    dependencies = [("wallet", "0008_limits")]
 
     operations = [
         migrations.AddIndex(
