@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("wallet", "0008_limits")]
+    dependencies = [("wallet", "0009_audit_refusals")]
 
     operations = [
         migrations.AddIndex(
