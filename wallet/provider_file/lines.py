@@ -1,0 +1,125 @@
+"""The lines of a provider's file, read one by one and strictly; a bad line is a finding, not the end."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import BinaryIO, Final, NamedTuple
+
+from wallet import money
+from wallet.kinds import Kind
+from wallet.statement import SCOPE
+
+HEADER: Final = "reference,kind,player,currency,round,game,amount,time"
+FIELDS: Final = tuple(HEADER.split(","))
+KINDS: Final = {"bet": Kind.BET, "win": Kind.WIN, "rollback": Kind.ROLLBACK}
+# Longer than any line of sound fields can be: eight of them, quoted.
+LONGEST: Final = 4_096
+
+_BOM: Final = b"\xef\xbb\xbf"
+_time_shape = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|\+00:00)").fullmatch
+
+
+class NotAFile(Exception):
+    """The file cannot be read at all; the message says why and what is expected."""
+
+
+class Line(NamedTuple):
+    """A line as PostgreSQL takes it. ``reference`` is as we store it; one that is ``wrong`` has a number only."""
+
+    number: int
+    reference: str | None = None
+    kind: str | None = None
+    player: str | None = None
+    currency: str | None = None
+    round: str | None = None
+    game: str | None = None
+    amount: int | None = None
+    time: datetime | None = None
+    wrong: str | None = None
+
+
+class _Wrong(ValueError):
+    """What is wrong with a line, in words."""
+
+
+def read(file: BinaryIO, digits: Mapping[str, int], *, scoped: bool) -> Iterator[Line]:
+    """Every line after the header. Raises NotAFile where there is no such header.
+
+    ``digits`` are those of each currency. ``scoped``: the provider's references are unique per
+    player only. The first line is number 1; empty lines are passed over.
+    """
+    head = file.readline(LONGEST).removeprefix(_BOM).rstrip(b"\r\n")
+    if head != HEADER.encode():
+        raise NotAFile(f"The first line must be exactly {HEADER}; it is {_quoted(head)}.")
+    number = 1
+    while raw := file.readline(LONGEST + 1):
+        number += 1
+        if len(raw) > LONGEST:
+            while raw and not raw.endswith(b"\n"):
+                raw = file.readline(LONGEST)
+            yield Line(number, wrong=f"is longer than {LONGEST} bytes")
+            continue
+        text = raw.rstrip(b"\r\n")
+        if text:
+            yield _line(number, text, digits, scoped)
+
+
+def _quoted(raw: bytes) -> str:
+    """The beginning of what was found, safe to print."""
+    return repr(raw[:80].decode("utf-8", "replace")) if raw else "empty"
+
+
+def _line(number: int, raw: bytes, digits: Mapping[str, int], scoped: bool) -> Line:
+    try:
+        return _checked(number, _split(raw), digits, scoped)
+    except _Wrong as wrong:
+        return Line(number, wrong=str(wrong))
+
+
+def _split(raw: bytes) -> list[str]:
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise _Wrong("is not UTF-8") from None
+    if '"' not in text:
+        fields = text.split(",")
+    else:
+        try:
+            (fields,) = csv.reader([text], strict=True)
+        except (csv.Error, ValueError):
+            raise _Wrong("is not CSV: a quotation mark is out of place") from None
+    if len(fields) != len(FIELDS):
+        raise _Wrong(f"has {len(fields)} fields, not {len(FIELDS)}")
+    return fields
+
+
+def _checked(number: int, fields: list[str], digits: Mapping[str, int], scoped: bool) -> Line:
+    reference, kind, player, currency, round, game, amount, time = fields
+    for name, text in (("reference", reference), ("player", player)):
+        if not money.is_reference(text):
+            raise _Wrong(f"{name} must be 1 to 128 printable ASCII characters")
+    for name, text in (("round", round), ("game", game)):
+        if text and not money.is_reference(text):
+            raise _Wrong(f"{name} must be at most 128 printable ASCII characters")
+    if kind not in KINDS:
+        raise _Wrong(f"kind must be one of {', '.join(KINDS)}")
+    if currency not in digits:
+        raise _Wrong("currency is none of this house")
+    try:
+        minor = money.parse(amount, digits[currency])
+    except money.InvalidAmount as error:
+        raise _Wrong(f"amount {error}") from None
+    stored = f"{player}{SCOPE}{reference}" if scoped else reference
+    return Line(number, stored, KINDS[kind], player, currency, round or None, game or None, minor, _instant(time))
+
+
+def _instant(text: str) -> datetime:
+    if _time_shape(text):
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            pass
+    raise _Wrong("time must be UTC in ISO 8601, such as 2026-09-21T23:59:59.999999Z")
