@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError
 
 from casino_pam import commands, teller
-from tests import at_once, cast
+from tests import at_once, bonuses, cast
 from tests.cast import word
 from tests.interleaving import meanwhile
 from tests.limits import MIDNIGHT, MONDAY, forget, limit
@@ -226,6 +226,32 @@ def test_locks_and_exclusion_come_before_limits(fields, code):
     limit(stake_day="0.00")
     Player.objects.filter(code="alice").update(**fields)
     assert bets("10.00") == [code]
+
+
+def test_the_bonuss_own_limit_on_stakes_comes_before_the_players():
+    bonuses.wagering(cash="50.00", who="dora", eur={"max_stake": "5.00"})
+    limit("dora", stake_day="4.00")
+    assert [cast.bet("dora", amount=amount).code for amount in ("5.01", "5.00")] == [
+        "stake_above_limit",
+        "limit_reached",
+    ]
+
+
+def test_stakes_in_bonus_money_count_like_cash():
+    bonuses.wagering("30.00", who="dora")
+    limit("dora", stake_day="10.00", loss_day="15.00")
+    assert bets("10.00", "0.01", who="dora") == ["posted", "limit_reached"]
+    limit("dora", stake_day=None)
+    assert bets("5.01", "5.00", who="dora") == ["limit_reached", "posted"]
+
+
+def test_grants_and_conversions_are_neither_deposits_nor_wins():
+    limit(deposit_day="1.00", loss_day="10.00")
+    bonuses.gift("5.00", multiplier=1)
+    bonuses.grant(who="alice")
+    assert word(deposit("1.00")) == "posted"
+    # The bet that wagers it all lets it convert; what was lost is the stake alone.
+    assert bets("5.00", "5.01", "5.00") == ["posted", "limit_reached", "posted"]
 
 
 def test_limits_come_before_funds():

@@ -42,6 +42,9 @@ def measure(seconds: int, rows: int, figures: Figures) -> None:
             note(f"{name} p99 ms", found.p99_ms)
         others = load.drive(port, connections=32, seconds=seconds, wagering=False).clean()
         note("door 32, none wagering again", others.per_second)
+        with house.limits():
+            limited = load.drive(port, connections=32, seconds=seconds, wagering=False).clean()
+        note("door 32, all limits set", limited.per_second)
         note("bulk operations", load.bulk(port, seconds=seconds))
     with house.web(DATABASE_ISOLATION="repeatable read") as port:
         load.drive(port, connections=128, seconds=2)

@@ -80,6 +80,20 @@ def promise(every: int = 3, wallets: int = WALLETS) -> None:
             assert not isinstance(outcome, Exception), outcome
 
 
+@contextlib.contextmanager
+def limits() -> Iterator[None]:
+    """Meanwhile every wallet has all nine limits, none of which is ever reached."""
+    from wallet.models import Wallet, WalletLimits
+    from wallet.money import MAX_AMOUNT
+    from wallet.periods import NAMES
+
+    amounts = dict.fromkeys(NAMES, MAX_AMOUNT)
+    WalletLimits.objects.bulk_create(WalletLimits(wallet=wallet, **amounts) for wallet in Wallet.objects.all())
+    settle_down()
+    yield
+    WalletLimits.objects.all().delete()
+
+
 def fill(rows: int) -> None:
     """Further ledger rows with random references, on a wallet nobody plays, as a house of some age has."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:

@@ -14,6 +14,7 @@ ROWS = (
     ("one hot wallet over plain DRF + ORM on one", "door hot 32", "plain DRF hot 32", 10.0, 25.0),
     ("`bulk`, operations of 1,000 a request", "bulk operations", "1000 rows a statement", 0.3, 0.6),
     ("READ COMMITTED over REPEATABLE READ, 128 connections", "door 128", "door 128, repeatable read", 1.0, 1.0),
+    ("all nine limits set over none", "door 32, all limits set", "door 32, none wagering again", 0.9, 1.0),
     ("a third of the players wagering over none", "door 32", "door 32, none wagering again", 0.8, 1.0),
 )
 
