@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Prefetch, Q
+from django.db.models import Prefetch
 from django.utils import timezone
 
 from casino_pam import chores, commands, teller
@@ -74,33 +74,8 @@ def change(player: str, **fields: Any) -> Player:
     return find(player)
 
 
-def exclude_longer(player: str, until: datetime, record: Callable[..., object]) -> Player:
-    """The player's own exclusion: it begins, or ends later than it would have, and is never taken back.
-
-    Raises InvalidField for a moment that has passed, or one before the end of the exclusion in force.
-    """
-    if until <= timezone.now():
-        raise InvalidField("excluded_until", "must be a moment to come")
-    ends_sooner = Q(excluded_until__isnull=True) | Q(excluded_until__lt=until)
-    with transaction.atomic():
-        before = find(player).excluded_until
-        if Player.objects.filter(ends_sooner, code=player).update(excluded_until=until):
-            record(
-                "exclude",
-                player=player,
-                subject=player,
-                before={"excluded_until": before},
-                after={"excluded_until": until},
-            )
-    excluded = find(player)
-    if excluded.excluded_until is None or excluded.excluded_until > until:
-        raise InvalidField("excluded_until", "must not be before the end of the exclusion in force")
-    chores.tend_player(player, commands.now())
-    return excluded
-
-
 def exclude(player: str, until: datetime) -> Player:
-    """As ``change``, by an operator, who may make an exclusion longer and never shorter.
+    """As ``change``, by an operator or the player, who may make an exclusion longer and never shorter.
 
     Raises Refused (``player_excluded``, with the present end ``until``).
     """
@@ -109,6 +84,25 @@ def exclude(player: str, until: datetime) -> Player:
         raise Refused("player_excluded", why="longer_already", until=find(player).excluded_until)
     _tend(player)
     return find(player)
+
+
+def exclude_myself(player: str, until: datetime, record: Callable[..., object]) -> Player:
+    """As ``exclude``, by the player; leaves a row of the audit trail if that changes anything.
+
+    Raises InvalidField for a moment that has passed, or one before the end of the exclusion in force.
+    """
+    if until <= timezone.now():
+        raise InvalidField("excluded_until", "must be a moment to come")
+    with transaction.atomic():
+        before = find(player).excluded_until
+        try:
+            excluded = exclude(player, until)
+        except Refused:
+            raise InvalidField("excluded_until", "must not be before the end of the exclusion in force") from None
+        if before != until:
+            told = {"before": {"excluded_until": before}, "after": {"excluded_until": until}}
+            record("exclude", player=player, subject=player, **told)
+    return excluded
 
 
 def _tend(player: str) -> None:

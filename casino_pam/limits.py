@@ -6,7 +6,8 @@ it is asked for again after that: whoever raises a limit in the heat of the game
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from django.db import connection, transaction
@@ -15,15 +16,13 @@ from django.db.models import F
 from wallet import baselines
 from wallet.models import Wallet, WalletLimits
 from wallet.money import show
-from wallet.periods import DAY, NAMES, PERIODS, SUBJECTS, Totals, micros, spans, used, written
+from wallet.periods import DAY, NAMES, PERIODS, SUBJECTS, Totals, micros, moment, spans, used, written
 from wallet.session import session_of
 
 WAIT: Final = DAY
 
 # The limits to set, by column, in minor units; None lifts one. What is not named stays.
 Wanted = Mapping[str, int | None]
-# ``wallet.audit.record`` or ``named``, knowing already who acts.
-Record = Callable[..., object]
 
 
 class Increase(NamedTuple):
@@ -31,6 +30,17 @@ class Increase(NamedTuple):
 
     amount: int | None
     available_at: int
+
+    @property
+    def available(self) -> datetime:
+        return moment(self.available_at)
+
+
+class Changes(NamedTuple):
+    """The limits that changed, by column, as the audit trail has them: what holds, and what was asked for."""
+
+    before: dict[str, Any]
+    after: dict[str, Any]
 
 
 class Limit(NamedTuple):
@@ -44,42 +54,75 @@ class Limit(NamedTuple):
     increase: Increase | None
 
     @property
+    def resets(self) -> datetime:
+        return moment(self.resets_at)
+
+    @property
     def left(self) -> int | None:
         return None if self.amount is None else max(0, self.amount - self.used)
 
 
 def of(wallet: Wallet, at: int) -> list[Limit]:
     """The nine limits of a wallet as they stand at ``at`` (microseconds since 1970)."""
-    kept = WalletLimits.objects.filter(wallet=wallet).first() or WalletLimits(wallet=wallet)
+    return of_each([wallet], at)[wallet.id]
+
+
+def of_each(wallets: Sequence[Wallet], at: int) -> dict[int, list[Limit]]:
+    """As ``of``, of several wallets with as few statements, by their ids."""
+    kept = {each.wallet_id: each for each in WalletLimits.objects.filter(wallet__in=wallets)}
+    begun = _begun(wallets, at)
+    return {wallet.id: _limits(wallet, kept.get(wallet.id) or WalletLimits(), at, begun) for wallet in wallets}
+
+
+def _limits(wallet: Wallet, kept: WalletLimits, at: int, begun: Mapping[tuple[int, int], Totals]) -> list[Limit]:
     increases = _increases(kept)
     now = Totals(wallet.staked_total, wallet.paid_total, wallet.deposited_total)
-    newest_at = 0 if wallet.newest_at is None else micros(wallet.newest_at)
-    periods = spans(max(at, newest_at))
-    begun = {span.start for span in periods if span.start <= newest_at}
-    before = _before(wallet, begun)
     return [
         Limit(
             subject,
             period,
             getattr(kept, f"{subject}_{period}"),
-            used(subject, now, before.get(span.start, now)),
+            # A period without a row begins with what there is now.
+            used(subject, now, begun.get((wallet.id, span.start), now)),
             span.end,
             increases.get(f"{subject}_{period}"),
         )
         for subject in SUBJECTS
-        for period, span in zip(PERIODS, periods, strict=True)
+        for period, span in zip(PERIODS, spans(max(at, _newest(wallet))), strict=True)
     ]
 
 
-def change(wallet: Wallet, wanted: Wanted, at: int, record: Record) -> None:
-    """Set the named limits, or ask for them; one row of the audit trail if that changes anything."""
+def _begun(wallets: Sequence[Wallet], at: int) -> dict[tuple[int, int], Totals]:
+    """What the periods that have rows began with, by wallet and start."""
+    asked = {
+        baselines.Asked(wallet.id, wallet.version, span.start)
+        for wallet in wallets
+        for span in spans(max(at, _newest(wallet)))
+        if span.start <= _newest(wallet)
+    }
+    if not asked:
+        return {}
+    connection.ensure_connection()
+    return baselines.find(session_of(connection.connection), asked)
+
+
+def _newest(wallet: Wallet) -> int:
+    return 0 if wallet.newest_at is None else micros(wallet.newest_at)
+
+
+def change(wallet: Wallet, wanted: Wanted, at: int) -> Changes | None:
+    """Set the named limits, or ask for them; None if that changes nothing."""
     with transaction.atomic():
         kept = _taken(wallet)
         before = _amounts(kept), _increases(kept)
         after = decided(*before, wanted, at)
-        if after != before:
-            _write(kept, *after)
-            _audit(wallet, before, after, record)
+        if after == before:
+            return None
+        stored = {name: increase._asdict() for name, increase in after[1].items()}
+        WalletLimits.objects.filter(wallet=wallet).update(**after[0], increases=stored)
+    old, new = _told(*before, wallet.currency.digits), _told(*after, wallet.currency.digits)
+    changed = [name for name in NAMES if old[name] != new[name]]
+    return Changes({name: old[name] for name in changed}, {name: new[name] for name in changed})
 
 
 def decided(
@@ -111,24 +154,6 @@ def _taken(wallet: Wallet) -> WalletLimits:
     return WalletLimits.objects.get(wallet=wallet)
 
 
-def _write(kept: WalletLimits, amounts: Wanted, increases: Mapping[str, Increase]) -> None:
-    stored = {name: increase._asdict() for name, increase in increases.items()}
-    WalletLimits.objects.filter(pk=kept.pk).update(**amounts, increases=stored)
-
-
-def _audit(wallet: Wallet, before: tuple[Any, Any], after: tuple[Any, Any], record: Record) -> None:
-    digits = wallet.currency.digits
-    old, new = _told(*before, digits), _told(*after, digits)
-    changed = [name for name in NAMES if old[name] != new[name]]
-    record(
-        "set limits",
-        player=wallet.player.code,
-        subject=wallet.currency_id,
-        before={name: old[name] for name in changed},
-        after={name: new[name] for name in changed},
-    )
-
-
 def _told(amounts: Wanted, increases: Mapping[str, Increase], digits: int) -> dict[str, Any]:
     """Each limit as the audit trail has it: what holds, and what was asked for."""
 
@@ -147,12 +172,3 @@ def _amounts(kept: WalletLimits) -> dict[str, int | None]:
 
 def _increases(kept: WalletLimits) -> dict[str, Increase]:
     return {name: Increase(**fields) for name, fields in kept.increases.items()}
-
-
-def _before(wallet: Wallet, starts: set[int]) -> dict[int, Totals]:
-    asked = [baselines.Asked(wallet.id, wallet.version, start) for start in starts]
-    if not asked:
-        return {}
-    connection.ensure_connection()
-    found = baselines.find(session_of(connection.connection), asked)
-    return {start: totals for (_, start), totals in found.items()}

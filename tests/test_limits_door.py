@@ -178,7 +178,7 @@ def test_a_back_end_sets_them_at_the_players_word(clock: None) -> None:
     shop = rest.key(name="shop")
     put(shop, "players/alice/limits", deposit={"month": "200.00"})
     assert rest.player("alice").get("me/limits").body == shop.get("players/alice/limits").body
-    assert [(actor, act, player) for actor, act, player, *_ in trail()] == [("key:shop", "set limits", "alice")]
+    assert [(actor, act, player) for actor, act, player, *_ in trail()] == [("key:shop", "limit", "alice")]
 
 
 def test_each_change_leaves_a_row_of_the_audit_trail_and_no_change_leaves_none(me: rest.Caller) -> None:
@@ -188,7 +188,7 @@ def test_each_change_leaves_a_row_of_the_audit_trail_and_no_change_leaves_none(m
     put(me, stake={"day": "60.00"})
     put(me)
     asked = {"limit": "60.00", "available_at": "2026-09-22T14:13:20.000000Z"}
-    named = ("player:alice", "set limits", "alice", "EUR")
+    named = ("player:alice", "limit", "alice", "EUR")
     assert trail() == [
         (*named, {"stake_day": {"limit": None}}, {"stake_day": {"limit": "50.00"}}),
         (*named, {"stake_day": {"limit": "50.00"}}, {"stake_day": {"limit": "50.00", "asked": asked}}),

@@ -17,7 +17,7 @@ from casino_pam.office import acting
 from tests import bonuses, cast, office, operators
 from tests.at_once import threads
 from tests.cast import eur
-from wallet.models import Approval, AuditEntry, Player, Transaction, Wallet
+from wallet.models import Approval, AuditEntry, Player, Transaction, Wallet, WalletLimits
 
 # The gift of the house ends so many days after it was granted.
 SPEND_DAYS = 3_000
@@ -61,6 +61,10 @@ def balances() -> tuple[int, int, int]:
     return cast.balances("bob")
 
 
+def limited() -> int | None:
+    return WalletLimits.objects.values_list("stake_day", flat=True).first()
+
+
 def gifts() -> list[str]:
     return list(Bonus.objects.filter(offer__code="gift").order_by("id").values_list("status", flat=True))
 
@@ -75,6 +79,7 @@ CASES = [
     Case("unlock", player, {"locks": ["deposit"]}, locks, (False, True, False), (False, False, False)),
     Case("cool-off", player, {"days": "7"}, excluded, False, True),
     Case("exclude", player, DAY, excluded, False, True),
+    Case("limit", wallet, {"stake_day": "50.00"}, limited, None, 5000),
     Case("adjust", wallet, {"amount": "-2.50"}, balances, (7500, 3000, 2000), (7250, 3000, 2000)),
     Case("grant", wallet, {"offer": "gift"}, gifts, ["active"], ["active", "queued"]),
     Case("settle", row("h-1", "HOLD"), {}, balances, (7500, 3000, 2000), (7500, 3000, 0)),

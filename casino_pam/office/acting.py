@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from uuid_utils.compat import uuid7
 
 from casino_pam.approvals import Decided
-from casino_pam.office import audit, gate, on_bonuses, on_players, on_rows, on_wallets, words
+from casino_pam.office import audit, gate, on_bonuses, on_limits, on_players, on_rows, on_wallets, words
 from casino_pam.office.acts import Act, Asked, Done, Guard
 from casino_pam.office.forms import ActForm
 from casino_pam.office.subjects import SUBJECTS, home
@@ -24,7 +24,13 @@ from wallet.admin import leaves
 from wallet.errors import Busy, Refused
 from wallet.models import AuditEntry
 
-ACTS: Final[tuple[Act[Any], ...]] = (*on_players.ACTS, *on_wallets.ACTS, *on_rows.ACTS, *on_bonuses.ACTS)
+ACTS: Final[tuple[Act[Any], ...]] = (
+    *on_players.ACTS,
+    *on_limits.ACTS,
+    *on_wallets.ACTS,
+    *on_rows.ACTS,
+    *on_bonuses.ACTS,
+)
 
 
 class _Repeated(Exception):

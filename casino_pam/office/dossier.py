@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db.models import F
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from bonus import rules
 from bonus.admin.bonuses import badge_of, progress
 from bonus.models import LIVE, Bonus, Status
+from casino_pam import commands, limits
 from casino_pam.office import withdrawals
 from wallet.models import AuditEntry, Player, Wallet
 
@@ -29,6 +31,8 @@ class Shown:
 def of_player(player: Player, wallets: list[Wallet], user: Any) -> dict[str, Any]:
     may = user.has_perm
     found: dict[str, Any] = {"player": player}
+    if may("wallet.view_wallet"):
+        found |= {"limited": _limited(wallets), "now": timezone.now(), "may_limit": may("wallet.limit_player")}
     if may("bonus.view_bonus"):
         found["bonuses"] = _bonuses(player)
     if may("wallet.view_transaction"):
@@ -43,6 +47,12 @@ def live(wallet: Wallet) -> list[Shown]:
     bonuses = Bonus.objects.filter(wallet=wallet, status__in=LIVE).select_related("offer", "wallet__currency")
     shown = [_shown(bonus) for bonus in bonuses.order_by("id")]
     return sorted(shown, key=lambda one: one.bonus.status != Status.ACTIVE)
+
+
+def _limited(wallets: list[Wallet]) -> list[tuple[Wallet, list[limits.Limit]]]:
+    """Each wallet with the limits that are set."""
+    found = limits.of_each(wallets, commands.now())
+    return [(wallet, [limit for limit in found[wallet.id] if limit.amount is not None]) for wallet in wallets]
 
 
 def _bonuses(player: Player) -> list[Shown]:

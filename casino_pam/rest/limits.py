@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from django.db import transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -35,7 +36,11 @@ class LimitsDoor(Door):
         currency = fields.currency(self.body)
         wanted = _wanted(self.body, accounts.digits().get(currency))
         wallet = _wallet(player, currency)
-        limits.change(wallet, wanted, commands.now(), partial(audit.named, self.request._request, actor))
+        with transaction.atomic():
+            changes = limits.change(wallet, wanted, commands.now())
+            if changes is not None:
+                about = {"player": player, "subject": currency, "before": changes.before, "after": changes.after}
+                audit.named(self.request._request, actor, "limit", **about)
         return _answer(wallet)
 
 
@@ -101,7 +106,7 @@ class MyExclusion(Door):
         player = self.token.player
         until = fields.instant(self.body, "excluded_until")
         record = partial(audit.named, request._request, f"player:{player}")
-        return Response(shown.player(accounts.exclude_longer(player, until, record)))
+        return Response(shown.player(accounts.exclude_myself(player, until, record)))
 
 
 def _wallet(player: str, currency: str | None) -> Wallet:

@@ -17,7 +17,6 @@ from casino_pam.limits import Limit
 from casino_pam.receipts import Offered, Receipt, Standing
 from wallet.models import Player, Transaction, Wallet
 from wallet.money import show
-from wallet.periods import written
 
 
 def instant(at: datetime) -> str:
@@ -44,8 +43,8 @@ def limits(wallet: Wallet, found: list[Limit]) -> dict[str, Any]:
             "limit": _amount(each.amount, digits),
             "used": show(each.used, digits),
             "left": _amount(each.left, digits),
-            "resets_at": written(each.resets_at),
-            "increase": asked and {"limit": _amount(asked.amount, digits), "available_at": written(asked.available_at)},
+            "resets_at": instant(each.resets),
+            "increase": asked and {"limit": _amount(asked.amount, digits), "available_at": instant(asked.available)},
         }
     return answer
 
