@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -119,7 +119,7 @@ def _decide(approval: Approval, operator: str, state: str, reason: str) -> Appro
     pending = Approval.objects.filter(pk=approval.pk, state=Approval.State.PENDING)
     # No row: somebody decided before us. The same way is as good as ours.
     pending.update(state=state, approver=operator, decided_at=timezone.now(), decision_reason=reason or None)
-    decided = _approvals().get(pk=approval.pk)
+    decided = asked().get(pk=approval.pk)
     if decided.state != state:
         raise Decided(decided)
     return decided
@@ -130,7 +130,7 @@ def _decide(approval: Approval, operator: str, state: str, reason: str) -> Appro
 
 def waiting() -> QuerySet[Approval]:
     """Adjustments and completions that nobody has decided about, oldest first."""
-    return _approvals().filter(state=Approval.State.PENDING).order_by("created_at")
+    return asked().filter(state=Approval.State.PENDING).order_by("created_at")
 
 
 def waiting_grants() -> QuerySet[Bonus]:
@@ -138,16 +138,22 @@ def waiting_grants() -> QuerySet[Bonus]:
     return _bonuses().filter(status=Status.PENDING, amount__gt=0).order_by("created_at")
 
 
+def asked_grants() -> QuerySet[Bonus]:
+    """Grants that wait for a second person or were decided by one."""
+    return _bonuses().filter(Q(status=Status.PENDING, amount__gt=0) | Q(approver__isnull=False))
+
+
 def _asked_before(command: Adjust | Complete) -> Approval | None:
-    return _approvals().filter(source=command.source, reference=command.reference).first()
+    return asked().filter(source=command.source, reference=command.reference).first()
 
 
-def _approvals() -> QuerySet[Approval]:
+def asked() -> QuerySet[Approval]:
+    """Every adjustment and completion that ever waited."""
     return Approval.objects.select_related("wallet__player", "wallet__currency")
 
 
 def _bonuses() -> QuerySet[Bonus]:
-    return Bonus.objects.select_related("offer", "player", "wallet__currency")
+    return Bonus.objects.select_related("offer", "player", "wallet__player", "wallet__currency")
 
 
 def _spent(command: Adjust) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -335,3 +337,45 @@ def test_the_trail_s_page_reads_no_more_for_more_rows(trail: Client, django_asse
         audit.record(asked(olga), f"act {number % 3}", player="alice", after=json.loads('{"a": 1}'))
     with django_assert_max_num_queries(14):
         assert len(found(trail)) == 44
+
+
+# --- the file ------------------------------------------------------------------------------------
+
+FILE = reverse("office:audit_trail")
+
+
+def taken(client: Client, **query: str) -> list[dict[str, str]]:
+    response: Any = client.get(FILE, query)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    return list(csv.DictReader(io.StringIO(b"".join(response).decode())))
+
+
+def test_the_file_holds_what_the_list_shows(trail: Client) -> None:
+    rows = taken(trail)
+    assert [row["act"] for row in rows] == ["lock", "grant", "adjust", "log in"]
+    assert (rows[2]["actor"], rows[2]["player"], rows[2]["reference"]) == ("olga", "alice", "r-1")
+    assert [row["act"] for row in taken(trail, outcome="refused")] == ["lock"]
+    assert [row["act"] for row in taken(trail, q="ali")] == ["adjust"]
+
+
+def test_taking_the_file_is_noted_with_what_was_asked(trail: Client) -> None:
+    taken(trail, act="lock")
+    assert (entry(act="export audit trail").actor, entry(act="export audit trail").subject) == ("rita", "act=lock")
+
+
+def test_the_file_goes_on_for_pages(trail: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("casino_pam.office.trail.LINES", 2)
+    assert [row["act"] for row in taken(trail)] == ["lock", "grant", "adjust", "log in"]
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_no_cell_of_the_file_is_a_formula(trail: Client, cell: str) -> None:
+    audit.record(asked(User.objects.get(username="olga")), "lock", subject=cell, reason=cell, player=cell)
+    row = taken(trail)[0]
+    assert (row["subject"], row["reason"], row["player"]) == ("'" + cell, "'" + cell, "'" + cell)
+
+
+def test_the_file_is_for_whoever_may_see_the_trail(books: None) -> None:
+    assert operators.of("support").get(FILE).status_code == 403
+    assert Client().get(FILE).status_code == 302

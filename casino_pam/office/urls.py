@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from casino_pam.office import acting, reports, rounds, withdrawals
+from casino_pam.office import acting, approvals, reports, rounds, trail, withdrawals
 
 app_name = "office"
 urlpatterns: list[URLPattern] = [
     *acting.patterns(),
+    *approvals.patterns(),
     path("withdrawals/", withdrawals.page, name="withdrawals"),
     path("round/", rounds.page, name="round"),
     *reports.patterns(),
+    *trail.patterns(),
 ]
