@@ -66,7 +66,8 @@ _NAVIGATION: Final = [
             _link("Wallets", "account_balance_wallet", "wallet_wallet"),
             _link("Transactions", "receipt_long", "wallet_transaction"),
             _page("Withdrawals", "payments", "office:withdrawals", "wallet.settle_withdrawal"),
-            _link("Approvals", "how_to_reg", "wallet_approval"),
+            _page("Approvals", "how_to_reg", "office:approvals", "wallet.view_approval")
+            | {"badge": "casino_pam.office.approvals.badge"},
             _link("Reconciliations", "balance", "wallet_reconciliationrun"),
             _page("Reports", "query_stats", "office:reports", "wallet.view_reports"),
         ],

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Group, User
 from django.db import ProgrammingError, connection
 from django.test import Client, RequestFactory
@@ -153,13 +154,13 @@ def test_a_lock_out_is_noted_once_and_what_is_turned_away_in_it_is_not(books: No
 # --- settings ------------------------------------------------------------------------------------
 
 
-def test_a_player_s_locks_are_noted_with_what_they_were(house: None) -> None:
+def test_a_player_s_country_is_noted_with_what_it_was(house: None) -> None:
     client = sue()
     alice = Player.objects.get()
-    save(client, reverse("admin:wallet_player_change", args=[alice.pk]), {"bet_locked": "on"})
+    save(client, reverse("admin:wallet_player_change", args=[alice.pk]), {"country": "MT"})
     row = entry()
     assert (row.act, row.player, row.subject, row.actor) == ("change player", "alice", "alice", "sue")
-    assert (row.before, row.after) == ({"bet_locked": False}, {"bet_locked": True})
+    assert (row.before, row.after) == ({"country": None}, {"country": "MT"})
 
 
 def test_saving_what_nobody_changed_leaves_no_row(house: None) -> None:
@@ -326,9 +327,9 @@ def test_garbage_in_a_filter_narrows_nothing(trail: Client, garbage: str) -> Non
 def test_a_row_shows_what_changed(house: None) -> None:
     client = sue()
     alice = Player.objects.get()
-    save(client, reverse("admin:wallet_player_change", args=[alice.pk]), {"bet_locked": "on"})
+    save(client, reverse("admin:wallet_player_change", args=[alice.pk]), {"country": "MT"})
     body = client.get(reverse("admin:wallet_auditentry_change", args=[entry().pk])).content.decode()
-    assert "<tr><td>bet_locked</td><td>false</td><td>true</td></tr>" in body
+    assert "<tr><td>country</td><td>null</td><td>MT</td></tr>" in body
 
 
 def test_the_trail_s_page_reads_no_more_for_more_rows(trail: Client, django_assert_max_num_queries: Any) -> None:
@@ -348,7 +349,11 @@ def taken(client: Client, **query: str) -> list[dict[str, str]]:
     response: Any = client.get(FILE, query)
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
-    return list(csv.DictReader(io.StringIO(b"".join(response).decode())))
+
+    async def whole() -> bytes:
+        return b"".join([piece async for piece in response])
+
+    return list(csv.DictReader(io.StringIO(async_to_sync(whole)().decode())))
 
 
 def test_the_file_holds_what_the_list_shows(trail: Client) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -68,6 +68,9 @@ def named(request: HttpRequest | None, actor: str, act: str, **fields: Any) -> U
         act=act,
     )
     AuditEntry.objects.bulk_create([entry], ignore_conflicts=True)
+    if request is not None:
+        # Whoever notes what is left of the request (a refusal, say) sees that it was noted already.
+        cast("Any", request).audited = True
     return entry.id
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django import forms
@@ -15,7 +15,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseNotAllowed
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
-from django.utils import timezone
 from django.utils.timesince import timesince
 
 from bonus.models import Bonus
@@ -23,7 +22,7 @@ from casino_pam import approvals
 from casino_pam.approvals import Decided
 from casino_pam.office import audit, gate, words
 from casino_pam.office.forms import Reason
-from wallet.errors import Busy, Refused
+from wallet.errors import Refused
 from wallet.models import Approval, Currency, Player
 
 VIEW: Final = "wallet.view_approval"
@@ -54,6 +53,8 @@ class Waiting:
     reject: Callable[[str, str], object]
     bonus: UUID | None = None
     offer: str | None = None
+    # Who has decided, and how.
+    decided: str | None = None
 
     @property
     def age(self) -> str:
@@ -85,6 +86,7 @@ def _of_approval(approval: Approval) -> Waiting:
         approve=lambda by, why: approvals.approve(approval, by, why),
         reject=lambda by, why: approvals.reject(approval, by, why),
         bonus=approval.bonus,
+        decided=f"{approval.approver} has {approval.state} it" if approval.approver else None,
     )
 
 
@@ -103,6 +105,7 @@ def _of_grant(bonus: Bonus) -> Waiting:
         reject=lambda by, why: approvals.reject_grant(bonus, by, why),
         bonus=bonus.pk,
         offer=bonus.offer.code,
+        decided=f"{bonus.approver} has decided: the bonus is {bonus.status}" if bonus.approver else None,
     )
 
 
@@ -115,11 +118,16 @@ def queue() -> list[Waiting]:
     return sorted(found, key=lambda waiting: waiting.since)
 
 
-def count(request: HttpRequest) -> str:
-    """How many wait, for the side bar and the front page; counted no further than anybody reads."""
-    kinds: list[Any] = [approvals.waiting(), approvals.waiting_grants()]
-    found = sum(each.order_by()[:COUNTED].count() for each in kinds)
-    return str(found) if found < COUNTED else f"{COUNTED - 1}+"
+def count() -> int:
+    """How many wait, counted no further than anybody reads."""
+    requests = approvals.waiting().order_by()[:COUNTED].count()
+    return min(requests + approvals.waiting_grants().order_by()[:COUNTED].count(), COUNTED)
+
+
+def badge(request: HttpRequest) -> str:
+    """What the side bar says of it: nothing of nothing."""
+    found = count()
+    return f"{COUNTED - 1}+" if found == COUNTED else str(found or "")
 
 
 def patterns() -> list[URLPattern]:
@@ -168,7 +176,7 @@ def _answered(request: HttpRequest, waiting: Waiting, form: Decision) -> HttpRes
         form.add_error(None, words.said(refused))
         return _page(request, waiting, form, status=refused.status)
     except Decided as decided:
-        messages.warning(request, f"{decided.approval.approver} has {decided.approval.state} it before you.")
+        messages.warning(request, f"{_of_approval(decided.approval).decided}, before you.")
         return redirect("office:approvals")
     _record(request, waiting, verb, why)
     messages.success(request, f"{'Approved' if verb == 'approve' else 'Rejected'} the {waiting}.")

@@ -1,4 +1,4 @@
-"""Every 403 below /admin/ leaves a row in the audit trail."""
+"""Every 403 below /admin/ leaves a row in the audit trail, if only that a page was refused."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ def audited_refusals(get_response: Handler) -> Handler:
 
     def answered(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
+        refused = response.status_code == 403 and not getattr(request, "audited", False)
         # Strangers are led to the log-in; what else they are refused would only let them fill the trail.
-        if response.status_code == 403 and request.path.startswith("/admin/") and request.user.is_authenticated:
+        if refused and request.path.startswith("/admin/") and request.user.is_authenticated:
             audit.record(request, "open page", subject=f"{request.method} {request.path}", outcome=audit.REFUSED)
         return response
 

@@ -47,6 +47,16 @@ def live_bonuses(context: Context, wallet: Wallet) -> dict[str, Any]:
     }
 
 
+@register.inclusion_tag("office/approvals_card.html", takes_context=True)
+def waiting_approvals(context: Context) -> dict[str, Any]:
+    """How much waits for a second person, in a card of the front page."""
+    from casino_pam.office import approvals
+
+    if not context["request"].user.has_perm(approvals.VIEW):
+        return {}
+    return {"may_see": True, "pending": approvals.count()}
+
+
 @register.inclusion_tag("office/withdrawals_card.html", takes_context=True)
 def open_withdrawals(context: Context) -> dict[str, Any]:
     """The queue of withdrawals in a card of the front page."""

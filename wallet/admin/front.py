@@ -8,7 +8,7 @@ from django.db import connection
 from django.http import HttpRequest
 
 from wallet.admin import leaves, runs
-from wallet.models import Approval, Player, ReconciliationRun, Transaction, Wallet
+from wallet.models import Player, ReconciliationRun, Transaction, Wallet
 
 NEWEST = 12
 
@@ -28,9 +28,6 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         # A run over one wallet says nothing of the house.
         run = ReconciliationRun.objects.exclude(scope=ReconciliationRun.Scope.WALLET).first()
         context |= {"may_see_runs": True, "run": run, "verdict": runs.verdict(run) if run else None}
-    if may("wallet.view_approval"):
-        pending = Approval.objects.filter(state=Approval.State.PENDING)
-        context |= {"may_see_approvals": True, "pending": pending[:100].count()}
     return context
 
 
