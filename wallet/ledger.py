@@ -136,24 +136,30 @@ CROSS JOIN LATERAL (SELECT * FROM wallet_transaction x WHERE {condition} OFFSET 
 """
 
 
+_NAMED = """
+SELECT t.* FROM unnest(%s::text[], %s::text[], %s::text[]) AS n(source, kind, reference)
+CROSS JOIN LATERAL (
+    SELECT * FROM wallet_transaction x
+    WHERE x.source = n.source AND x.reference = n.reference AND x.kind = n.kind OFFSET 0
+) t
+"""
+
 _READ_ROWS = f"""
-WITH named AS (
-    SELECT t.* FROM unnest(%s::text[], %s::text[], %s::text[]) AS n(source, kind, reference)
-    CROSS JOIN LATERAL (
-        SELECT * FROM wallet_transaction x
-        WHERE x.source = n.source AND x.reference = n.reference AND x.kind = n.kind OFFSET 0
-    ) t
-), answers AS (
+WITH named AS ({_NAMED}), asked AS (SELECT * FROM unnest(%s::bigint[], %s::text[]) AS n(wallet_id, round))
+SELECT {_select("named")} FROM named
+UNION ALL
+{_rows_where("asked", "x.wallet_id = n.wallet_id AND x.round = n.round")}
+"""
+
+# What hangs on rows that are there; most requests name none that is.
+_READ_RELATED = f"""
+WITH named AS ({_NAMED}), answers AS (
     SELECT t.* FROM named n
     CROSS JOIN LATERAL (
         SELECT * FROM wallet_transaction x
         WHERE x.wallet_id = n.wallet_id AND x.original = n.reference AND x.kind = 'WIN' OFFSET 0
     ) t
-), asked AS (
-    SELECT * FROM unnest(%s::bigint[], %s::text[]) AS n(wallet_id, round)
 )
-SELECT {_select("named")} FROM named
-UNION ALL
 SELECT {_select("answers")} FROM answers
 """ + "".join(
     "UNION ALL" + _rows_where(names, condition)
@@ -163,7 +169,6 @@ SELECT {_select("answers")} FROM answers
         ("named", "x.command = n.id AND NOT x.command = x.id"),
         ("named", "x.wallet_id = n.wallet_id AND x.round = n.round"),
         ("named", "n.kind = 'WIN' AND x.source = n.source AND x.reference = n.original AND x.kind = 'BET'"),
-        ("asked", "x.wallet_id = n.wallet_id AND x.round = n.round"),
     )
 )
 
@@ -236,14 +241,16 @@ def read_rows(
     Must come after ``read_wallets``: a twin that committed before the wallet was read is then
     seen here, and one that commits later makes the wallet stale (DESIGN.md §6).
     """
-    columns = tuple(zip(*keys, strict=True)) if keys else ((), (), ())
     asked = tuple(zip(*rounds, strict=True)) if rounds else ((), ())
-    values = [
-        *(array(column) for column in columns),
-        array(map(str, asked[0]), quoted=False),
-        array(asked[1]),
-    ]
-    book.know(Row(*record) for record in session.rows(_READ_ROWS, values))
+    values = [*_columns(keys), array(map(str, asked[0]), quoted=False), array(asked[1])]
+    rows = [Row(*record) for record in session.rows(_READ_ROWS, values)]
+    if found := {row.key for row in rows}.intersection(keys):
+        rows += [Row(*record) for record in session.rows(_READ_RELATED, _columns(found))]
+    book.know(rows)
+
+
+def _columns(keys: Collection[Key]) -> list[str]:
+    return [array(column) for column in zip(*keys, strict=True)] if keys else ["{}"] * 3
 
 
 # --- writing ---------------------------------------------------------------------------------
