@@ -35,7 +35,7 @@ def configuration() -> uvicorn.Config:
     return uvicorn.Config(
         "casino_pam.asgi:application",
         workers=settings.WEB_WORKERS,
-        loop="uvloop",
+        loop="casino_pam.listening:Loop",
         http=BoundedHttp,
         lifespan="on",
         # Django's LOGGING formats uvicorn's lines too; each request is logged once, by django_structlog.
