@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, timedelta
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -13,6 +14,7 @@ from wallet.reports.snapshot import Connected, stream
 from wallet.reports.sums import STANDING, midnight, span
 
 PLAYED: Final = "('BET', 'WIN', 'ROLLBACK')"
+SPENT: Final = ("granted", "won", "converted", "cut", "forfeited", "expired")
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -48,13 +50,27 @@ GROUP BY 1, 2, 3 HAVING bool_or(s.bonus <> 0) OR bool_or(s.kind = 'CONVERT') ORD
 """
 
 
-def costs(own: Connected, since: date, until: date) -> Iterator[Cost]:
-    """Bonus cost and liability of the UTC days ``since`` to ``until``, one currency after the other."""
+def costs(own: Connected, since: date, until: date, *, promised: Collection[str] = ()) -> Iterator[Cost]:
+    """Bonus cost and liability of the UTC days on which bonus money moved, one currency after the other.
+
+    A currency in which money is owed, or that is ``promised``, comes with the last day in any case.
+    """
     owed = opening(own, since)
-    for day, currency, digits, *sums in stream(own, _DAYS, span(own, since, until)):
-        *spent, moved = map(int, sums)
-        owed[currency] = owed.get(currency, 0) + moved
-        yield _summed(day, currency, digits, spent, owed[currency])
+    digits = dict(own.execute("SELECT code, digits FROM wallet_currency ORDER BY code").fetchall())
+    moved = groupby(stream(own, _DAYS, span(own, since, until)), key=lambda record: str(record[1]))
+    days = {currency: [(record[0], *map(int, record[3:])) for record in records] for currency, records in moved}
+    for currency in digits:
+        left, last = owed.get(currency, 0), None
+        for day, *spent, change in days.get(currency, []):
+            left, last = left + change, day
+            yield _summed(day, currency, digits[currency], spent, left)
+        if last != until and (left or currency in promised):
+            yield _summed(until, currency, digits[currency], [0] * 6, left)
+
+
+def _summed(day: date, currency: str, digits: int, spent: list[int], owed: int) -> Cost:
+    granted, won, converted, cut, forfeited, expired = spent
+    return Cost(day, currency, digits, granted, won, converted, cut, forfeited, expired, owed)
 
 
 _OWED: Final = f"SELECT s.currency_id, sum(s.bonus) FROM ({STANDING}) s GROUP BY 1"
@@ -66,45 +82,43 @@ def opening(own: Connected, day: date) -> dict[str, int]:
     return {currency: int(owed) for currency, owed in found}
 
 
-class Promised(msgspec.Struct, frozen=True):
-    """Bonuses that waited for a deposit, an approval or the slot: nobody's money yet, in minor units."""
+def in_all(own: Connected, since: date, until: date, *, promised: Collection[str] = ()) -> Iterator[Cost]:
+    """Each currency's days added up, with the liability at the end of the last one."""
+    found = costs(own, since, until, promised=promised)
+    for currency, days in groupby(found, key=lambda each: each.currency):
+        every = list(days)
+        sums = [sum(getattr(each, name) for each in every) for name in SPENT]
+        yield _summed(until, currency, every[-1].digits, sums, every[-1].liability)
 
-    currency: str
-    digits: int
-    bonuses: int
-    amount: int
 
-
-_WAITING: Final = """
-SELECT w.currency_id, c.digits, count(*), sum(b.amount)
-FROM bonus_bonus b JOIN wallet_wallet w ON w.id = b.wallet_id JOIN wallet_currency c ON c.code = w.currency_id
-WHERE b.created_at < %(end)s AND coalesce(b.activated_at, b.ended_at, 'infinity') >= %(end)s
-GROUP BY 1, 2 ORDER BY 1
+_WAITED: Final = """
+SELECT w.currency_id, (b.created_at AT TIME ZONE 'UTC')::date,
+       (coalesce(b.activated_at, b.ended_at) AT TIME ZONE 'UTC')::date, count(*), sum(b.amount)
+FROM bonus_bonus b JOIN wallet_wallet w ON w.id = b.wallet_id
+WHERE b.created_at < %(end)s AND coalesce(b.activated_at, b.ended_at, 'infinity') >= %(begin)s
+GROUP BY 1, 2, 3
 """
 
 
-def waiting(own: Connected, day: date) -> list[Promised]:
-    """What was promised and not begun at the end of the UTC day, by the amounts as they are now."""
-    found = own.execute(_WAITING, {"end": midnight(day + timedelta(days=1))}).fetchall()
-    return [Promised(currency, digits, bonuses, int(amount)) for currency, digits, bonuses, amount in found]
+class Promises:
+    """Bonuses that wait for a deposit, an approval or the slot: nobody's money yet.
 
+    By the amounts as they are now: what a deposit will be matched with is not known before it comes.
+    """
 
-def in_all(own: Connected, since: date, until: date) -> list[tuple[Cost, Promised | None]]:
-    """Each currency's days added up, with the liability and the waiting promises at the end of the last one."""
-    promised = {each.currency: each for each in waiting(own, until)}
-    owed = opening(own, until + timedelta(days=1))
-    sums: dict[str, list[int]] = {}
-    for each in costs(own, since, until):
-        moved = (each.granted, each.won, each.converted, each.cut, each.forfeited, each.expired)
-        sums[each.currency] = [sum(pair) for pair in zip(sums.get(each.currency, [0] * 6), moved, strict=True)]
-    digits = dict(own.execute("SELECT code, digits FROM wallet_currency ORDER BY code").fetchall())
-    wanted = [code for code in digits if code in sums or code in promised or owed.get(code)]
-    return [
-        (_summed(until, code, digits[code], sums.get(code, [0] * 6), owed.get(code, 0)), promised.get(code))
-        for code in wanted
-    ]
+    def __init__(self, own: Connected, since: date, until: date) -> None:
+        values = {"begin": midnight(since + timedelta(days=1)), "end": midnight(until + timedelta(days=1))}
+        self._waited = own.execute(_WAITED, values).fetchall()
 
+    @property
+    def currencies(self) -> set[str]:
+        return {record[0] for record in self._waited}
 
-def _summed(day: date, currency: str, digits: int, sums: list[int], owed: int) -> Cost:
-    granted, won, converted, cut, forfeited, expired = sums
-    return Cost(day, currency, digits, granted, won, converted, cut, forfeited, expired, owed)
+    def waiting(self, currency: str, day: date) -> tuple[int, int]:
+        """How many waited at the end of the UTC day, and their minor units."""
+        waited = [
+            (count, int(amount))
+            for code, made, left, count, amount in self._waited
+            if code == currency and made <= day and (left is None or left > day)
+        ]
+        return sum(count for count, _ in waited), sum(amount for _, amount in waited)

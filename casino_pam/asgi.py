@@ -20,10 +20,12 @@ from casino_pam.drainer import drainer  # noqa: E402
 from casino_pam.game_door.app import PREFIX, GameDoor  # noqa: E402
 from casino_pam.live.consumer import PATH, player_socket  # noqa: E402
 from casino_pam.live.hub import hub  # noqa: E402
+from casino_pam.office import uploads  # noqa: E402
 from casino_pam.rest import front  # noqa: E402
 
 game_door = GameDoor(drainer)
 rest_door = front.Front(django)
+upload_door = uploads.only_from_operators(django)
 static_files = ServeStaticASGI(django, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL)
 
 
@@ -65,5 +67,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await rest_door(scope, receive, send)
     elif scope["path"].startswith(settings.STATIC_URL):
         await static_files(scope, receive, send)
+    elif scope["path"] == uploads.PATH:
+        await upload_door(scope, receive, send)
     else:
         await django(scope, receive, send)

@@ -70,6 +70,8 @@ _NAVIGATION: Final = [
             | {"badge": "casino_pam.office.approvals.badge"},
             _link("Reconciliations", "balance", "wallet_reconciliationrun"),
             _page("Reports", "query_stats", "office:reports", "wallet.view_reports"),
+            _page("Provider files", "upload_file", "office:provider_files", "wallet.reconcile_provider"),
+            _link("Provider runs", "fact_check", "wallet_providerrun"),
         ],
     },
     {

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from django.conf import settings
 from uuid_utils import uuid7
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from casino_pam import problems
+from casino_pam.office.uploads import PATH
 from wallet.errors import Refused
 
 # From the first byte of a request to its last.
@@ -21,8 +23,10 @@ MESSAGE_SECONDS: Final = 5.0
 # How long a client may leave an answer lying that no buffer can hold.
 UNREAD_SECONDS: Final = 30.0
 LARGEST_HEAD: Final = 32 * 1024
-# More than any door here reads; the doors themselves refuse much less.
+# More than any door here reads, but for an upload; the doors themselves refuse much less.
 LARGEST_MESSAGE: Final = 8 * 1024 * 1024
+# How long an operator's upload may take. Nobody else's is read (casino_pam/office/uploads.py).
+UPLOAD_SECONDS: Final = 600.0
 
 
 class HeadTooLarge(Exception):
@@ -33,6 +37,7 @@ class BoundedHttp(HttpToolsProtocol):
     """Uvicorn's protocol with limits on the time and the size of a request, and on the reading of its answer."""
 
     message_seconds = MESSAGE_SECONDS
+    upload_seconds = UPLOAD_SECONDS
     unread_seconds = UNREAD_SECONDS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -40,6 +45,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._fault = Refused("malformed", detail="This is not an HTTP request.")
         # Bytes of the present message, its first chunk apart.
         self._size = 0
+        self._largest = LARGEST_MESSAGE
         self._in_head = False
         self._in_message = False
         self._watch: asyncio.TimerHandle | None = None
@@ -67,7 +73,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().data_received(data)
         if not self._in_message or self.transport.is_closing():
             return
-        if self._size > (LARGEST_HEAD if self._in_head else LARGEST_MESSAGE):
+        if self._size > (LARGEST_HEAD if self._in_head else self._largest):
             self._refuse(Refused("too_large"))
         elif self._watch is None:
             self._watch = self.loop.call_later(self.message_seconds, self._late)
@@ -110,6 +116,12 @@ class BoundedHttp(HttpToolsProtocol):
             self._fault = Refused("too_large", detail="The head of the request is larger than 32 KiB.")
             raise HeadTooLarge
         super().on_headers_complete()
+        self._largest = LARGEST_MESSAGE
+        if self.scope.get("path") == PATH and self.scope["method"] == "POST":
+            # The form around the file is within what any message may have.
+            self._largest += settings.PROVIDER_FILE_MB * 1024 * 1024
+            self._unwatch()
+            self._watch = self.loop.call_later(self.upload_seconds, self._late)
 
     def on_message_complete(self) -> None:
         self._in_message = False

@@ -215,6 +215,11 @@ SPECTACULAR_SETTINGS = {
 # A stake whose round never ended and never paid counts as settled at this age; 0 waits for nothing.
 UNSETTLED_STAKE_HOURS = whole("UNSETTLED_STAKE_HOURS", default=24, lowest=0, highest=8760)
 
+# --- the back office --------------------------------------------------------------------------------------------------
+
+# The largest file of a provider that is taken by upload; a million lines are about 110 MiB.
+PROVIDER_FILE_MB = whole("PROVIDER_FILE_MB", default=256, lowest=1, highest=4096)
+
 # --- PostgreSQL: the only truth ---------------------------------------------------------------------------------------
 
 ISOLATION_LEVELS = {

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from tests import cast
-from wallet.models import ApiKey, Approval, Checkpoint, Game, Provider, ReconciliationRun, Transaction
+from wallet.models import ApiKey, Approval, Checkpoint, Game, Provider, ProviderRun, ReconciliationRun, Transaction
 
 NOON = datetime(2026, 9, 22, 12, tzinfo=UTC)
 
@@ -32,6 +32,17 @@ def furnish() -> None:
         rows=1,
         discrepancy_count=1,
         discrepancies=[{"invariant": 2, "wallet": wallet.pk, "version": 1, "detail": "the digest differs"}],
+    )
+    ProviderRun.objects.create(
+        provider="acme",
+        day=NOON.date(),
+        file="acme.csv",
+        started_at=NOON,
+        finished_at=NOON,
+        lines=1,
+        rows=1,
+        difference_count=1,
+        summary=[{"what": "missing_here", "currency": "EUR", "count": 1, "theirs": "1.00", "ours": "0.00"}],
     )
     Approval.objects.create(
         id="01900000-0000-7000-8000-000000000001",

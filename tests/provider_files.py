@@ -72,3 +72,10 @@ def line(reference: str, **fields: str) -> dict[str, str]:
         "reference": reference, "kind": "bet", "player": "anna", "currency": "EUR", "round": "x", "game": "slot-1",
         "amount": "1.00", "time": stamp(cast.moment(reporting.at(DAY))), **fields,
     }  # fmt: skip
+
+
+def filler(size: int) -> bytes:
+    """So many bytes of lines that we have no row for, at least."""
+    (one,) = written([line("filler-0000000")]).splitlines()[1:]
+    count = size // len(one) + 1
+    return b"".join(one.replace(b"0000000", b"%07d" % number) + b"\n" for number in range(count))

@@ -17,7 +17,7 @@ from wallet.models import Checkpoint, ReconciliationRun, Transaction, Wallet
 
 # What may be changed here at all, by those who may; everything else is a window.
 SETTINGS = ("player", "currency", "provider", "game", "apikey")
-MONEY = ("wallet", "transaction", "checkpoint", "reconciliationrun", "approval", "auditentry")
+MONEY = ("wallet", "transaction", "checkpoint", "reconciliationrun", "providerrun", "approval", "auditentry")
 
 
 @pytest.fixture

@@ -177,6 +177,7 @@ def test_bonus_cost_and_liability_are_what_the_rows_make(house: None) -> None:
 
 def test_the_liability_of_a_later_range_goes_on_from_the_days_before(house: None) -> None:
     with snapshot() as own:
+        assert [each.day for each in bonus_reports.costs(own, FIRST, LAST)] == DAYS[1:]
         whole = {each.day: each.liability for each in bonus_reports.costs(own, FIRST, LAST)}
         later = {each.day: each.liability for each in bonus_reports.costs(own, DAYS[2], LAST)}
     assert later and all(whole[day] == owed for day, owed in later.items())
@@ -191,8 +192,26 @@ def test_waiting_promises_are_those_made_and_not_begun_at_the_days_end(house: No
         if each.created_at < end and (each.activated_at or each.ended_at or end) >= end
     ]
     with snapshot() as own:
-        found = [(each.bonuses, each.amount) for each in bonus_reports.waiting(own, day)]
-    assert found == ([(len(expected), sum(each.amount for each in expected))] if expected else [])
+        for since in DAYS[: DAYS.index(day) + 1]:
+            promises = bonus_reports.Promises(own, since, LAST)
+            assert promises.waiting("EUR", day) == (len(expected), sum(each.amount for each in expected))
+            assert promises.waiting("JPY", day) == (0, 0)
+
+
+def test_the_days_together_end_in_the_liability_of_the_last(house: None) -> None:
+    """What was owed before, and granted and won since, was converted, cut, forfeited or expired, or is owed."""
+    with snapshot() as own:
+        (each,) = bonus_reports.in_all(own, DAYS[2], LAST)
+        before = bonus_reports.opening(own, DAYS[2])["EUR"]
+        assert list(bonus_reports.in_all(own, FIRST, FIRST)) == []
+    gone = each.converted + each.cut + each.forfeited + each.expired
+    assert before + each.granted + each.won - gone == each.liability > 0
+
+
+def test_a_currency_that_only_promises_comes_with_the_last_day(house: None) -> None:
+    with snapshot() as own:
+        (each,) = bonus_reports.costs(own, FIRST, FIRST, promised={"JPY"})
+    assert (each.day, each.currency, each.liability) == (FIRST, "JPY", 0)
 
 
 def test_one_promise_waited_while_another_was_wagered(house: None) -> None:

@@ -15,7 +15,7 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
-def _day(label: str) -> forms.DateField:
+def day_field(label: str) -> forms.DateField:
     return forms.DateField(
         label=label,
         input_formats=["%Y-%m-%d"],
@@ -44,8 +44,8 @@ class Asked(forms.Form):
 class Days(Asked):
     """A range of UTC days, both ends within it."""
 
-    since = _day("From")
-    until = _day("To")
+    since = day_field("From")
+    until = day_field("To")
 
     @classmethod
     def fresh(cls) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Days(Asked):
 class Day(Asked):
     """The end of one UTC day."""
 
-    day = _day("At the end of")
+    day = day_field("At the end of")
 
     @classmethod
     def fresh(cls) -> dict[str, Any]:

@@ -70,15 +70,15 @@ _GROUP_COLUMNS: Final = {
 _REVENUE: Final = _columns(
     ("currency", "Currency"),
     ("bets", "Bets"),
+    ("ggr", "GGR"),
+    ("bonus_cost", "Bonus cost"),
+    ("ngr", "NGR"),
+    ("ggr_cash", "GGR, cash"),
+    ("ggr_bonus", "GGR, bonus"),
     ("staked_cash", "Staked, cash"),
     ("staked_bonus", "Staked, bonus"),
     ("paid_cash", "Paid, cash"),
     ("paid_bonus", "Paid, bonus"),
-    ("ggr_cash", "GGR, cash"),
-    ("ggr_bonus", "GGR, bonus"),
-    ("ggr", "GGR"),
-    ("converted", "Bonus cost"),
-    ("ngr", "NGR"),
     ("provider_ggr", "GGR as providers count"),
 )
 
@@ -103,9 +103,9 @@ def _revenue_totals(own: Connected, asked: Wanted) -> Iterator[Cells]:
 
 
 def _revenue_cells(each: figures.Revenue) -> Cells:
-    amounts = (each.staked_cash, each.staked_bonus, each.paid_cash, each.paid_bonus, each.ggr_cash, each.ggr_bonus)
-    more = (each.ggr, each.converted, each.ngr, each.asked)
-    return (each.currency, each.bets, *_monies(each.digits, *amounts, *more))
+    revenue = (each.ggr, each.converted, each.ngr, each.ggr_cash, each.ggr_bonus)
+    parts = (each.staked_cash, each.staked_bonus, each.paid_cash, each.paid_bonus)
+    return (each.currency, each.bets, *_monies(each.digits, *revenue, *parts, each.asked))
 
 
 # --- money in and out --------------------------------------------------------------------------
@@ -160,19 +160,23 @@ _COSTS: Final = _columns(
 
 
 def _costs(own: Connected, asked: Wanted) -> Iterator[Cells]:
-    for each in bonuses.costs(own, asked["since"], asked["until"]):
-        spent = (each.granted, each.won, each.converted, each.cut, each.forfeited, each.expired, each.liability)
-        yield (each.day, each.currency, *_monies(each.digits, *spent), None, None)
+    since, until = asked["since"], asked["until"]
+    promises = bonuses.Promises(own, since, until)
+    for each in bonuses.costs(own, since, until, promised=promises.currencies):
+        yield (each.day, *_cost_cells(each, *promises.waiting(each.currency, each.day)))
 
 
 def _cost_totals(own: Connected, asked: Wanted) -> Iterator[Cells]:
     """The days together; the liability and the waiting promises are those at the end of the last one."""
-    found = bonuses.in_all(own, asked["since"], asked["until"])
-    for each, promised in found:
-        spent = (each.granted, each.won, each.converted, each.cut, each.forfeited, each.expired, each.liability)
-        bonuses_waiting, amount = (promised.bonuses, promised.amount) if promised else (0, 0)
-        waiting = (bonuses_waiting, Money(amount, each.digits))
-        yield (None, each.currency, *_monies(each.digits, *spent), *waiting)
+    since, until = asked["since"], asked["until"]
+    promises = bonuses.Promises(own, since, until)
+    for each in bonuses.in_all(own, since, until, promised=promises.currencies):
+        yield (None, *_cost_cells(each, *promises.waiting(each.currency, until)))
+
+
+def _cost_cells(each: bonuses.Cost, waiting: int, promised: int) -> Cells:
+    spent = (each.granted, each.won, each.converted, each.cut, each.forfeited, each.expired, each.liability)
+    return (each.currency, *_monies(each.digits, *spent), waiting, Money(promised, each.digits))
 
 
 # --- balances ----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from casino_pam.office import acting, approvals, reports, rounds, trail, withdrawals
+from casino_pam.office import acting, approvals, provider_files, reports, rounds, trail, withdrawals
 
 app_name = "office"
 urlpatterns: list[URLPattern] = [
@@ -14,4 +14,5 @@ urlpatterns: list[URLPattern] = [
     path("round/", rounds.page, name="round"),
     *reports.patterns(),
     *trail.patterns(),
+    *provider_files.patterns(),
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from wallet import shown
 from wallet.admin.pages import Window
-from wallet.models import Approval, Checkpoint, ReconciliationRun
+from wallet.models import Approval, Checkpoint, ProviderRun, ReconciliationRun
 from wallet.reconcile.findings import Discrepancy
 
 
@@ -53,6 +54,31 @@ class ReconciliationRunAdmin(Window):
         """The first ones in full; the run itself printed them all."""
         lines = [(_linked(Discrepancy(**found)),) for found in run.discrepancies]
         return format_html("<ul>{}</ul>", format_html_join("", "<li>{}</li>", lines)) if lines else shown.utc(None)
+
+
+@admin.register(ProviderRun)
+class ProviderRunAdmin(Window):
+    empty_text = "No provider's file has been compared yet: manage.py reconcile_provider does it, and the upload page."
+    list_display = ["started", "provider", "day", "result", "lines", "rows", "actor"]
+    ordering = ["-id"]
+    fields = [("result", "provider", "day"), ("started", "file", "actor"), ("lines", "rows"), "found"]
+    readonly_fields = ["result", "started", "found"]
+
+    @admin.display(description="Result")
+    def result(self, run: ProviderRun) -> SafeString:
+        count = run.difference_count
+        if count == 0:
+            return shown.badge("both agree", "green")
+        return shown.badge(f"{count} difference{'' if count == 1 else 's'}", "red")
+
+    @admin.display(description="Started")
+    def started(self, run: ProviderRun) -> SafeString:
+        return shown.utc(run.started_at)
+
+    @admin.display(description="Differences")
+    def found(self, run: ProviderRun) -> SafeString:
+        """What it came to by sort and currency; each of them stands on the run's own page."""
+        return render_to_string("admin/wallet/providerrun/found.html", {"run": run})
 
 
 @admin.register(Checkpoint)

@@ -49,7 +49,7 @@ class ProviderDifference(models.Model):
     detail = models.CharField(max_length=500)
 
     class Meta:
-        default_permissions = ("view",)
+        default_permissions = ()
 
     def __str__(self) -> str:
         return f"{self.what} {self.kind} {self.reference}"
