@@ -1,5 +1,6 @@
 // The player's page: what the socket tells, what the REST API answers, and what the player does.
 
+import { Limits } from "./limits.js";
 import { Live } from "./live.js";
 import { showBonuses, showOffers } from "./promises.js";
 import { Refused, Rest, takeToken } from "./rest.js";
@@ -24,6 +25,11 @@ class Page {
       ended: (currency, bonus) => this.tellEnd(currency, bonus),
       news: (text) => this.news(text),
     });
+    this.limits = new Limits(rest, {
+      notice: (text) => this.notice(text),
+      news: (text) => this.news(text),
+      failed: (refused) => this.failed(refused),
+    });
     this.live = new Live({
       ticket: async () => (await rest.post("me/socket-ticket")).ticket,
       frame: (frame) => this.take(frame),
@@ -40,7 +46,7 @@ class Page {
       write(part("player"), me.player);
       wallets.forEach((wallet) => this.wallets.show(wallet));
       part("content").hidden = false;
-      await this.refresh();
+      await Promise.all([this.refresh(), this.readLimits(me.excluded_until)]);
     } catch (refused) {
       this.failed(refused);
     }
@@ -74,6 +80,7 @@ class Page {
     const other = known && known.wagering?.bonus !== frame.wagering?.bonus;
     if (known && (other || frame.type === "snapshot")) this.soon("promises", () => this.readPromises());
     if (known && known.version !== frame.version) this.soon("history", () => this.readHistory());
+    if (known && known.version !== frame.version && this.limits.any) this.soon("limits", () => this.readLimits());
   }
 
   // At most once in a while, however many frames come.
@@ -93,6 +100,11 @@ class Page {
     const currencies = [...this.wallets.frames.keys()];
     showOffers(part("offers-section"), part("offer-template"), offers, currencies, (...asked) => this.claim(...asked));
     showBonuses(part("bonuses-section"), part("bonus-template"), bonuses, (bonus) => this.giveUp(bonus));
+  }
+
+  // What is left of them moves with every bet; for a player without limits nothing does.
+  readLimits(excludedUntil) {
+    return this.limits.read([...this.wallets.frames.keys()].sort(), excludedUntil);
   }
 
   async list(path) {

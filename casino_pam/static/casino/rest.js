@@ -4,9 +4,9 @@ const BASE = "/api/v1/";
 const KEPT = "casino-pam-token";
 
 export class Refused extends Error {
-  constructor(status, { code, why }) {
+  constructor(status, { code, why, field }) {
     super(code);
-    Object.assign(this, { status, code, why });
+    Object.assign(this, { status, code, why, field });
   }
 }
 
@@ -32,6 +32,10 @@ export class Rest {
 
   post(path, body = {}) {
     return this.call("POST", path, JSON.stringify(body));
+  }
+
+  put(path, body) {
+    return this.call("PUT", path, JSON.stringify(body));
   }
 
   async call(method, path, body) {
