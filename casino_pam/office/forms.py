@@ -84,6 +84,9 @@ class Moment(forms.SplitDateTimeField):
 class ActForm(forms.Form):
     """What every act asks; ``subject`` is the row that it is about."""
 
+    # Whether its fields stand three in a row.
+    columns = False
+
     reference = forms.UUIDField(widget=forms.HiddenInput)
     reason = Reason()
 

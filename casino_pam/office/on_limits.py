@@ -35,6 +35,10 @@ class LimitAmount(forms.CharField):
 
 
 class LimitsForm(ActForm):
+    """A row for each subject, a column for each period."""
+
+    columns = True
+
     def prepare(self) -> None:
         wallet: Wallet = self.subject
         now = commands.now()
@@ -43,7 +47,7 @@ class LimitsForm(ActForm):
             self.fields[f"{limit.subject}_{limit.period}"] = LimitAmount(
                 wallet.currency,
                 initial=text,
-                label=f"{limit.subject} in a {limit.period}, {wallet.currency_id}".capitalize(),
+                label=f"{limit.subject.capitalize()} in a {limit.period}, {wallet.currency_id}",
                 help_text=_waiting(limit, wallet.currency, now),
             )
 
