@@ -15,9 +15,11 @@ from wallet.models import AuditEntry
 
 DONE: Final = "done"
 WAITS: Final = "waits"
+# A colleague had done it before.
+REPEATED: Final = "repeated"
 REFUSED: Final = "refused"
 # Any other outcome is a refusal.
-WENT_THROUGH: Final = (DONE, WAITS)
+WENT_THROUGH: Final = (DONE, WAITS, REPEATED)
 
 
 def record(

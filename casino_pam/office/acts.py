@@ -27,10 +27,6 @@ class Guard(Enum):
     TRAIL = "its row of the audit trail is looked for first; what is sent twice at once does the same twice"
 
 
-WAITS = "waits"
-REPEATED = "repeated"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Asked(Generic[T]):
     """A form that was filled in rightly: ``given`` is what it says, ``by`` the operator's name."""

@@ -10,8 +10,8 @@ from bonus.lifecycle import conversion
 from bonus.models import LIVE, Bonus, Status
 from casino_pam import approvals, teller
 from casino_pam.commands import Complete, Extend, Forfeit
-from casino_pam.office import forms
-from casino_pam.office.acts import WAITS, Act, Asked, Done, Guard
+from casino_pam.office import audit, forms
+from casino_pam.office.acts import Act, Asked, Done, Guard
 from casino_pam.office.subjects import BONUS, instant, sum_of
 from casino_pam.receipts import Promised
 
@@ -56,7 +56,7 @@ def _complete(asked: Asked[Bonus]) -> Done:
         return _ended(outcome, "Completed")
     amount = sum_of(outcome.amount, bonus.wallet.currency)
     said = f"Completing the bonus, worth {amount}, is {outcome.state}: a second operator decides about it."
-    return Done(said=said, outcome=WAITS)
+    return Done(said=said, outcome=audit.WAITS)
 
 
 def _not_live(bonus: Bonus) -> str | None:

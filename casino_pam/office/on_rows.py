@@ -7,8 +7,8 @@ from typing import Final
 
 from casino_pam import teller
 from casino_pam.commands import Release, Rollback, Settle
-from casino_pam.office import forms
-from casino_pam.office.acts import REPEATED, Act, Asked, Done
+from casino_pam.office import audit, forms
+from casino_pam.office.acts import Act, Asked, Done
 from casino_pam.office.on_wallets import posted
 from casino_pam.office.subjects import ROW, closer, sum_of
 from wallet.kinds import Kind, Status
@@ -35,7 +35,7 @@ def _end_hold(verb: type[Settle] | type[Release], asked: Asked[Transaction]) -> 
     )
     receipt = teller.carry_out(command)
     if receipt.replayed and receipt.row.actor != asked.by:
-        return replace(posted(receipt), outcome=REPEATED)
+        return replace(posted(receipt), outcome=audit.REPEATED)
     return posted(receipt)
 
 

@@ -6,8 +6,8 @@ from typing import Final
 
 from casino_pam import approvals
 from casino_pam.commands import Adjust, Grant
-from casino_pam.office import forms
-from casino_pam.office.acts import WAITS, Act, Asked, Done
+from casino_pam.office import audit, forms
+from casino_pam.office.acts import Act, Asked, Done
 from casino_pam.office.subjects import WALLET, sum_of
 from casino_pam.receipts import Promised, Receipt
 from wallet import money, shown
@@ -38,7 +38,7 @@ def _adjust(asked: Asked[Wallet]) -> Done:
         return posted(outcome)
     amount = sum_of(outcome.amount, wallet.currency)
     said = f"The adjustment of {amount} is {outcome.state}: a second operator decides about it."
-    return Done(said=said, outcome=WAITS)
+    return Done(said=said, outcome=audit.WAITS)
 
 
 def _adjusts(wallet: Wallet) -> str:
