@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from bonus.models import Bonus
+from casino_pam import approvals
 from casino_pam.office import acting
 from tests import bonuses, cast, office, operators
 from tests.at_once import threads
@@ -449,6 +450,16 @@ def test_a_large_adjustment_waits_for_a_second_operator(strict):
         (7500, 3000, 2000),
     )
     assert [entry.outcome for entry in AuditEntry.objects.filter(act="adjust")] == ["waits"]
+
+
+def test_an_adjustment_turned_down_stays_down_when_its_form_is_sent_again(strict):
+    client = operators.sue()
+    form = {**office.opened(client, "adjust", wallet()), "reason": "a goodwill", "amount": "20.01"}
+    office.sent(client, "adjust", wallet(), form)
+    approvals.reject(Approval.objects.get(), "otto", "no")
+    answer = office.sent(client, "adjust", wallet(), form)
+    assert office.told(answer) == "The adjustment of 20.01 EUR was rejected by otto; nothing was posted."
+    assert balances() == (7500, 3000, 2000)
 
 
 def test_a_large_completion_waits_for_a_second_operator(strict):

@@ -15,7 +15,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from uuid_utils.compat import uuid7
 
-from casino_pam.approvals import Decided
 from casino_pam.office import audit, gate, on_bonuses, on_limits, on_players, on_rows, on_wallets, words
 from casino_pam.office.acts import Act, Asked, Done, Guard
 from casino_pam.office.forms import ActForm
@@ -75,10 +74,6 @@ def _answered(request: HttpRequest, act: Act[Any], row: Any, form: ActForm) -> H
     except Refused as refused:
         _record(request, act, asked, outcome=refused.code, after={"said": words.said(refused)})
         return _refused(request, act, row, refused)
-    except Decided as decided:
-        # Asked for before under this very reference, and turned down meanwhile.
-        messages.warning(request, f"A second operator has {decided.approval.state} it; nothing was done now.")
-        return redirect(_back(request, act, row))
     messages.success(request, _told(done))
     return redirect(_back(request, act, row))
 

@@ -10,8 +10,9 @@ from bonus.lifecycle import conversion
 from bonus.models import LIVE, Bonus, Status
 from casino_pam import approvals, teller
 from casino_pam.commands import Complete, Extend, Forfeit
-from casino_pam.office import audit, forms
+from casino_pam.office import forms
 from casino_pam.office.acts import Act, Asked, Done, Guard
+from casino_pam.office.on_wallets import waiting
 from casino_pam.office.subjects import BONUS, instant, sum_of
 from casino_pam.receipts import Promised
 
@@ -54,9 +55,7 @@ def _complete(asked: Asked[Bonus]) -> Done:
     outcome = approvals.complete(command)
     if isinstance(outcome, Promised):
         return _ended(outcome, "Completed")
-    amount = sum_of(outcome.amount, bonus.wallet.currency)
-    said = f"Completing the bonus, worth {amount}, is {outcome.state}: a second operator decides about it."
-    return Done(said=said, outcome=audit.WAITS)
+    return waiting(outcome, f"Completing the bonus, worth {sum_of(outcome.amount, bonus.wallet.currency)},")
 
 
 def _not_live(bonus: Bonus) -> str | None:

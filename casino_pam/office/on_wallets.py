@@ -11,7 +11,7 @@ from casino_pam.office.acts import Act, Asked, Done
 from casino_pam.office.subjects import WALLET, sum_of
 from casino_pam.receipts import Promised, Receipt
 from wallet import money, shown
-from wallet.models import Wallet
+from wallet.models import Approval, Wallet
 
 
 def posted(receipt: Receipt) -> Done:
@@ -36,9 +36,14 @@ def _adjust(asked: Asked[Wallet]) -> Done:
     outcome = approvals.adjust(command)
     if isinstance(outcome, Receipt):
         return posted(outcome)
-    amount = sum_of(outcome.amount, wallet.currency)
-    said = f"The adjustment of {amount} is {outcome.state}: a second operator decides about it."
-    return Done(said=said, outcome=audit.WAITS)
+    return waiting(outcome, f"The adjustment of {sum_of(outcome.amount, wallet.currency)}")
+
+
+def waiting(approval: Approval, what: str) -> Done:
+    """Nothing is posted yet; or never, where a second operator has turned it down meanwhile."""
+    if approval.state == Approval.State.REJECTED:
+        return Done(said=f"{what} was rejected by {approval.approver}; nothing was posted.", outcome=audit.WAITS)
+    return Done(said=f"{what} is pending: a second operator decides about it.", outcome=audit.WAITS)
 
 
 def _adjusts(wallet: Wallet) -> str:

@@ -65,6 +65,7 @@ class TransactionAdmin(Window):
         *("cash_moved", "bonus_moved", "held_moved", "cash_then", "bonus_then", "held_then"),
         *("named_original", "counted", "wagered", "chain"),
     ]
+    change_form_before_template = "admin/wallet/transaction/acts.html"
     change_form_outer_after_template = "admin/wallet/transaction/related.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transaction]:
