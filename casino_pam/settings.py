@@ -126,6 +126,8 @@ AUTH_PASSWORD_VALIDATORS = [
 AXES_HANDLER = "axes.handlers.database.AxesDatabaseHandler"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_VERBOSE = False
+# Its pages could delete what they show; the audit trail tells of failed log-ins and lock-outs.
+AXES_ENABLE_ADMIN = False
 AXES_FAILURE_LIMIT = 5
 AXES_LOCKOUT_TEMPLATE = "admin/locked_out.html"
 AXES_COOLOFF_TIME = 0.25  # hours

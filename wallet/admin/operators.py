@@ -49,8 +49,11 @@ class OperatorAdmin(AnyUserAdmin, Kept):  # type: ignore[misc]  # the stubs disa
         return allowed and (obj is None or not obj.is_superuser or bool(request.user.is_superuser))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Nobody but a superuser hands out power: else it could be handed to oneself."""
-        fixed = ["last_login", "date_joined"]
+        """Nobody but a superuser hands out power: else it could be handed to oneself.
+
+        A name never changes: under another one, an operator could approve what was asked under the first.
+        """
+        fixed = ["last_login", "date_joined", *(["username"] if obj else [])]
         return fixed if request.user.is_superuser else [*fixed, "is_superuser", "groups", "user_permissions"]
 
     @admin.display(description="Roles")
