@@ -18,6 +18,7 @@ django = get_asgi_application()
 # Imported once Django is set up: both know its models.
 from casino_pam.drainer import drainer  # noqa: E402
 from casino_pam.game_door.app import PREFIX, GameDoor  # noqa: E402
+from casino_pam.gauges import forget_the_dead  # noqa: E402
 from casino_pam.live.consumer import PATH, player_socket  # noqa: E402
 from casino_pam.live.hub import hub  # noqa: E402
 from casino_pam.office import uploads  # noqa: E402
@@ -34,6 +35,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            forget_the_dead()
             _spare_the_collector()
             drainer.start()
             await send({"type": "lifespan.startup.complete"})

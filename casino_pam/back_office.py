@@ -62,6 +62,7 @@ _NAVIGATION: Final = [
     {
         "title": "Money",
         "items": [
+            _page("Live", "monitoring", "office:pulse", "wallet.view_reports"),
             _link("Players", "group", "wallet_player"),
             _link("Wallets", "account_balance_wallet", "wallet_wallet"),
             _link("Transactions", "receipt_long", "wallet_transaction"),

@@ -16,6 +16,7 @@ import structlog
 
 from casino_pam import teller
 from casino_pam.commands import Asked
+from casino_pam.gauges import QUEUE
 from casino_pam.teller import Outcome
 from wallet.errors import Busy, Refused
 
@@ -111,6 +112,7 @@ class Drainer:
                 return
 
     def _serve(self, taken: list[tuple[Asked, Future]]) -> None:
+        QUEUE.set(self.depth)
         try:
             outcomes = self._post([request for request, _ in taken])
         except Exception:
@@ -122,6 +124,8 @@ class Drainer:
     def _answer_all(self, taken: list[tuple[Asked, Future]], outcomes: list[Outcome]) -> None:
         for (_, future), outcome in zip(taken, outcomes, strict=True):
             self._answer(future, outcome)
+        if not self._unanswered:
+            QUEUE.set(0)
 
     def _answer(self, future: Future, outcome: Outcome) -> None:
         self._unanswered.discard(future)

@@ -18,8 +18,8 @@ import psycopg
 import structlog
 from django.conf import settings
 from django.db import Error as DjangoDatabaseError
-from prometheus_client import Gauge
 
+from casino_pam.gauges import SOCKETS
 from casino_pam.live import reader
 from casino_pam.live.coalescer import Coalescer
 from casino_pam.live.frames import Announcement, Change
@@ -35,8 +35,6 @@ MOST_PLAYERS: Final = 500
 TICK_SECONDS: Final = 1.0
 
 SESSION_ENDED: Final = 4401
-
-SOCKETS = Gauge("casino_pam_sockets", "Open WebSockets of players", multiprocess_mode="livesum")
 
 Read = Callable[[Collection[str]], list[Change]]
 

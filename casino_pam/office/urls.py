@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from casino_pam.office import acting, approvals, provider_files, reports, rounds, trail, withdrawals
+from casino_pam.office import acting, approvals, provider_files, pulse, reports, rounds, trail, withdrawals
 
 app_name = "office"
 urlpatterns: list[URLPattern] = [
@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern] = [
     path("withdrawals/", withdrawals.page, name="withdrawals"),
     path("round/", rounds.page, name="round"),
     *reports.patterns(),
+    *pulse.patterns(),
     *trail.patterns(),
     *provider_files.patterns(),
 ]
