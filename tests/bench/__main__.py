@@ -7,14 +7,16 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import django
 
 from casino_pam.machine import PROJECT
-from tests.bench import baselines, house, load, report
+from tests.bench import baselines, house, load, report, sockets
 
 Figures = dict[str, float]
+Note = Callable[[str, float], None]
 
 
 def measure(seconds: int, rows: int, figures: Figures) -> None:
@@ -53,6 +55,7 @@ def measure(seconds: int, rows: int, figures: Figures) -> None:
         for name, hot in (("plain DRF 32", False), ("plain DRF hot 32", True)):
             plain = load.drive_plain(port, connections=32, seconds=seconds, hot=hot)
             note(name, plain.per_second - plain.refused / seconds)
+    measure_live(seconds, note)
     note("five statements again", baselines.five_statements(seconds))
     if rows:
         house.fill(rows)
@@ -60,6 +63,18 @@ def measure(seconds: int, rows: int, figures: Figures) -> None:
         with house.web() as port:
             load.drive(port, connections=128, seconds=2)
             note(f"door 128 at {rows:,} rows", load.drive(port, connections=128, seconds=seconds).clean().per_second)
+
+
+def measure_live(seconds: int, note: Note) -> None:
+    """How soon players see a bet, and what bets cost when Redis is frozen."""
+    with house.web() as port:
+        for name, value in sockets.measure(port, max(seconds, 5)).items():
+            note(f"live, {name}", value)
+    with house.web() as port:
+        load.drive(port, connections=128, seconds=2)
+        note("door 128, Redis well", load.drive(port, connections=128, seconds=seconds).clean().per_second)
+        with house.redis_frozen():
+            note("door 128, Redis frozen", load.drive(port, connections=128, seconds=seconds).clean().per_second)
 
 
 def machine() -> str:
@@ -81,7 +96,14 @@ def main() -> int:
         return 1
     figures: Figures = {}
     with house.servers() as environment:
-        os.environ.update(environment | {"DATABASE_POOL_SIZE": "8", "DJANGO_SETTINGS_MODULE": "casino_pam.settings"})
+        os.environ.update(
+            environment
+            | {
+                "DATABASE_POOL_SIZE": "8",
+                "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
+                "DJANGO_SETTINGS_MODULE": "casino_pam.settings",
+            }
+        )
         django.setup()
         house.seed()
         house.settle_down()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,11 +15,13 @@ from collections.abc import Iterator
 import psycopg
 
 from casino_pam.machine import PROJECT, free_port, passing_place
-from casino_pam.servers import PostgreSQL, Servers, Valkey
+from casino_pam.servers import PostgreSQL, Server, Servers, Valkey
 
 WALLETS = 10_000
 SECRET = "a-benchmark-provider-secret"
 FUNDS = 10**12
+
+_running: list[Server] = []
 
 
 class DurablePostgreSQL(PostgreSQL):
@@ -33,7 +36,20 @@ def servers() -> Iterator[dict[str, str]]:
     """Durable PostgreSQL and Valkey on free ports; yields the environment that names them."""
     with Servers(passing_place()) as running:
         running.start(DurablePostgreSQL(running.place, port=0), Valkey(running.place, port=0))
+        _running.extend(running.running)
         yield running.environment
+
+
+@contextlib.contextmanager
+def redis_frozen() -> Iterator[None]:
+    """Redis takes connections and answers nobody meanwhile."""
+    process = _running[1].process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
 
 
 def seed(wallets: int = WALLETS) -> None:
