@@ -185,7 +185,7 @@ def post(asked: Sequence[Asked]) -> list[Outcome]:
         waiting = [place for place in waiting if isinstance(outcomes[place], Busy)]
         if waiting:
             attempts += 1
-            time.sleep(random.uniform(0, min(0.002 * 2**attempts, 0.05)))  # noqa: S311
+            time.sleep(random.uniform(0, min(0.0005 * 2**attempts, 0.02)))  # noqa: S311
     return outcomes
 
 
