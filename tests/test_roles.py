@@ -83,6 +83,9 @@ OTHERS: Final = {
     "office:reports": BOOKS,
     "office:report": BOOKS,
     "office:report_file": BOOKS,
+    "office:provider_files": BOOKS,
+    "office:provider_file": BOOKS,
+    "office:provider_file_csv": BOOKS,
     "office:audit_trail": AUDITOR,
 }
 # Who may send what more may look at.
