@@ -23,6 +23,7 @@ from wallet.models import Currency, Provider, ProviderDifference, ProviderRun
 from wallet.provider_file import HEADER, KEPT, NotAFile, Outcome, compare
 from wallet.provider_file.findings import TO_DO, Difference
 
+VIEW: Final = "wallet.view_providerrun"
 RUNS: Final = 20
 SHOWN: Final = 300
 COLUMNS: Final = ("what", "line", "kind", "reference", "player", "currency", "theirs", "ours", "detail")
@@ -87,7 +88,7 @@ def _unseen(lines: int) -> None:
     """A form has no place for progress."""
 
 
-@gate.page(RECONCILE)
+@gate.page(VIEW)
 def show(request: HttpRequest, run: int) -> HttpResponse:
     """What one run found, what each sort of it means, and the totals of both sides."""
     found = get_object_or_404(ProviderRun, pk=run)
@@ -106,7 +107,7 @@ def show(request: HttpRequest, run: int) -> HttpResponse:
     return render(request, "office/provider_file.html", admin.site.each_context(request) | context)
 
 
-@gate.page(RECONCILE)
+@gate.page(VIEW)
 def file(request: HttpRequest, run: int) -> HttpResponseBase:
     """The differences that the run kept, as CSV."""
     found = get_object_or_404(ProviderRun, pk=run)
