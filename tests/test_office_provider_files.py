@@ -35,7 +35,7 @@ def finance(books: None) -> Client:
 
 def fay() -> User:
     operator = User.objects.create_user("fay", password=operators.PASSWORD, is_staff=True)
-    operator.user_permissions.set(Permission.objects.filter(codename="reconcile_provider"))
+    operator.user_permissions.set(Permission.objects.filter(codename__in=("reconcile_provider", "view_providerrun")))
     return operator
 
 

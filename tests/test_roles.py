@@ -84,6 +84,8 @@ OTHERS: Final = {
     "office:reports": BOOKS,
     "office:report": BOOKS,
     "office:report_file": BOOKS,
+    "office:pulse": BOOKS,
+    "office:pulse_state": BOOKS,
     "office:provider_files": ADMINISTRATOR | {"finance"},
     "office:provider_file": BOOKS,
     "office:provider_file_csv": BOOKS,
