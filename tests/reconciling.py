@@ -43,6 +43,6 @@ def history() -> None:
             at=cast.NOON,
             reference="a1",
             amount=-100,
-            reason='it\'s \\ "a" correction, naïve\t€',
+            reason='it\'s \\ "a" correction, naïve {€}',
         )
     )

@@ -10,11 +10,11 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 
 from tests import cast, tamper
+from tests.refusing import execute, refused
 from wallet.kinds import KINDS
 
 ROW: dict[str, Any] = {
@@ -40,6 +40,19 @@ ROW: dict[str, Any] = {
     "digest_version": 1,
 }
 CLOSING = ("ROLLBACK", "SETTLE", "RELEASE")
+# Every text column but kind and status, which are words of lists.
+TEXTS = (
+    "source",
+    "reference",
+    "round",
+    "game",
+    "original",
+    "original_kind",
+    "win_source",
+    "refusal",
+    "actor",
+    "reason",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -68,30 +81,6 @@ def insert(kind: str, **columns: Any) -> uuid.UUID:
             f"INSERT INTO wallet_transaction ({', '.join(row)}, created_at) VALUES ({holes}, now())", list(row.values())
         )
     return row["id"]
-
-
-def execute(statement: str, *values: Any) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-
-
-class refused:  # noqa: N801 it reads as a verb
-    """Expect that the statement inside is refused by this guard, and go on."""
-
-    def __init__(self, guard: str) -> None:
-        self.guard = guard
-        self.savepoint = transaction.atomic()
-
-    def __enter__(self) -> None:
-        self.savepoint.__enter__()
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
-        self.savepoint.__exit__(kind, error, trace)
-        assert isinstance(error, DatabaseError), f"{self.guard} let it pass"
-        cause = error.__cause__
-        assert isinstance(cause, psycopg.Error)
-        assert self.guard in (cause.diag.constraint_name or cause.diag.message_primary or "")
-        return True
 
 
 # Cash, bonus and held of an accepted row of 100, and of rows that move what the kind may not.
@@ -161,6 +150,24 @@ class TestMoves:
         with refused("ledger_moves"):
             insert("ROLLBACK", amount=100, cash_delta=90, shortfall=10)
 
+    @pytest.mark.parametrize(
+        ("kind", "columns"),
+        [
+            ("WIN", {"amount": 10, "cash_delta": 10, "shortfall": 1}),
+            ("WIN", {"amount": 9, "cash_delta": 10, "void_amount": -1}),
+            ("ROLLBACK", {"amount": 9, "cash_delta": -10, "shortfall": -1}),
+            ("ROLLBACK", {"status": "VOID", "shortfall": 1}),
+            ("BET", {"amount": 10, "cash_delta": -10, "void_amount": 1}),
+            ("BET", {"amount": 10, "cash_delta": -10, "shortfall": 1}),
+            ("DEPOSIT", {"amount": 10, "cash_delta": 10, "void_amount": 1}),
+            ("END_ROUND", {"shortfall": 1}),
+        ],
+    )
+    def test_money_that_did_not_move_is_told_where_it_can_be_so_only(self, kind: str, columns: dict[str, Any]) -> None:
+        insert("WIN", amount=10, cash_delta=4, void_amount=6)
+        with refused("ledger_extras"):
+            insert(kind, **columns)
+
     def test_an_adjustment_may_take(self) -> None:
         insert("ADJUST", amount=-100, cash_delta=-100)
         with refused("ledger_amount"):
@@ -203,9 +210,21 @@ class TestRows:
         with refused("ledger_closes"):
             insert(second, closes=hold)
 
-    def test_nothing_else_closes_a_row(self) -> None:
-        with refused("ledger_closes_kind"):
-            insert("WIN", closes=uuid.uuid4())
+    @pytest.mark.parametrize("kind", sorted(set(KINDS) - set(CLOSING)))
+    def test_nothing_else_closes_a_row(self, kind: str) -> None:
+        right, _ = MOVES[kind]
+        with refused("ledger_closing"):
+            insert(kind, amount=amount_of(kind), **deltas(right), closes=uuid.uuid4())
+
+    @pytest.mark.parametrize("kind", CLOSING)
+    def test_what_undoes_or_ends_names_what(self, kind: str) -> None:
+        right, _ = MOVES[kind]
+        with refused("ledger_closing"):
+            insert(kind, amount=100, **deltas(right), closes=None)
+
+    def test_a_void_rollback_may_have_found_nothing_to_undo(self) -> None:
+        insert("ROLLBACK", status="VOID")
+        insert("ROLLBACK", status="VOID", closes=uuid.uuid4())
 
     def test_a_contribution_belongs_to_a_bonus(self) -> None:
         insert("BET", contribution=10_000, bonus=uuid.uuid4())
@@ -232,11 +251,20 @@ class TestRows:
             insert("END_ROUND", **{column: -1})
 
     def test_an_amount_stays_within_its_bounds(self) -> None:
-        insert("ADJUST", amount=10**14, cash_delta=10**14)
+        for amount in (10**14, -(10**14)):
+            insert("ADJUST", amount=amount, cash_delta=amount)
+        for amount in (10**14 + 1, -(10**14) - 1):
+            with refused("ledger_amount"):
+                insert("ADJUST", amount=amount, cash_delta=amount)
+        insert("DEPOSIT", amount=10**14, cash_delta=10**14)
         with refused("ledger_amount"):
-            insert("ADJUST", amount=-(10**14) - 1, cash_delta=-(10**14) - 1)
+            insert("DEPOSIT", amount=10**14 + 1, cash_delta=10**14 + 1)
+
+    @pytest.mark.parametrize("kind", ["CONVERT", "FORFEIT", "EXPIRE"])
+    def test_a_bonus_that_ends_takes_its_whole_balance_along(self, kind: str) -> None:
+        insert(kind, amount=10**17, bonus_delta=-(10**17))
         with refused("ledger_amount"):
-            insert("DEPOSIT", amount=10**17 + 1, cash_delta=10**17 + 1)
+            insert(kind, amount=10**17 + 1, bonus_delta=-(10**17) - 1)
 
     def test_a_refusal_is_told_by_refused_rows(self) -> None:
         insert("DEPOSIT", refusal="offer_not_available")
@@ -245,11 +273,17 @@ class TestRows:
         with refused("ledger_refusal"):
             insert("BET", status="REFUSED")
 
-    @pytest.mark.parametrize("column", ["reason", "actor"])
+    @pytest.mark.parametrize("column", TEXTS)
     def test_no_line_break_can_blur_what_is_digested(self, column: str) -> None:
-        insert("END_ROUND", **{column: "one line"})
-        with refused("ledger_one_line"):
-            insert("END_ROUND", **{column: "two\nlines"})
+        fitting = {"status": "REFUSED"} if column == "refusal" else {}
+        insert("END_ROUND", **fitting, **{column: "one line"})
+        for character in "\n\r\t\x01\x1e\x7f":
+            with refused("ledger_one_line"):
+                insert("END_ROUND", **fitting, **{column: f"two{character}lines"})
+
+    def test_a_reference_may_be_its_players_own(self) -> None:
+        insert("BET", reference="alice\x1fbet-1")
+        insert("ROLLBACK", reference="alice\x1fback-1", original="alice\x1fbet-1", reason="läuft über")
 
     def test_a_row_belongs_to_a_wallet(self) -> None:
         insert("END_ROUND", wallet_id=tamper.wallet_id("alice") + 1_000)

@@ -2,7 +2,7 @@
 
 import pgtrigger
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
 
 from wallet.kinds import KINDS, STATUSES, WIN_SOURCES, Kind, Status
 from wallet.models.people import Wallet
@@ -11,6 +11,12 @@ from wallet.money import MAX_AMOUNT, MAX_BALANCE
 _NOTHING = Q(cash_delta=0, bonus_delta=0, held_delta=0)
 _MONEY_OUT = -F("cash_delta") - F("bonus_delta")
 _MONEY_IN = F("cash_delta") + F("bonus_delta")
+
+# Rows of these kinds undo or end another row; posted, they name it.
+_CLOSING = (Kind.ROLLBACK, Kind.SETTLE, Kind.RELEASE)
+
+# These take what a bonus has come to, which many wins may have made.
+_ENDING = (Kind.CONVERT, Kind.FORFEIT, Kind.EXPIRE)
 
 # What each kind may do to the three balances (DESIGN.md §5), as the database's own second guard.
 _MOVES: dict[str, Q] = {
@@ -38,8 +44,22 @@ _MOVES: dict[str, Q] = {
 }
 
 
-def _check(name: str, condition: Q) -> models.CheckConstraint:
+def _check(name: str, condition: Q | Func) -> models.CheckConstraint:
     return models.CheckConstraint(name=f"ledger_{name}", condition=condition)
+
+
+def _clean() -> Func:
+    """No text of a row holds a control character but the separator of scoped references (0x1F).
+
+    The digest joins columns by LF: what stood in one column could else be read as two.
+    """
+    columns = ("source", "reference", "round", "game", "original", "original_kind", "win_source", "refusal")
+    return Func(
+        *map(F, (*columns, "actor", "reason")),
+        function="concat",
+        template=r"%(function)s(%(expressions)s) !~ '[\x01-\x1e\x7f]'",
+        output_field=models.BooleanField(),
+    )
 
 
 def _moves_agree() -> Q:
@@ -115,8 +135,9 @@ class Transaction(models.Model):
             _check("version_positive", Q(version__gte=1)),
             _check(
                 "amount",
-                Q(amount__gte=0, amount__lte=MAX_BALANCE)
-                | Q(kind=Kind.ADJUST, amount__gte=-MAX_AMOUNT, amount__lte=MAX_AMOUNT),
+                Q(amount__range=(0, MAX_AMOUNT))
+                | Q(kind=Kind.ADJUST, amount__range=(-MAX_AMOUNT, MAX_AMOUNT))
+                | Q(kind__in=_ENDING, amount__range=(0, MAX_BALANCE)),
             ),
             _check(
                 "balances",
@@ -125,12 +146,20 @@ class Transaction(models.Model):
                 & Q(held_after__lte=MAX_BALANCE),
             ),
             _check("totals", Q(staked_total__gte=0, paid_total__gte=0, deposited_total__gte=0)),
-            _check("extras", Q(void_amount__gte=0, shortfall__gte=0)),
-            _check("contribution", Q(contribution=0) | Q(bonus__isnull=False)),
-            _check("one_line", ~Q(reason__contains="\n") & ~Q(actor__contains="\n")),
             _check(
-                "closes_kind",
-                Q(closes__isnull=True) | Q(kind__in=(Kind.ROLLBACK, Kind.SETTLE, Kind.RELEASE)),
+                # Money that could not move is a posted win's or rollback's, a shortfall a rollback's only.
+                "extras",
+                Q(void_amount=0, shortfall=0)
+                | Q(status=Status.POSTED, kind=Kind.WIN, void_amount__gte=0, shortfall=0)
+                | Q(status=Status.POSTED, kind=Kind.ROLLBACK, void_amount__gte=0, shortfall__gte=0),
+            ),
+            _check("contribution", Q(contribution=0) | Q(bonus__isnull=False)),
+            _check("one_line", _clean()),
+            _check(
+                # A void rollback may have found nothing to undo.
+                "closing",
+                Q(kind__in=_CLOSING) & (Q(closes__isnull=False) | ~Q(status=Status.POSTED))
+                | Q(closes__isnull=True) & ~Q(kind__in=_CLOSING),
             ),
             _check(
                 # A posted deposit keeps here why its offer was not granted.
