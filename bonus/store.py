@@ -9,7 +9,7 @@ version moved sends the whole posting back.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -60,10 +60,6 @@ _COLUMNS: Final = (
 )
 
 _TERMS: Final = [name for name, _ in _COLUMNS].index("terms")
-
-
-class Overtaken(Exception):
-    """Somebody changed a bonus or took the last of an offer meanwhile: look again."""
 
 
 # --- reading -----------------------------------------------------------------------------------
@@ -256,12 +252,23 @@ def _unnested(columns: Iterable[tuple[str, str]], *more: tuple[str, str]) -> str
     return f"unnest({types}) AS u({', '.join(name for name, _ in columns)})"
 
 
+def _all_or_nothing(update: str) -> str:
+    """The update as a statement that fails like a lost race unless it writes as many rows as its last value says.
+
+    So nobody has to look at what it wrote before the COMMIT, and both travel together.
+    """
+    return f"""
+WITH written AS ({update} RETURNING 1)
+SELECT CASE WHEN count(*) = %s::bigint THEN 0 ELSE bonus_overtaken() END FROM written
+"""
+
+
 # Locked in one order, as wallets are (wallet/ledger.py).
-_UPDATE = f"""
+_UPDATE = _all_or_nothing(f"""
 UPDATE bonus_bonus b SET {", ".join(f"{name} = {_set(name)}" for name, _ in _KEPT if name != "id")}
 FROM (SELECT * FROM {_unnested(_KEPT, ("seen", "bigint"))} ORDER BY u.id) n
 WHERE b.id = n.id AND b.version = n.seen
-"""
+""")
 
 _INSERT = f"""
 INSERT INTO bonus_bonus ({", ".join(name for name, _ in _COLUMNS)})
@@ -269,11 +276,11 @@ SELECT {", ".join(_set(name) for name, _ in _COLUMNS)} FROM {_unnested(_COLUMNS)
 """
 
 # What guards an offer's total: nobody's reading, but the row itself.
-_COUNT_GRANTS = """
+_COUNT_GRANTS = _all_or_nothing("""
 UPDATE bonus_offer o SET granted = o.granted + n.made
 FROM (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS u(id, made) ORDER BY u.id) n
 WHERE o.id = n.id AND (o.total IS NULL OR o.granted + n.made <= o.total)
-"""
+""")
 
 _FIELDS: Final = dict(zip((name for name, _ in _COLUMNS), OpenBonus.__struct_fields__, strict=False))
 _TEXTS: Final = frozenset(name for name, sql_type in _COLUMNS if sql_type == "text" and name != "status")
@@ -282,7 +289,8 @@ _TEXTS: Final = frozenset(name for name, sql_type in _COLUMNS if sql_type == "te
 def write(session: Session, bonuses: Bonuses, stale: set[int]) -> None:
     """Write the bonuses that were made or changed; those of stale wallets count as neither.
 
-    Raises ``Overtaken`` when one of them, or the rest of an offer, is not as it was read.
+    It is sent with what comes next, the COMMIT at the latest. When one of them, or the rest of an
+    offer, is not as it was read, that raises SerializationFailure.
     """
     bonuses.journal = [entry for entry in bonuses.journal if entry[0].wallet not in stale]
     if not bonuses.journal:
@@ -291,32 +299,25 @@ def write(session: Session, bonuses: Bonuses, stale: set[int]) -> None:
     made = [bonus for bonus in changed if bonus.seen is None]
     kept = [bonus for bonus in changed if bonus.seen is not None]
     # What frees a wallet's slot is a statement before what takes it: within one, the planner would choose.
-    written = [
-        *_update(session, [bonus for bonus in kept if bonus.status != State.ACTIVE]),
-        *_update(session, [bonus for bonus in kept if bonus.status == State.ACTIVE]),
-    ]
+    _update(session, [bonus for bonus in kept if bonus.status != State.ACTIVE])
+    _update(session, [bonus for bonus in kept if bonus.status == State.ACTIVE])
     if made:
-        written.append(_count_grants(session, made))
+        _count_grants(session, made)
         session.put(_INSERT, _arrays(made, _COLUMNS))
-    if any(answer.written() != expected for answer, expected in written):
-        raise Overtaken
 
 
-Written = tuple[Answer, int]
-
-
-def _update(session: Session, bonuses: list[OpenBonus]) -> Iterator[Written]:
+def _update(session: Session, bonuses: list[OpenBonus]) -> None:
     if bonuses:
-        values = [*_arrays(bonuses, _KEPT), array([str(bonus.seen) for bonus in bonuses], quoted=False)]
-        yield session.put(_UPDATE, values), len(bonuses)
+        seen = array([str(bonus.seen) for bonus in bonuses], quoted=False)
+        session.put(_UPDATE, [*_arrays(bonuses, _KEPT), seen, str(len(bonuses))])
 
 
-def _count_grants(session: Session, made: list[OpenBonus]) -> Written:
+def _count_grants(session: Session, made: list[OpenBonus]) -> None:
     counts: dict[int, int] = {}
     for bonus in made:
         counts[bonus.offer] = counts.get(bonus.offer, 0) + 1
     values = [array(map(str, column), quoted=False) for column in (counts.keys(), counts.values())]
-    return session.put(_COUNT_GRANTS, values), len(counts)
+    session.put(_COUNT_GRANTS, [*values, str(len(counts))])
 
 
 def _arrays(bonuses: list[OpenBonus], columns: Iterable[tuple[str, str]]) -> list[str]:

@@ -97,7 +97,6 @@ class _RestsOnUnwritten(Exception):
 # Somebody was first, or the lock queue was too long: look again.
 _RACES = (
     _RestsOnUnwritten,
-    store.Overtaken,
     errors.UniqueViolation,
     errors.SerializationFailure,
     errors.DeadlockDetected,
