@@ -123,6 +123,7 @@ _PLANNING = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
     "plan_cache_mode": "force_generic_plan",
 }
 _SETTINGS = "".join(f"SET {{0}} {name} = {value};" for name, value in _PLANNING.items())
