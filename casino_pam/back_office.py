@@ -19,6 +19,10 @@ def stylesheet(request: HttpRequest) -> str:
     return static("wallet/admin.css")
 
 
+def script(request: HttpRequest) -> str:
+    return static("wallet/admin.js")
+
+
 def storable_addresses(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Middleware: 400 for an address with a NUL, which PostgreSQL could not even compare with what it stores.
 
@@ -130,6 +134,7 @@ UNFOLD: Final[dict[str, Any]] = {
     "ENVIRONMENT": "casino_pam.back_office.environment",
     "DASHBOARD_CALLBACK": "wallet.admin.front.front_page",
     "STYLES": [stylesheet],
+    "SCRIPTS": [script],
     "BORDER_RADIUS": "8px",
     "COLORS": {"primary": _PRIMARY},
     "SIDEBAR": {"show_search": True, "navigation": _NAVIGATION},

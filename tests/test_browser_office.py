@@ -46,7 +46,9 @@ def visit(browser: Browser, server: door.Client, books: None) -> Iterator[Visit]
         user = User.objects.create_user(name, password=operators.PASSWORD, is_staff=True)
         user.groups.add(Group.objects.get(name=role))
         scheme = "dark" if dark else "light"
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, timezone_id="Asia/Kolkata", locale="en-GB"
+        )
         contexts.append(context)
         page = context.new_page()
         page.on("console", heard)
@@ -94,6 +96,9 @@ def test_a_player_is_found_and_the_money_s_story_told(visit: Visit) -> None:
         expect(page.get_by_role("heading", name=part)).to_be_visible()
     expect(page.get_by_text("A gift for Bob")).to_be_visible()
     browsing.picture(page, "office-player")
+    asked_at = page.locator("#withdrawals time").first
+    asked_at.hover()
+    expect(asked_at).to_have_attribute("title", re.compile("14:13:20.000000 UTC\n21/09/2026, 19:43:20 here"))
     page.get_by_role("link", name="round-2").first.click()
     expect(page.get_by_role("heading", name="How it was split")).to_be_visible()
     expect(page.get_by_text("closed", exact=True)).to_be_visible()

@@ -80,6 +80,7 @@ CASES = [
     Case("unlock", player, {"locks": ["deposit"]}, locks, (False, True, False), (False, False, False)),
     Case("cool-off", player, {"days": "7"}, excluded, False, True),
     Case("exclude", player, DAY, excluded, False, True),
+    Case("lift", player, {}, excluded, True, False),
     Case("limit", wallet, {"stake_day": "50.00"}, limited, None, 5000),
     Case("adjust", wallet, {"amount": "-2.50"}, balances, (7500, 3000, 2000), (7250, 3000, 2000)),
     Case("grant", wallet, {"offer": "gift"}, gifts, ["active"], ["active", "queued"]),
@@ -106,7 +107,9 @@ def house(books: None) -> None:
 
 
 def prepared(case: Case) -> None:
-    """The one case in which something is locked before."""
+    """What the act needs to find."""
+    if case.act == "lift":
+        Player.objects.update(excluded_until=cast.moment(ENDS))
     if case.act in ("lock", "unlock"):
         Player.objects.update(deposit_locked=True)
 

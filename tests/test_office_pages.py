@@ -274,7 +274,7 @@ def test_no_page_asks_more_with_twenty_rows_than_with_one():
         *(office.address(act, wallet()) for act in ("adjust", "grant")),
         *(office.address(act, hold) for act in ("settle", "release")),
         office.address("roll-back", bet),
-        *(office.address(act, bob()) for act in ("lock", "cool-off", "exclude")),
+        *(office.address(act, bob()) for act in ("lock", "cool-off", "exclude", "lift")),
         *(office.address(act, bonuses.the()) for act in ("forfeit", "extend", "complete")),
     ]
     first = [asked(client, url) for url in urls]

@@ -68,6 +68,7 @@ OTHERS: Final = {
     "office:unlock": ADMINISTRATOR | {"support"},
     "office:cool-off": ADMINISTRATOR | {"support"},
     "office:exclude": ADMINISTRATOR | {"support"},
+    "office:lift": ADMINISTRATOR | {"support"},
     "office:limit": ADMINISTRATOR | {"support"},
     "office:adjust": ADMINISTRATOR | {"finance"},
     "office:grant": ADMINISTRATOR | {"bonus"},
@@ -164,7 +165,7 @@ def arguments(name: str) -> list[Any]:
     }
     if name in more or space != "office":
         return more.get(name, [])
-    of_player, of_wallet = ("lock", "unlock", "cool-off", "exclude"), ("adjust", "grant", "limit")
+    of_player, of_wallet = ("lock", "unlock", "cool-off", "exclude", "lift"), ("adjust", "grant", "limit")
     subjects: dict[tuple[str, ...], Any] = {
         of_player: lambda: Player.objects.get(code="alice").pk,
         of_wallet: lambda: Wallet.objects.get(player__code="alice").pk,

@@ -56,7 +56,7 @@ def utc(instant: datetime | None) -> SafeString:
 
 
 def moment(instant: datetime) -> SafeString:
-    """A time in a column that says once for all that it is UTC."""
+    """A time in a column that says once for all that it is UTC; on hover also local (wallet/static/wallet/admin.js)."""
     exact = instant.astimezone(UTC)
     return format_html(
         '<time class="utc" datetime="{}" title="{} UTC">{}</time>',

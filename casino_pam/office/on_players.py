@@ -44,9 +44,18 @@ def _excluded(asked: Asked[Player], until: datetime) -> Done:
     return Done(said=f"Excluded {asked.on.code} until {instant(until)}.")
 
 
+def _lift(asked: Asked[Player]) -> Done:
+    accounts.change(asked.on.code, excluded_until=None)
+    return Done(said=f"Lifted the exclusion of {asked.on.code}: bets, deposits and bonuses are allowed again.")
+
+
+def _excluded_now(player: Player) -> bool:
+    return player.excluded_until is not None and player.excluded_until > timezone.now()
+
+
 _EXCLUSION: Final = (
     "No bets, deposits or bonuses until then, and bonuses that wait are cancelled. Wins, rollbacks and withdrawals "
-    "still go through. It can be made longer later, never shorter."
+    "still go through. A longer exclusion that is in force stays."
 )
 
 ACTS: Final = (
@@ -96,5 +105,18 @@ ACTS: Final = (
         carry_out=_exclude,
         guard=Guard.TRANSACTION,
         takes=True,
+    ),
+    Act(
+        name="lift",
+        title="Lift the exclusion",
+        subject=PLAYER,
+        permission="wallet.exclude_player",
+        form=forms.ActForm,
+        effect=lambda player: (
+            "The exclusion ends now; locks stay as they are. Where players exclude themselves the law may forbid it."
+        ),
+        hindrance=lambda player: None if _excluded_now(player) else "The player is not excluded.",
+        carry_out=_lift,
+        guard=Guard.TRANSACTION,
     ),
 )
