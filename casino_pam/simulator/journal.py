@@ -16,7 +16,7 @@ KINDS = {"bet": Kind.BET, "win": Kind.WIN, "rollback": Kind.ROLLBACK, "end-round
 
 
 class Entry(msgspec.Struct):
-    """One request and its last definite answer; ``amount`` as the request named it."""
+    """One request and its first definite answer, given ``at`` unix seconds; the rest as the request had it."""
 
     call: str
     reference: str
@@ -24,6 +24,10 @@ class Entry(msgspec.Struct):
     amount: str
     status: int
     answer: dict[str, Any]
+    at: float = 0
+    round: str = ""
+    game: str = ""
+    original: str = ""
 
     @property
     def outcome(self) -> str:

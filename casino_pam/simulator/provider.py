@@ -88,5 +88,9 @@ class FakeProvider:
                 amount=body.get("amount", ""),
                 status=status,
                 answer=answer,
+                at=time.time(),
+                round=body.get("round", ""),
+                game=body.get("game", ""),
+                original=body.get("original", ""),
             )
         )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from casino_pam import demo
 from casino_pam.simulator import seats
+from casino_pam.simulator.account import write
 from casino_pam.simulator.connection import Unanswered
 from casino_pam.simulator.journal import Journal, differences
 from casino_pam.simulator.provider import FakeProvider, Shares
@@ -39,6 +41,7 @@ class Command(BaseCommand):
         parser.add_argument("--rollbacks", type=share, default=0.05, help="share of rounds that are rolled back")
         parser.add_argument("--reordered", type=share, default=0.02, help="share of rounds delivered out of order")
         parser.add_argument("--seed", default="", help="the same seed plays the same rounds")
+        parser.add_argument("--file", type=Path, metavar="F.csv", help="write the provider's own account of the play")
 
     def handle(self, **options: Any) -> None:
         try:
@@ -54,6 +57,8 @@ class Command(BaseCommand):
             asyncio.run(self.play(provider, options, options["seed"] or run))
         except (Unanswered, CannotSit) as error:
             raise CommandError(f"{options['url']} did not let us play: {error}") from None
+        if options["file"] is not None:
+            self.stdout.write(f"{write(journal, options['file']):,} lines in {options['file']}")
         self.account(journal)
 
     async def play(self, provider: FakeProvider, options: dict[str, Any], seed: str) -> None:
