@@ -118,8 +118,9 @@ def test_counts_the_whole_period_and_nothing_before_it(name, resets, known):
 def test_judges_by_the_time_the_row_will_have():
     """A process whose clock is behind comes after one whose clock has struck midnight."""
     limit(stake_day="10.00")
-    assert bets("10.00", at=MIDNIGHT) == ["posted"]
-    assert bets("1.00", at=MIDNIGHT - HOUR) == ["limit_reached"]
+    assert bets("10.00", at=MIDNIGHT - 1) == ["posted"]
+    assert word(cast.win(amount="0.00", at=MIDNIGHT)) == "posted"
+    assert bets("10.00", "0.01", at=MIDNIGHT - HOUR) == ["posted", "limit_reached"]
 
 
 def test_a_rollback_gives_the_room_back():
