@@ -168,11 +168,11 @@ def test_saving_what_nobody_changed_leaves_no_row(house: None) -> None:
     assert entries() == []
 
 
-def test_a_currency_s_threshold_is_noted_in_minor_units(house: None) -> None:
+def test_a_currency_s_threshold_is_noted_as_an_amount(house: None) -> None:
     url = reverse("admin:wallet_currency_change", args=["EUR"])
     Currency.objects.update(approval_above=100_000)
     save(sue(), url, {"enabled": "on", "approval_above": "5.00"})
-    assert (entry().before, entry().after) == ({"approval_above": 100_000}, {"approval_above": 500})
+    assert (entry().before, entry().after) == ({"approval_above": "1000.00 EUR"}, {"approval_above": "5.00 EUR"})
 
 
 def test_a_game_is_noted_with_its_provider_s_name(house: None) -> None:

@@ -22,6 +22,7 @@ from casino_pam import approvals
 from casino_pam.approvals import Decided
 from casino_pam.office import audit, gate, words
 from casino_pam.office.forms import Reason
+from wallet import money
 from wallet.errors import Refused
 from wallet.models import Approval, Currency, Player
 
@@ -59,6 +60,10 @@ class Waiting:
     @property
     def age(self) -> str:
         return timesince(self.since)
+
+    @property
+    def sum(self) -> str:
+        return f"{money.show(self.amount, self.currency.digits)} {self.currency.code}"
 
     def __str__(self) -> str:
         return f"{self.what} for {self.player.code}, {self.currency.code}"
@@ -190,7 +195,7 @@ def _record(request: HttpRequest, waiting: Waiting, verb: str, why: str, outcome
         player=waiting.player.code,
         subject=f"{waiting}, asked for by {waiting.author}",
         reason=why,
-        after={"amount": waiting.amount, "asked because": waiting.reason},
+        after={"amount": waiting.sum, "asked because": waiting.reason},
         outcome=outcome,
         reference=str(waiting.id),
     )

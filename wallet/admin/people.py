@@ -223,6 +223,14 @@ class CurrencyAdmin(Kept):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["code", "digits"] if obj else []
 
+    def changes(self, form: Any, row: Any, add: bool) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """The threshold is told as an amount, as it was typed."""
+        before, after = super().changes(form, row, add)
+        for told in filter(None, (before, after)):
+            if "approval_above" in told:
+                told["approval_above"] = f"{money.show(told['approval_above'], row.digits)} {row.code}"
+        return before, after
+
     @admin.display(description="In use")
     def use(self, currency: Currency) -> SafeString:
         return shown.switch(currency.enabled, yes="enabled", no="no new bets")

@@ -104,13 +104,14 @@ class CheckpointAdmin(Window):
 
 @admin.register(Approval)
 class ApprovalAdmin(Window):
-    empty_text = "Adjustments above a currency's threshold wait here for a second operator."
-    list_display = ["asked", "decision", "owner", "sum", "reason", "author", "approver"]
-    list_filter = ["state"]
+    empty_text = "Adjustments and completions above a currency's threshold wait here for a second operator."
+    list_display = ["asked", "act", "decision", "owner", "sum", "reason", "author", "approver"]
+    list_filter = ["state", "act"]
     list_select_related = ["wallet__player", "wallet__currency"]
     ordering = ["-created_at"]
     fields = [
-        ("decision", "owner", "sum"),
+        ("act", "decision"),
+        ("owner", "sum"),
         ("author", "asked", "reason"),
         ("approver", "decided", "decision_reason"),
         ("source", "reference"),

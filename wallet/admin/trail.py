@@ -103,7 +103,7 @@ class AuditEntryAdmin(Window):
     # The ids are in order of time, and indexed.
     ordering = ["-id"]
     fieldsets = [
-        (None, {"fields": [("when", "what", "result"), ("actor", "held", "address"), ("player", "subject")]}),
+        (None, {"fields": [("when", "what"), ("actor", "held"), ("address", "result"), ("player", "subject")]}),
         ("Why, and what changed", {"fields": ["reason", "changed", "reference"]}),
     ]
     readonly_fields = ["when", "what", "result", "held", "changed"]
