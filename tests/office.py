@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.models import Permission, User
@@ -9,7 +10,14 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from tests import operators
+from bonus.models import Bonus
+from tests import bonuses, cast, operators
+from wallet.models import Player, Transaction, Wallet, WalletLimits
+
+# The gift of the house ends so many days after it was granted.
+SPEND_DAYS = 3_000
+ENDS = cast.NOON + SPEND_DAYS * cast.DAY
+DAY = {"until_0": "2099-01-01", "until_1": "12:00:00"}
 
 
 def olga(*permissions: str, name: str = "olga") -> Client:
@@ -50,3 +58,55 @@ def told(answer: Any) -> str:
         return str(list(answer.wsgi_request._messages)[-1])
     form = answer.context["form"]
     return " ".join(str(error) for errors in form.errors.values() for error in errors)
+
+
+# --- a house to act in ----------------------------------------------------------------------------
+
+
+def furnish() -> None:
+    """Bob: 100.00 deposited, a bet of 10.00 (b-1), a win of 5.00 (w-1), 20.00 held (h-1), a gift of 30.00 active."""
+    cast.house()
+    cast.bob("100.00")
+    cast.profile(rollback_after_win="allow")
+    cast.bet("bob", reference="b-1")
+    cast.win("bob", "5.00", reference="w-1")
+    cast.hold("bob", "20.00", reference="h-1")
+    bonuses.gift("30.00", per_player=2, spend_days=SPEND_DAYS)
+    bonuses.grant()
+
+
+def row(reference: str, kind: str) -> Callable[[], Transaction]:
+    return lambda: Transaction.objects.get(reference=reference, kind=kind)
+
+
+def player() -> Player:
+    return Player.objects.get(code="bob")
+
+
+def wallet() -> Wallet:
+    return Wallet.objects.get(player__code="bob")
+
+
+def locks() -> tuple[bool, bool, bool]:
+    it = player()
+    return it.bet_locked, it.deposit_locked, it.withdraw_locked
+
+
+def excluded() -> bool:
+    return player().excluded_until is not None
+
+
+def balances() -> tuple[int, int, int]:
+    return cast.balances("bob")
+
+
+def limited() -> int | None:
+    return WalletLimits.objects.values_list("stake_day", flat=True).first()
+
+
+def gifts() -> list[str]:
+    return list(Bonus.objects.filter(offer__code="gift").order_by("id").values_list("status", flat=True))
+
+
+def expires() -> str:
+    return f"{bonuses.the().expires_at:%Y-%m-%d}"
