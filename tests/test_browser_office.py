@@ -128,7 +128,7 @@ def test_a_large_adjustment_is_asked_by_one_and_approved_by_another(visit: Visit
     fay.get_by_label("Amount").fill("a lot")
     fay.get_by_label("Reason").fill("The wheel stuck on 21 November")
     fay.get_by_role("button", name="Adjust").click()
-    expect(fay.get_by_text("It must be a plain decimal number")).to_be_visible()
+    expect(fay.get_by_text("Apart from a minus it must be a plain decimal number")).to_be_visible()
     browsing.picture(fay, "office-adjust-wrong")
     fay.get_by_label("Amount").fill("60.00")
     fay.get_by_role("button", name="Adjust").click()

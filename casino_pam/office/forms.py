@@ -62,7 +62,7 @@ class Amount(forms.CharField):
         try:
             minor = parse(text, self.currency.digits)
         except money.InvalidAmount as wrong:
-            raise ValidationError(f"It {wrong}.") from None
+            raise ValidationError(f"{'Apart from a minus it' if self.signed else 'It'} {wrong}.") from None
         if minor == 0:
             raise ValidationError("It must not be zero.")
         return minor

@@ -93,7 +93,7 @@ class ProviderForm(AnyForm):
             "accepted later.",
             "late_bet": "The answer to a bet that was rolled back before it came: refused, or accepted as void.",
             "rollback_after_win": "Whether a bet may be rolled back though its round has paid out.",
-            "rollback_wins": "Whether wins may be rolled back at all.",
+            "rollback_wins": "Whether it may roll wins back. An operator may in any case.",
             "win_rollback": "When the player has spent the win: refuse the rollback, or take what is there.",
             "ends_rounds": "It always sends an end of round: rounds left open are worth a look.",
         }
