@@ -381,6 +381,11 @@ def test_no_cell_of_the_file_is_a_formula(trail: Client, cell: str) -> None:
     assert (row["subject"], row["reason"], row["player"]) == ("'" + cell, "'" + cell, "'" + cell)
 
 
+@pytest.mark.parametrize("query", [{"foo": "bar"}, {"p": "x"}, {"p": "99"}, {"e": "1"}, {"id__gt": "x"}, {"o": "1.x"}])
+def test_garbage_in_the_file_s_address_is_never_our_fault(trail: Client, query: dict[str, str]) -> None:
+    assert trail.get(FILE, query).status_code in (200, 400)
+
+
 def test_the_file_is_for_whoever_may_see_the_trail(books: None) -> None:
     assert operators.of("support").get(FILE).status_code == 403
     assert Client().get(FILE).status_code == 302

@@ -206,6 +206,7 @@ def test_who_comes_late_is_told_so(what: str):
     decide(boss(), row, "reject", "no")
     late = boss("oscar")
     decide(late, row, "approve")
+    assert AuditEntry.objects.get(actor="oscar", act=f"approve {what}").outcome in ("refused", "bonus_ended")
     assert "olga has" in late.get(page(row)).content.decode()
     assert not Transaction.objects.filter(kind__in=("ADJUST", "CONVERT")).exists()
 

@@ -181,6 +181,7 @@ def _answered(request: HttpRequest, waiting: Waiting, form: Decision) -> HttpRes
         form.add_error(None, words.said(refused))
         return _page(request, waiting, form, status=refused.status)
     except Decided as decided:
+        _record(request, waiting, verb, why, outcome=audit.REFUSED)
         messages.warning(request, f"{_of_approval(decided.approval).decided}, before you.")
         return redirect("office:approvals")
     _record(request, waiting, verb, why)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import SuspiciousOperation
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 from django.db.models import QuerySet
@@ -39,7 +41,10 @@ COLUMNS: Final = (
 def file(request: HttpRequest) -> HttpResponseBase:
     """The list's own filters and search, in its order. Taking it away is noted in it."""
     window = cast("Any", admin.site._registry[AuditEntry])
-    rows = window.get_changelist_instance(request).get_queryset(request)
+    try:
+        rows = window.get_changelist_instance(request).get_queryset(request)
+    except IncorrectLookupParameters:
+        raise SuspiciousOperation("no such filter of the trail") from None
     # Before the first page is read: the file ends with the rows there are now.
     pieces = _pieces(rows, AuditEntry.objects.values_list("id", flat=True).first())
     audit.record(request, "export audit trail", subject=request.GET.urlencode())
