@@ -5,6 +5,7 @@ from django.urls import include, path
 from django_prometheus.exports import ExportToDjangoView
 
 from casino_pam import health, pages
+from casino_pam.office import log_ins
 from casino_pam.rest import schema
 from wallet.admin import finding
 
@@ -16,6 +17,7 @@ urlpatterns = [
     path("metrics", ExportToDjangoView),
     # Before the admin's own: one search box for the whole house, where unfold's knows names of pages only.
     path("admin/search/", admin.site.admin_view(finding.search)),
+    path("admin/password_change/", admin.site.admin_view(log_ins.change_password)),
     # Before the admin's own too: its last pattern catches every address.
     path("admin/office/", include("casino_pam.office.urls")),
     path("admin/", admin.site.urls),

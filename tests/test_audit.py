@@ -151,6 +151,17 @@ def test_a_lock_out_is_noted_once_and_what_is_turned_away_in_it_is_not(books: No
     assert sorted(rows) == [("lock out", "refused")] + [("log in", "refused")] * 5
 
 
+def test_a_new_password_of_one_s_own_is_noted_without_it(books: None) -> None:
+    client = sue()
+    fields = {"old_password": "wrong", "new_password1": "a horse of her own", "new_password2": "a horse of her own"}
+    assert client.post("/admin/password_change/", fields).status_code == 200
+    assert entries() == []
+    assert client.post("/admin/password_change/", fields | {"old_password": operators.PASSWORD}).status_code == 302
+    assert User.objects.get().check_password("a horse of her own")
+    assert (entry().act, entry().actor) == ("change own password", "sue")
+    assert "a horse of her own" not in everything_told()
+
+
 # --- settings ------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""Log-ins, failed ones, lock-outs and log-outs, as Django and axes tell of them, in the audit trail."""
+"""Log-ins, failed ones, lock-outs, log-outs and new passwords in the audit trail."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any
 
 from axes.signals import user_locked_out
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from wallet import audit
 
@@ -35,6 +36,14 @@ def _failed(credentials: dict[str, Any], request: HttpRequest, **_: Any) -> None
 def _locked_out(request: HttpRequest, username: str, **_: Any) -> None:
     if not _turned_away(request):
         audit.named(request, username, "lock out", outcome=audit.REFUSED)
+
+
+def change_password(request: HttpRequest) -> HttpResponse:
+    """Django's page for one's own password, which tells nobody of itself."""
+    response = admin.site.password_change(request)
+    if request.method == "POST" and response.status_code == 302:
+        audit.record(request, "change own password")
+    return response
 
 
 def _turned_away(request: Any) -> bool:
