@@ -122,12 +122,13 @@ def test_two_copies_of_a_form_at_once_act_once(case: Case) -> None:
     def act() -> int:
         twin = Client()
         twin.cookies = session
-        status: int = office.sent(twin, case.act, case.row(), form).status_code
-        return status
+        # The form comes back with the same reference where the books were too busy: it is sent again.
+        answers = (office.sent(twin, case.act, case.row(), form).status_code for _ in range(20))
+        return next(status for status in answers if status != 503)
 
     assert threads([act] * 4) == [302] * 4
     assert case.effect() == case.after
-    assert trail(case) == [("olga", "bob", "because", "done")]
+    assert [entry for entry in trail(case) if entry[-1] != "busy"] == [("olga", "bob", "because", "done")]
 
 
 @every
