@@ -1,26 +1,21 @@
 """Offers and bonuses in the database: what is saved, and what the database itself refuses."""
 
 import json
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import Error, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
-from uuid_utils.compat import uuid7
 
 from bonus.models import Bonus, GameWeight, Offer, Status
 from bonus.offer_json import InvalidOffer, show_offer, validate_offer
 from bonus.offers import create_offer, edit_offer, offer_to_json
 from bonus.rules import MAX_REQUIRED, MAX_WAGERED
-from bonus.terms import decode, encode
+from bonus.terms import decode
 from tests.offers import CASHBACK, CURRENCIES, FIXED, SPINS, WELCOME
+from tests.promises import LIVE, NOON, PLAYED, grant, wallet_of
 from wallet.errors import Busy, Refused
-from wallet.models import Currency, Player, Wallet
+from wallet.models import Currency
 from wallet.money import MAX_AMOUNT
-
-NOON = datetime(2026, 9, 21, 12, tzinfo=UTC)
-PLAYED = (Status.ACTIVE, Status.COMPLETED, Status.DEPLETED, Status.FORFEITED)
-LIVE = (Status.PENDING, Status.QUEUED, Status.ACTIVE)
 
 
 @pytest.fixture
@@ -31,33 +26,6 @@ def currencies(broken_books):
 @pytest.fixture
 def welcome(currencies):
     return create_offer(WELCOME)
-
-
-def wallet_of(code, currency="EUR"):
-    player, _ = Player.objects.get_or_create(code=code)
-    return Wallet.objects.get_or_create(player=player, currency_id=currency)[0]
-
-
-def grant(offer, wallet, status=Status.PENDING, ordinal=1, **fields):
-    """A bonus in a state, with the times that belong to it."""
-    bonus_id = uuid7()
-    return Bonus.objects.create(
-        **{
-            "id": bonus_id,
-            "offer": offer,
-            "player_id": wallet.player_id,
-            "wallet": wallet,
-            "status": status,
-            "source": "cashier",
-            "reference": str(bonus_id),
-            "ordinal": ordinal,
-            "terms": encode(offer.terms_for(wallet.currency_id)),
-            "created_at": NOON,
-            "activated_at": NOON if status in PLAYED else None,
-            "ended_at": None if status in LIVE else NOON,
-        }
-        | fields
-    )
 
 
 def refusal_of(statement, *parameters):
@@ -368,34 +336,3 @@ def test_the_database_knows_every_status(welcome):
 def test_progress_follows_rollbacks_after_the_end(welcome):
     grant(welcome, wallet_of("bob"), Status.COMPLETED, wagered=100)
     assert refusal_of("UPDATE bonus_bonus SET wagered = 50, version = version + 1") is None
-
-
-# How the database finds and writes bonuses
-
-
-def test_what_the_teller_and_the_expiry_look_for_has_an_index(welcome):
-    # Enough live bonuses that reading all of them is not the cheapest plan.
-    for n in range(300):
-        grant(welcome, wallet_of(f"p{n}"), Status.ACTIVE, expires_at=NOON + timedelta(days=n))
-        grant(welcome, wallet_of(f"p{n}"), Status.QUEUED, ordinal=2, claim_by=NOON + timedelta(days=n))
-    connection.cursor().execute("ANALYZE bonus_bonus")
-    for index, condition in [
-        ("bonus_live", "wallet_id = ANY ('{1,2,3}') AND status IN ('pending', 'queued', 'active')"),
-        ("bonus_expiring", "status = 'active' AND expires_at <= '2026-09-22Z'"),
-        ("bonus_unclaimed", "status IN ('pending', 'queued') AND claim_by <= '2026-09-22Z'"),
-    ]:
-        assert index in plan_of(f"SELECT * FROM bonus_bonus WHERE {condition}")
-
-
-def plan_of(query):
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {query}")
-        return "\n".join(line for (line,) in cursor.fetchall())
-
-
-def test_counting_a_bet_touches_no_index(welcome):
-    grant(welcome, wallet_of("bob"), Status.ACTIVE)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("UPDATE bonus_bonus SET wagered = wagered + 1, version = version + 1")
-        cursor.execute("SELECT pg_stat_get_xact_tuples_hot_updated('bonus_bonus'::regclass)")
-        assert cursor.fetchone() == (1,)
