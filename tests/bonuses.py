@@ -90,6 +90,15 @@ def rows(who: str = "bob") -> list[tuple[str, int, int]]:
     return [(row.kind, row.cash_delta, row.bonus_delta) for row in found]
 
 
+def kinds(who: str = "bob") -> list[str]:
+    return [kind for kind, _, _ in rows(who)]
+
+
+def statuses(who: str = "bob") -> list[str]:
+    """Of every bonus the player was promised, in order."""
+    return [bonus.status for bonus in Bonus.objects.filter(player__code=who).order_by("id")]
+
+
 def ended(kind: str, bonus: Bonus) -> Transaction:
     """The one row of that kind the bonus may ever have."""
     return Transaction.objects.get(source=BONUS, reference=str(bonus.id), kind=kind)

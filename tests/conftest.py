@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -11,6 +12,7 @@ from pytest_django import DjangoDbBlocker
 from tests import books as the_books
 from tests import cast
 from tests.door import Door
+from wallet.reconcile import further_checks, stretches
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +62,18 @@ def door(books: None) -> Iterator[Door]:
     cast.alice("100.00")
     with Door() as opened:
         yield opened
+
+
+@pytest.fixture
+def small_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stretch for every wallet, so that there is work for several connections."""
+    monkeypatch.setattr(stretches, "SMALLEST", 1)
+    monkeypatch.setattr(stretches, "PARTS", 1_000)
+
+
+@pytest.fixture
+def further() -> Iterator[list[Any]]:
+    """The list of further checks, as it was again after the test."""
+    before = list(further_checks)
+    yield further_checks
+    further_checks[:] = before
