@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
 from django.conf import settings
 
 from bonus import lifecycle
@@ -275,6 +276,15 @@ FROM (SELECT * FROM {_unnested(_KEPT, ("seen", "bigint"))} ORDER BY u.id) n
 WHERE b.id = n.id AND b.version = n.seen
 """)
 
+# What nearly every bet changes of its bonus, and nothing else.
+_PROGRESS: Final = tuple(column for column in _COLUMNS if column[0] in ("id", "wagered", "version"))
+
+_UPDATE_PROGRESS = _all_or_nothing(f"""
+UPDATE bonus_bonus b SET wagered = n.wagered, version = n.version
+FROM (SELECT * FROM {_unnested(_PROGRESS, ("seen", "bigint"))} ORDER BY u.id) n
+WHERE b.id = n.id AND b.version = n.seen
+""")
+
 _INSERT = f"""
 INSERT INTO bonus_bonus ({", ".join(name for name, _ in _COLUMNS)})
 SELECT {", ".join(_set(name) for name, _ in _COLUMNS)} FROM {_unnested(_COLUMNS).replace(" AS u(", " AS n(")}
@@ -303,18 +313,32 @@ def write(session: Session, bonuses: Bonuses, stale: set[int]) -> None:
     changed = bonuses.changed()
     made = [bonus for bonus in changed if bonus.seen is None]
     kept = [bonus for bonus in changed if bonus.seen is not None]
+    progressed = _progressed(bonuses)
+    _update(session, _UPDATE_PROGRESS, _PROGRESS, [bonus for bonus in kept if bonus.id in progressed])
+    more = [bonus for bonus in kept if bonus.id not in progressed]
     # What frees a wallet's slot is a statement before what takes it: within one, the planner would choose.
-    _update(session, [bonus for bonus in kept if bonus.status != State.ACTIVE])
-    _update(session, [bonus for bonus in kept if bonus.status == State.ACTIVE])
+    _update(session, _UPDATE, _KEPT, [bonus for bonus in more if bonus.status != State.ACTIVE])
+    _update(session, _UPDATE, _KEPT, [bonus for bonus in more if bonus.status == State.ACTIVE])
     if made:
         _count_grants(session, made)
         session.put(_INSERT, _arrays(made, _COLUMNS))
 
 
-def _update(session: Session, bonuses: list[OpenBonus]) -> None:
+def _progressed(bonuses: Bonuses) -> set[str]:
+    """The bonuses of which nothing but the progress changed (ids)."""
+    before = {bonus.id: copy for bonus, copy in reversed(bonuses.journal) if copy is not None}
+    changed = ((copy, bonuses.by_id[id]) for id, copy in before.items())
+    return {
+        bonus.id
+        for copy, bonus in changed
+        if bonus == msgspec.structs.replace(copy, wagered=bonus.wagered, version=bonus.version)
+    }
+
+
+def _update(session: Session, statement: str, columns: Iterable[tuple[str, str]], bonuses: list[OpenBonus]) -> None:
     if bonuses:
         seen = array([str(bonus.seen) for bonus in bonuses], quoted=False)
-        session.put(_UPDATE, [*_arrays(bonuses, _KEPT), seen, str(len(bonuses))])
+        session.put(statement, [*_arrays(bonuses, columns), seen, str(len(bonuses))])
 
 
 def _count_grants(session: Session, made: list[OpenBonus]) -> None:

@@ -141,8 +141,12 @@ def test_of_a_busy_house_the_young_stakes_of_a_bonus_are_read(welcome: Offer) ->
 
 @pytest.mark.parametrize(
     ("statement", "index"),
-    [(store._UPDATE, "bonus_bonus_pkey"), (store._COUNT_GRANTS, "bonus_offer_pkey")],
-    ids=["bonuses", "offers"],
+    [
+        (store._UPDATE, "bonus_bonus_pkey"),
+        (store._UPDATE_PROGRESS, "bonus_bonus_pkey"),
+        (store._COUNT_GRANTS, "bonus_offer_pkey"),
+    ],
+    ids=["bonuses", "progress", "offers"],
 )
 def test_what_is_written_is_found_by_its_id(tables: str, statement: str, index: str) -> None:
     assert {found for found, _ in lookups(statement)} == {index}
