@@ -183,6 +183,7 @@ def test_rows_above_the_bound_are_read_by_the_ledgers_key(house: None) -> None:
     newest = Transaction.objects.order_by("-id").values_list("id", flat=True)[0]
     statement = sums.grouped("t.id >= %s AND t.created_at >= %s AND t.created_at < %s")
     with connection.cursor() as cursor:
+        cursor.execute("ANALYZE wallet_transaction, wallet_wallet")
         cursor.execute("SET enable_seqscan = off")
         cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", [newest, sums.midnight(FIRST), sums.midnight(LAST)])
         plan = json.dumps(cursor.fetchone()[0])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import psycopg
 import pytest
 from django.db import connection
@@ -25,6 +28,15 @@ def test_a_connection_keeps_its_session_and_what_was_prepared_on_it(session):
     session.rows(ECHO, ["x"])
     assert session_of(connection.connection) is session
     assert len(session._names) == 1
+
+
+def test_a_session_keeps_no_connection_alive_that_everybody_else_has_forgotten(session):
+    forgotten = weakref.ref(own := psycopg.connect(**connection.get_connection_params()))
+    assert session_of(own).rows(ECHO, ["x"]) == [("x",)]
+    own.close()
+    del own
+    gc.collect()
+    assert forgotten() is None
 
 
 def test_places_are_numbered_in_order():

@@ -56,7 +56,8 @@ class Session:
         self._pgconn = connection.pgconn
         self._readable = select.poll()
         self._readable.register(connection.pgconn.socket, select.POLLIN)
-        self._loader = Transformer(connection)
+        # Not of this connection: a session must not keep alive what it hangs on.
+        self._loader = Transformer()
         self._names: dict[str, bytes] = {}
         self._waiting: list[tuple[Answer, bytes, list[bytes]]] = []
         # Whether its settings were made for the teller alone.
