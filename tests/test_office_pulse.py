@@ -19,7 +19,7 @@ from psycopg.errors import QueryCanceled
 from casino_pam import gauges
 from casino_pam.office import pulse as live
 from tests import bonuses, cast, operators
-from wallet.models import ReconciliationRun
+from wallet.models import ReconciliationRun, Transaction
 from wallet.reports import pulse
 from wallet.reports.snapshot import snapshot
 
@@ -63,10 +63,13 @@ def test_adds_each_second_up_by_currency_and_net_of_rollbacks(finance: Client) -
 
 
 def test_reads_a_range_of_the_primary_key_and_never_the_whole_ledger(finance: Client) -> None:
+    for number in range(40):
+        cast.bet(amount="0.01", round=f"round-{number}")
+    newest = Transaction.objects.order_by("-id").values_list("id", flat=True)[0]
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE wallet_transaction, wallet_wallet")
         cursor.execute("SET enable_seqscan = off")
-        values = {"from_id": "ffffffff-0000-7000-8000-000000000000", "since": timezone.now(), "until": timezone.now()}
+        values = {"from_id": newest, "since": timezone.now(), "until": timezone.now()}
         cursor.execute("EXPLAIN " + pulse._SECONDS, values)
         plan = "\n".join(line for (line,) in cursor.fetchall())
         cursor.execute("RESET enable_seqscan")
