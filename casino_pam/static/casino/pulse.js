@@ -48,7 +48,8 @@
   function currencies(found) {
     const names = [...new Set([...found.today.map((row) => row.currency), ...[...seconds.values()].flatMap(Object.keys)])].sort();
     if (names.join() === [...chosen.options].map((option) => option.value).join()) return;
-    const before = chosen.value;
+    const busiest = found.today.reduce((most, row) => (row.bets > most.bets ? row : most), { currency: "", bets: -1 });
+    const before = chosen.value || busiest.currency;
     chosen.replaceChildren(...names.map((name) => new Option(name, name, false, name === before)));
   }
 
