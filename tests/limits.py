@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from casino_pam import commands
 from tests import cast
+from tests.cast import word
 from wallet import baselines
 from wallet.models import Wallet, WalletLimits
 
@@ -21,3 +25,24 @@ def limit(who: str = "alice", currency: str = "EUR", **amounts: str | None) -> N
 def forget() -> None:
     """As another process, which has looked up nothing yet."""
     baselines.kept.__init__()  # type: ignore[misc]
+
+
+def bets(*amounts: str, **fields: Any) -> list[str]:
+    """What becomes of alice's bets, one after the other, in a word each."""
+    return [word(cast.bet(amount=amount, **fields)) for amount in amounts]
+
+
+def a_bet(reference: str, amount: int = 1000, at: int = cast.NOON, **fields: Any) -> commands.Bet:
+    return commands.Bet(
+        **{
+            "source": "acme",
+            "player": "alice",
+            "at": at,
+            "currency": "EUR",
+            "reference": reference,
+            "round": reference,
+            "game": "slot-1",
+            "amount": amount,
+            **fields,
+        }
+    )
