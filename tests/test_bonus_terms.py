@@ -227,7 +227,7 @@ def test_asks_for_what_has_no_default(field):
     + [f"amounts.EUR.{amount}" for amount in ("amount", "max_stake", "max_conversion")],
 )
 def test_accepts_null_where_a_term_may_be_missing(path):
-    validate_offer(changed(WELCOME, path, None), CURRENCIES)
+    assert validate_offer(changed(WELCOME, path, None), CURRENCIES).code == WELCOME["code"]
 
 
 def test_tells_everything_that_is_wrong_at_once():
@@ -314,7 +314,7 @@ def test_an_offer_that_names_gb_keeps_the_rules_of_gb():
 
 
 def test_an_offer_within_the_rules_of_gb_is_saved():
-    validate_offer({**WELCOME, "multiplier": 10, "countries": ["GB"]}, CURRENCIES)
+    assert validate_offer({**WELCOME, "multiplier": 10, "countries": ["GB"]}, CURRENCIES).code == WELCOME["code"]
 
 
 @pytest.mark.parametrize("countries", [[], ["DE"]])

@@ -35,6 +35,7 @@ def test_refers_to_nothing_that_is_not_there(document: dict[str, Any]) -> None:
     for reference in references(document):
         part = document
         for name in reference.removeprefix("#/").split("/"):
+            assert name in part, reference
             part = part[name]
 
 
