@@ -86,8 +86,9 @@ def _deadly(journey: int, moment: str, made: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         if reached == journey and moment == "sent":
             session._pgconn.enter_pipeline_mode()
-            for _, name, values in session._waiting:
-                session._pgconn.send_query_prepared(name, values)
+            session._pgconn.enter_pipeline_mode()
+            for message in session._waiting:
+                message.hand_over(session._pgconn)
             session._pgconn.pipeline_sync()
             session._pgconn.flush()
             os.kill(os.getpid(), signal.SIGKILL)

@@ -52,7 +52,8 @@ class LossyWire:
             while said := client.recv(65536):
                 if found := PREPARED.search(said):
                     commit = b"\0%b\0" % found[1]
-                elif commit in said and self._loses():
+                # The statement may be carried out in the very packet that prepares it.
+                if commit in said and self._loses():
                     if self.what == "reply":
                         silenced.set()
                         server.sendall(said)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
+import socket
+import time
 import weakref
 
 import psycopg
@@ -10,8 +14,10 @@ import pytest
 from django.db import connection
 from psycopg import errors
 
+from casino_pam.servers import PostgreSQL, passing_servers
 from tests.interleaving import elsewhere
-from wallet.session import Session, numbered, session_of
+from wallet.pg import deadline
+from wallet.session import Session, TooLate, numbered, session_of
 
 ECHO = "SELECT %s::text"
 DIVIDE = "SELECT 1 / %s::integer"
@@ -102,3 +108,79 @@ def test_a_statement_that_cannot_be_prepared_says_why(session):
         session.rows("SELECT * FROM nowhere", [])
     assert isinstance(session, Session)
     assert session.rows(ECHO, ["x"]) == [("x",)]
+
+
+# --- never waits for ever ------------------------------------------------------------------------
+
+
+def sized(session: Session, *, send_buffer: int) -> None:
+    """Let the kernel take no more than so many bytes that PostgreSQL has not read yet."""
+    with socket.socket(fileno=os.dup(session._pgconn.socket)) as own:
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+
+
+@pytest.mark.parametrize(("send_buffer", "length"), [(1024, 100_000), (1024, 2_000_000), (10**6, 12_000_000)])
+def test_sends_all_of_a_pipeline_that_the_socket_takes_bit_by_bit(session, send_buffer, length):
+    """What the first flush leaves unsent was never sent, and both sides waited for ever."""
+    sized(session, send_buffer=send_buffer)
+    texts = [letter * (length // 4) for letter in "abcd"]
+    with deadline.until(time.monotonic() + 60):
+        asked = [session.put(ECHO, [text]) for text in texts]
+        assert [answer.rows() for answer in asked] == [[(text,)] for text in texts]
+
+
+def test_sends_one_large_statement_that_the_socket_takes_bit_by_bit(session):
+    sized(session, send_buffer=1024)
+    with deadline.until(time.monotonic() + 60):
+        assert session.rows(ECHO, ["x" * 3_000_000]) == [("x" * 3_000_000,)]
+        session.command(f"SELECT '{'x' * 3_000_000}'")
+
+
+@pytest.mark.parametrize("together", [1, 3])
+def test_an_answer_that_does_not_come_in_time_closes_the_connection(session, together):
+    session.rows("SELECT pg_sleep(%s::float)", ["0"])
+    began = time.monotonic()
+    with deadline.until(began + 0.2):
+        for _ in range(together):
+            session.put("SELECT pg_sleep(%s::float)", ["30"])
+        with pytest.raises(TooLate):
+            session.send()
+    assert time.monotonic() - began < 2
+    with pytest.raises(psycopg.OperationalError):
+        session.rows(ECHO, ["x"])
+
+
+def test_a_command_that_does_not_end_in_time_closes_the_connection(session):
+    with deadline.until(time.monotonic() + 0.2), pytest.raises(TooLate):
+        session.command("SELECT pg_sleep(30)")
+    assert connection.connection.closed
+
+
+def test_a_frozen_postgresql_is_waited_for_no_longer_than_the_deadline(session):
+    with passing_servers(PostgreSQL) as servers:
+        [server] = servers.running
+        with psycopg.connect(server.url, autocommit=True) as own:
+            frozen = session_of(own)
+            frozen.rows(ECHO, ["x"])
+            pid = own.info.backend_pid
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                with deadline.until(time.monotonic() + 0.2), pytest.raises(TooLate):
+                    frozen.rows(ECHO, ["x"])
+            finally:
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_a_statement_after_a_fault_is_prepared_when_it_is_next_asked(session):
+    """It travels behind the fault, so PostgreSQL has passed it over; its name must not be taken for known."""
+    session.put(DIVIDE, ["0"])
+    session.put(ECHO, ["never seen"])
+    with pytest.raises(errors.DivisionByZero):
+        session.send()
+    assert session.rows(ECHO, ["x"]) == [("x",)]
+
+
+def test_statements_that_were_forgotten_unprepared_can_be_asked_again(session):
+    session.put(ECHO, ["x"])
+    session.forget()
+    assert session.rows(ECHO, ["y"]) == [("y",)]

@@ -1,25 +1,35 @@
 """One connection as the money path uses it: statements prepared once, sent and answered whole.
 
 The same work through psycopg's cursors costs two and a half times the CPU (docs/decisions/0016):
-for a batch of a few bets that would be more than deciding them. So libpq is called directly; it
-waits without holding the interpreter, and psycopg still loads the rows and names the errors.
+for a batch of a few bets that would be more than deciding them. So libpq is told what to send
+directly; psycopg's own generators send and receive it, and psycopg loads the rows and names the
+errors. Nothing here waits for ever: ``wallet.pg.deadline`` says how long an answer is waited for.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-import select
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from psycopg import Connection, OperationalError, errors, pq
+import msgspec
+from psycopg import Connection, OperationalError, errors, generators, pq, waiting
 from psycopg.adapt import Transformer
 
+from wallet.pg import deadline
+
 Record = tuple[Any, ...]
+Result = pq.abc.PGresult
 
 _DONE: Final = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
+# How often a wait looks whether somebody pressed Ctrl-C.
+_INTERVAL_SECONDS: Final = 0.5
+
+
+class TooLate(OperationalError):
+    """PostgreSQL did not answer before the deadline. What was sent may still be carried out."""
 
 
 class Answer:
@@ -27,7 +37,7 @@ class Answer:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.result: pq.abc.PGresult | None = None
+        self.result: Result | None = None
 
     def rows(self) -> list[Record]:
         """The rows it answers."""
@@ -37,11 +47,27 @@ class Answer:
         """How many rows it wrote."""
         return self._arrived().command_tuples or 0
 
-    def _arrived(self) -> pq.abc.PGresult:
+    def _arrived(self) -> Result:
         if self.result is None:
             self._session.send()
         assert self.result is not None
         return self.result
+
+
+class Message(msgspec.Struct):
+    """One message that waits to be sent: a statement to prepare (``text``), or a prepared one to carry out."""
+
+    name: bytes
+    answer: Answer | None
+    values: list[bytes]
+    text: str = ""
+
+    def hand_over(self, pgconn: pq.abc.PGconn) -> None:
+        """Give it to libpq, which sends what its buffer does not hold."""
+        if self.answer is None:
+            pgconn.send_prepare(self.name, numbered(self.text).encode())
+        else:
+            pgconn.send_query_prepared(self.name, self.values)
 
 
 class Session:
@@ -49,29 +75,41 @@ class Session:
 
     Statements wait until the answer of one is looked at; then all that wait travel together and
     are carried out in order, so that a posting takes few journeys. If one fails, those after it
-    are not carried out. Whatever sends raises what psycopg's cursors raise for the same fault.
+    are not carried out. Whatever sends raises what psycopg's cursors raise for the same fault, or
+    ``TooLate`` once the deadline has passed: then the connection is closed.
     """
 
     def __init__(self, connection: Connection[Any]) -> None:
         self._pgconn = connection.pgconn
-        self._readable = select.poll()
-        self._readable.register(connection.pgconn.socket, select.POLLIN)
         # Not of this connection: a session must not keep alive what it hangs on.
         self._loader = Transformer()
         self._names: dict[str, bytes] = {}
-        self._waiting: list[tuple[Answer, bytes, list[bytes]]] = []
-        # Whether its settings were made for the teller alone.
+        self._numbers = itertools.count()
+        self._waiting: list[Message] = []
+        # Whether its settings were made for postings alone.
         self.dedicated = False
 
     def command(self, text: str) -> None:
-        """Send commands that take no values and answer no rows, such as COMMIT; what still waits goes first."""
+        """Send commands that take no values and answer no rows, such as ROLLBACK; what still waits goes first."""
         self.send()
-        self._checked(self._pgconn.exec_, text.encode())
+        try:
+            self._pgconn.send_query(text.encode())
+            results = self._finished(generators.execute(self._pgconn))
+        except BaseException:
+            self._give_up()
+            raise
+        for result in results:
+            self._check(result)
 
     def put(self, statement: str, values: Sequence[str] = ()) -> Answer:
         """Let a statement wait to be sent; ``values`` stand for its ``%s`` in order, as text."""
-        name, answer = self._prepared(statement), Answer(self)
-        self._waiting.append((answer, name, [value.encode() for value in values]))
+        name = self._names.get(statement)
+        if name is None:
+            # It is prepared on the same journey; should that fail, ``_settle`` forgets the name again.
+            name = self._names[statement] = b"casino_%d" % next(self._numbers)
+            self._waiting.append(Message(name, None, [], statement))
+        answer = Answer(self)
+        self._waiting.append(Message(name, answer, [value.encode() for value in values]))
         return answer
 
     def rows(self, statement: str, values: Sequence[str]) -> list[Record]:
@@ -80,69 +118,79 @@ class Session:
 
     def send(self) -> None:
         """Send all that waits, in one journey, and take in the answers."""
-        waiting, self._waiting = self._waiting, []
-        if len(waiting) == 1:
-            ((answer, name, values),) = waiting
-            answer.result = self._checked(self._pgconn.exec_prepared, name, values)
-        elif waiting:
-            self._send_together(waiting)
+        waiting_messages, self._waiting = self._waiting, []
+        if not waiting_messages:
+            return
+        try:
+            results = self._finished(self._exchange(waiting_messages))
+        except BaseException:
+            # What became of them is unknown, and the next answer would be one of theirs.
+            self._give_up()
+            raise
+        self._settle(waiting_messages, results)
 
     def forget(self) -> None:
         """Drop what waits: the transaction it belonged to is over."""
+        self._unprepare(self._waiting)
         self._waiting.clear()
 
-    def loaded(self, result: pq.abc.PGresult) -> list[Record]:
+    def loaded(self, result: Result) -> list[Record]:
         """The rows of a result as Python's own types."""
         self._loader.set_pgresult(result)
         return self._loader.load_rows(0, result.ntuples, tuple)
 
-    def _send_together(self, waiting: list[tuple[Answer, bytes, list[bytes]]]) -> None:
+    def _exchange(self, messages: list[Message]) -> Generator[Any, Any, list[Result]]:
+        """Send the messages and receive one result for each; runs in psycopg's wait."""
         pgconn = self._pgconn
+        if len(messages) == 1:
+            messages[0].hand_over(pgconn)
+            alone: list[Result] = yield from generators.execute(pgconn)
+            return alone
         pgconn.enter_pipeline_mode()
-        for _, name, values in waiting:
-            pgconn.send_query_prepared(name, values)
+        for message in messages:
+            message.hand_over(pgconn)
         pgconn.pipeline_sync()
-        pgconn.flush()
-        results = [self._next() for _ in waiting]
-        self._next()
+        # Sends on while the socket takes more, and receives meanwhile: neither side can wait for the other.
+        yield from generators.send(pgconn)
+        results = []
+        for _ in messages:
+            results += yield from generators.fetch_many(pgconn)
+        yield from generators.fetch_many(pgconn)
         pgconn.exit_pipeline_mode()
-        for (answer, _, _), result in zip(waiting, results, strict=True):
-            self._check(result)
-            answer.result = result
+        return results
 
-    def _next(self) -> pq.abc.PGresult:
-        """The next result; the interpreter is free for other threads while it has not come."""
-        pgconn = self._pgconn
-        while True:
-            while pgconn.is_busy():
-                self._readable.poll()
-                pgconn.consume_input()
-            result = pgconn.get_result()
-            # Between two results libpq says once that one is complete.
-            if result is not None:
-                return result
-            if pgconn.status != pq.ConnStatus.OK:
-                raise OperationalError(pgconn.get_error_message())
-
-    def _prepared(self, statement: str) -> bytes:
-        name = self._names.get(statement)
-        if name is None:
-            self.send()
-            name = b"casino_%d" % len(self._names)
-            self._checked(self._pgconn.prepare, name, numbered(statement).encode())
-            self._names[statement] = name
-        return name
-
-    def _checked(self, call: Any, *arguments: Any) -> pq.abc.PGresult:
+    def _finished(self, exchange: Generator[Any, Any, list[Result]]) -> list[Result]:
+        """What psycopg's wait makes of the exchange; no longer than until the deadline."""
+        left = deadline.remaining()
         try:
-            result: pq.abc.PGresult = call(*arguments)
-        except MemoryError:
-            # How psycopg puts it that libpq has no connection to send this on.
-            raise OperationalError(self._pgconn.get_error_message()) from None
-        self._check(result)
-        return result
+            return waiting.wait(exchange, self._pgconn.socket, interval=_INTERVAL_SECONDS, timeout=left)
+        except errors._WaitTimeout:
+            raise TooLate("PostgreSQL did not answer in time") from None
 
-    def _check(self, result: pq.abc.PGresult) -> None:
+    def _give_up(self) -> None:
+        self._names.clear()
+        self._pgconn.finish()
+
+    def _settle(self, messages: list[Message], results: list[Result]) -> None:
+        """Give every answer its result. Raises the first fault there was."""
+        fault: Result | None = None
+        for message, result in zip(messages, results, strict=True):
+            if result.status in _DONE:
+                if message.answer is not None:
+                    message.answer.result = result
+                continue
+            if message.answer is None:
+                self._names.pop(message.text, None)
+            fault = fault or result
+        if fault is not None:
+            self._check(fault)
+
+    def _unprepare(self, messages: list[Message]) -> None:
+        for message in messages:
+            if message.answer is None:
+                self._names.pop(message.text, None)
+
+    def _check(self, result: Result) -> None:
         if result.status in _DONE:
             return
         if result.error_field(pq.DiagnosticField.SQLSTATE) is None:
