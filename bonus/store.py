@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 from django.conf import settings
+from psycopg.errors import LockNotAvailable
 
 from bonus import lifecycle
 from bonus.book import Bonuses, OpenBonus, OpenOffer, Wanted
@@ -24,6 +25,7 @@ from bonus.terms import Terms, decode, encode
 from wallet.book import Book
 from wallet.kinds import Kind, Status
 from wallet.ledger import array
+from wallet.pg import locks
 from wallet.session import Answer, Session
 
 HOUR: Final = 3_600_000_000
@@ -149,6 +151,17 @@ CROSS JOIN LATERAL (
     ORDER BY x.created_at DESC LIMIT 1
 ) s
 """
+
+
+_READ_LOCKED = """
+SELECT p.code FROM bonus_bonus b JOIN wallet_player p ON p.id = b.player_id WHERE b.ctid = ANY(%s::tid[])
+"""
+
+
+def locked_players(session: Session, fault: LockNotAvailable) -> set[str]:
+    """The players with a bonus that others keep locked, as ``locks.locked_rows`` knows it."""
+    rows = locks.locked_rows(session, fault, "bonus_bonus")
+    return {code for (code,) in session.rows(_READ_LOCKED, [array(rows)])} if rows else set()
 
 
 def ask(session: Session, book: Book) -> Answer:

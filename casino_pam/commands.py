@@ -14,8 +14,10 @@ import msgspec
 
 from wallet.kinds import Kind
 
-# An answer is bounded at 3 s; what is left after this goes to encoding it and to the wire.
+# A request that was not taken up within this time is not taken up any more (PLAY.md, rule 30).
 PATIENCE_SECONDS = 2.5
+# Whoever was taken up late still has this long for PostgreSQL to answer; then the caller is told 503.
+GRACE_SECONDS = 0.6
 
 
 def now() -> int:

@@ -3,6 +3,9 @@
 Losing a race shows in many ways: a version that matched no row, a reference spent meanwhile, a
 serialization failure, a deadlock, a COMMIT without an answer. All mean the same: look again in a
 new transaction, with jitter, until the deadline. Nothing is answered before the commit.
+
+A row that somebody else keeps locked is a race for one wallet only: its requests part from the
+batch, and the others post without them.
 """
 
 from __future__ import annotations
@@ -17,13 +20,14 @@ from typing import Any
 import psycopg
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
 from psycopg import errors
 
 from bonus import store
 from casino_pam import cashier, play, promises
 from casino_pam.batch import batch
 from casino_pam.commands import (
+    GRACE_SECONDS,
     PATIENCE_SECONDS,
     Adjust,
     Approve,
@@ -55,6 +59,7 @@ from casino_pam.receipts import Offered, Promised, Receipt, Standing
 from wallet import baselines, ledger
 from wallet.book import Book
 from wallet.errors import Busy, Refused
+from wallet.pg import deadline
 from wallet.session import Session, session_of
 
 log = structlog.get_logger(__name__)
@@ -90,17 +95,20 @@ VERBS: dict[type[Asked], Callable[[Desk, Any], Receipt | list[Receipt] | Standin
 after_commit: list[Listener] = []
 
 
+class HeldUp(Busy):
+    """Somebody else keeps a row locked that this request needs; others need not wait for it."""
+
+
 class _RestsOnUnwritten(Exception):
     """A request was decided by a row of another player's stale wallet."""
 
 
-# Somebody was first, or the lock queue was too long: look again.
+# Somebody was first: look again.
 _RACES = (
     _RestsOnUnwritten,
     errors.UniqueViolation,
     errors.SerializationFailure,
     errors.DeadlockDetected,
-    errors.LockNotAvailable,
     errors.QueryCanceled,
 )
 # A batch that lost so often is looked at by halves.
@@ -126,19 +134,45 @@ _PLANNING = {
     "enable_bitmapscan": "off",
     "plan_cache_mode": "force_generic_plan",
 }
-_SETTINGS = "".join(f"SET {{0}} {name} = {value};" for name, value in _PLANNING.items())
+# A batch of many wallets waits no longer than this for one of them, which is far more than another
+# process needs from its UPDATE to its COMMIT; a request that is alone may as well wait in line.
+_BATCH_LOCK_MILLISECONDS = 50
+_SINGLE_LOCK_MILLISECONDS = 1000
+# Where the way to PostgreSQL is lost in the middle of a posting, PostgreSQL shall not keep its locks for long.
+_TRANSACTION_SECONDS = 5
+_DEDICATED = "".join(
+    f"SET SESSION {name} = {value};" for name, value in (*_PLANNING.items(), ("lock_timeout", _BATCH_LOCK_MILLISECONDS))
+)
+# PostgreSQL knows it from version 17 on.
+_LIMIT_TRANSACTION = (
+    f"SELECT set_config(name, '{_TRANSACTION_SECONDS}s', false) FROM pg_settings WHERE name = 'transaction_timeout'"
+)
+_BORROWED = "SELECT " + ", ".join(
+    f"set_config('{name}', '{value}', true)"
+    for name, value in (*_PLANNING.items(), ("lock_timeout", _SINGLE_LOCK_MILLISECONDS))
+)
+# How long to wait before PostgreSQL is tried again that was not there.
+_AWAY_SECONDS = (0.02, 0.05)
 _BEGIN = f"BEGIN ISOLATION LEVEL {_ISOLATION}"
+
+
+# After the database was lost, and said to be, no more is said of it for so long.
+_SILENT_SECONDS = 5.0
 
 
 class _Thread(threading.local):
     owns_its_connection = False
+    silent_until = 0.0
 
 
 _thread = _Thread()
 
 
 def own_connection() -> None:
-    """Say that this thread's connection serves the teller alone: it is then set up once, not for each posting."""
+    """Give this thread a connection that serves postings alone: set up once, and never waited for in a pool."""
+    own = connection.copy(DEFAULT_DB_ALIAS)
+    own.settings_dict["OPTIONS"]["pool"] = False
+    connections[DEFAULT_DB_ALIAS] = own
     _thread.owns_its_connection = True
 
 
@@ -159,18 +193,19 @@ def rehearse(request: Asked) -> Outcome:
     """What would become of the request now; nothing is written, nothing remembered."""
     _check_no_transaction()
     try:
-        with _transaction() as session:
+        with deadline.until(time.monotonic() + PATIENCE_SECONDS + GRACE_SECONDS), _transaction() as session:
             return _decide(read(session, [request]), request)
     except _LOST as lost:
-        log.warning("teller_lost_database", error=str(lost))
-        _part_with_connection()
+        _lose(lost)
         return Busy("unavailable")
 
 
-def post(asked: Sequence[Asked]) -> list[Outcome]:
+def post(asked: Sequence[Asked], *, part: bool = False) -> list[Outcome]:
     """Post requests in order, in as few transactions as it takes; one outcome for each.
 
-    Blocks until every one has its outcome or its deadline passed (``busy``, ``unavailable``).
+    Blocks until every one has its outcome or its deadline passed (``busy``, ``unavailable``), and
+    never much longer, whatever PostgreSQL does. With ``part`` the requests of a player whose row
+    somebody else keeps locked are left to the caller at once, with ``HeldUp`` for an outcome.
     Must not be called inside a transaction.
     """
     _check_no_transaction()
@@ -179,14 +214,28 @@ def post(asked: Sequence[Asked]) -> list[Outcome]:
     waiting = list(range(len(asked)))
     attempts = 0
     while waiting := _in_time(asked, waiting, patience):
-        found = _try([asked[place] for place in waiting], attempts)
+        with deadline.until(_last_moment(asked, waiting, patience)):
+            found = _try([asked[place] for place in waiting], attempts)
         for place, outcome in zip(waiting, found, strict=True):
             outcomes[place] = outcome
         waiting = [place for place in waiting if isinstance(outcomes[place], Busy)]
+        if part:
+            waiting = [place for place in waiting if not isinstance(outcomes[place], HeldUp)]
         if waiting:
             attempts += 1
-            time.sleep(random.uniform(0, min(0.0005 * 2**attempts, 0.02)))  # noqa: S311
+            _pause(outcomes[waiting[0]], attempts)
     return outcomes
+
+
+def _pause(outcome: Outcome, attempts: int) -> None:
+    away = isinstance(outcome, Busy) and outcome.code == "unavailable"
+    shortest, longest = _AWAY_SECONDS if away else (0, min(0.0005 * 2**attempts, 0.02))
+    time.sleep(random.uniform(shortest, longest))  # noqa: S311
+
+
+def _last_moment(asked: Sequence[Asked], places: list[int], patience: float) -> float:
+    """When the last of them who waits for an answer has been told 503 instead."""
+    return max(min(asked[place].deadline, patience) for place in places) + GRACE_SECONDS
 
 
 def _check_no_transaction() -> None:
@@ -202,16 +251,19 @@ def _in_time(asked: Sequence[Asked], places: list[int], patience: float) -> list
 
 def _try(asked: Sequence[Asked], attempts: int) -> list[Outcome]:
     """One look at the requests; ``Busy`` for those that must be looked at again."""
+    if deadline.remaining() == 0:
+        return [Busy()] * len(asked)
     try:
         return _attempt(asked)
+    except errors.LockNotAvailable as locked:
+        return _around(asked, locked, attempts)
     except _RACES:
         if attempts < _WHOLE_ATTEMPTS or len(asked) == 1:
             return [Busy()] * len(asked)
         # What loses that often may be one request alone: its neighbours shall not wait for it.
         return _halves(asked, attempts)
     except _LOST as lost:
-        log.warning("teller_lost_database", error=str(lost))
-        _part_with_connection()
+        _lose(lost)
         return [Busy("unavailable")] * len(asked)
     except Exception:
         # A rule was missed or a value cannot be stored: only the offender shall suffer.
@@ -219,6 +271,29 @@ def _try(asked: Sequence[Asked], attempts: int) -> list[Outcome]:
             return _halves(asked, attempts)
         log.critical("teller_poisoned_command", command=type(asked[0]).__name__, exc_info=True)
         return [Refused("internal")]
+
+
+def _around(asked: Sequence[Asked], locked: errors.LockNotAvailable, attempts: int) -> list[Outcome]:
+    """A look at those whose rows nobody keeps locked; the others are held up."""
+    if len(asked) == 1:
+        return [HeldUp()]
+    try:
+        players = _players_waiting(locked)
+    except _LOST as lost:
+        _lose(lost)
+        return [Busy("unavailable")] * len(asked)
+    free = [request for request in asked if request.player not in players]
+    if len(free) == len(asked):
+        # Whoever kept it has let go, or it is a lock that no row tells of.
+        return [Busy()] * len(asked)
+    found = iter(_try(free, attempts) if free else ())
+    return [HeldUp() if request.player in players else next(found) for request in asked]
+
+
+def _players_waiting(locked: errors.LockNotAvailable) -> set[str]:
+    """The players whose wallets or bonuses others keep locked, as far as PostgreSQL says whose they are."""
+    session = session_of(connection.connection)
+    return ledger.locked_players(session, locked) | store.locked_players(session, locked)
 
 
 def _halves(asked: Sequence[Asked], attempts: int) -> list[Outcome]:
@@ -296,7 +371,16 @@ def _announce(desk: Desk) -> None:
             log.exception("teller_listener_failed")
 
 
-def _part_with_connection() -> None:
+def _lose(lost: Exception) -> None:
+    """Note that the database was lost, once in a while: every posting loses it meanwhile."""
+    now = time.monotonic()
+    if now >= _thread.silent_until:
+        _thread.silent_until = now + _SILENT_SECONDS
+        log.warning("posting_lost_database", error=str(lost).strip())
+    part_with_connection()
+
+
+def part_with_connection() -> None:
     """Close it for good: a pool would lend it to somebody else, broken or with the teller's settings."""
     if connection.connection is not None:
         connection.connection.close()
@@ -309,12 +393,11 @@ def _transaction() -> Iterator[Session]:
     connection.ensure_connection()
     session = session_of(connection.connection)
     if _thread.owns_its_connection and not session.dedicated:
-        session.command(_SETTINGS.format("SESSION"))
+        session.command(_DEDICATED + _LIMIT_TRANSACTION)
         session.dedicated = True
-    if session.dedicated:
-        session.put(_BEGIN)
-    else:
-        session.command(f"{_BEGIN};{_SETTINGS.format('LOCAL')}")
+    session.put(_BEGIN)
+    if not session.dedicated:
+        session.put(_BORROWED)
     try:
         yield session
         # Nothing is written once it has failed, so what is left to write may travel with it.

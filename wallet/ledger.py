@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 import msgspec
+from psycopg.errors import LockNotAvailable
 
 from wallet.book import (
     Book,
@@ -24,6 +25,7 @@ from wallet.book import (
     Row,
 )
 from wallet.periods import NAMES, UNLIMITED, OpenLimits, Totals
+from wallet.pg import locks
 from wallet.session import Session
 
 _MICROSECONDS: Final = "(extract(epoch from {0}) * 1000000)::bigint"
@@ -225,6 +227,17 @@ def _read_providers(session: Session, book: Book, named: Collection[tuple[str, s
             book.providers[provider] = OpenProvider(*record[:14])
         if game is not None:
             book.games[provider, game] = OpenGame(provider, *record[14:])
+
+
+_READ_LOCKED = """
+SELECT p.code FROM wallet_wallet w JOIN wallet_player p ON p.id = w.player_id WHERE w.ctid = ANY(%s::tid[])
+"""
+
+
+def locked_players(session: Session, fault: LockNotAvailable) -> set[str]:
+    """The players with a wallet that others keep locked, as ``locks.locked_rows`` knows it."""
+    rows = locks.locked_rows(session, fault, "wallet_wallet")
+    return {code for (code,) in session.rows(_READ_LOCKED, [array(rows)])} if rows else set()
 
 
 def read_rows(
