@@ -19,7 +19,7 @@ from django.http.request import split_domain_port, validate_host
 from prometheus_client import Histogram
 from uuid_utils import uuid7
 
-from casino_pam import problems, strict_json
+from casino_pam import commands, problems, strict_json
 from casino_pam.drainer import Drainer
 from casino_pam.game_door import answers
 from casino_pam.game_door.calls import CALLS, Call, Visit
@@ -93,24 +93,27 @@ class GameDoor:
         if scope["method"] != "POST":
             raise Refused("method_not_allowed")
         body = await _body(headers, receive, call.limit)
+        # From here on the answer is due: what comes before depends on the client alone.
+        deadline = commands.deadline()
         claim = read_claim(scope["headers"], time.time())
-        provider = await self._proven(claim, scope["raw_path"], body)
-        _check_content(headers)
+        visit = Visit(self._house, self._drainer, deadline, request_id)
 
         async def prove_again() -> KnownProvider:
-            await self._house.look_again()
+            await visit.look_again()
             return self._verified(claim, scope["raw_path"], body)
 
-        visit = Visit(self._house, self._drainer, provider, prove_again, request_id)
+        visit.proven_by(await self._proven(claim, scope["raw_path"], body, prove_again), prove_again)
+        _check_content(headers)
         return await call.carry_out(visit, strict_json.parse(body))
 
-    async def _proven(self, claim: Claim, path: bytes, body: bytes) -> KnownProvider:
+    async def _proven(
+        self, claim: Claim, path: bytes, body: bytes, prove_again: Callable[[], Awaitable[KnownProvider]]
+    ) -> KnownProvider:
         """The provider who signed this. Nobody is turned away on old knowledge."""
         try:
             return self._verified(claim, path, body)
         except Unauthenticated:
-            await self._house.look_again()
-            return self._verified(claim, path, body)
+            return await prove_again()
 
     def _verified(self, claim: Claim, path: bytes, body: bytes) -> KnownProvider:
         provider = self._house.providers.get(claim.provider)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -27,17 +29,29 @@ class Visit:
         self,
         house: House,
         drainer: Drainer,
-        provider: KnownProvider,
-        prove_again: Callable[[], Awaitable[KnownProvider]],
+        deadline: float,
         request_id: str,
     ) -> None:
         self.house = house
         self.request_id = request_id
         self._drainer = drainer
+        self._provider: KnownProvider
+        self._prove_again: Callable[[], Awaitable[KnownProvider]]
+        self._at = commands.now()
+        self._deadline = deadline
+
+    def proven_by(self, provider: KnownProvider, prove_again: Callable[[], Awaitable[KnownProvider]]) -> None:
+        """Say who signed the request, and how to prove it again when the secrets have changed meanwhile."""
         self._provider = provider
         self._prove_again = prove_again
-        self._at = commands.now()
-        self._deadline = commands.deadline()
+
+    async def look_again(self) -> None:
+        """Learn what the house knows by now. Raises ``Busy`` when that takes longer than the request may wait."""
+        left = self._deadline + commands.GRACE_SECONDS - time.monotonic()
+        try:
+            await asyncio.wait_for(self.house.look_again(), left)
+        except TimeoutError:
+            raise Busy("unavailable") from None
 
     def reader(self) -> Reader:
         """Reads bodies by what the house knows now."""
@@ -110,7 +124,7 @@ def _one(read: Read) -> Carry:
         except Refused as refusal:
             if refusal.code != "unknown_currency":
                 raise
-            await visit.house.look_again()
+            await visit.look_again()
             request = read(visit.reader(), body)
         (outcome,) = await visit.outcomes([request], lambda reader: [read(reader, body)])
         if isinstance(outcome, Refused):
@@ -124,7 +138,7 @@ async def _bulk(visit: Visit, body: Body) -> dict[str, Any]:
     """Independent operations; the whole is refused only if none of them was taken."""
     read = visit.reader().bulk(body)
     if any(isinstance(each, Refused) and each.code == "unknown_currency" for each in read):
-        await visit.house.look_again()
+        await visit.look_again()
         read = visit.reader().bulk(body)
     places = [place for place, each in enumerate(read) if not isinstance(each, Refused)]
 
