@@ -69,7 +69,9 @@ class Waiting(msgspec.Struct):
 class Lane:
     """A thread that posts one batch after the other; ``began`` is when the present one was taken up."""
 
-    def __init__(self, work: Callable[[Lane], None]) -> None:
+    def __init__(self, work: Callable[[Lane], None], *, rest: float = 0.0) -> None:
+        # Where the lane before it died at once, so would this one: it begins after a rest, in seconds.
+        self.rest = rest
         self.thread = threading.Thread(target=work, args=(self,), name="drainer", daemon=True)
         self.batch: list[Waiting] = []
         self.began: float | None = None
@@ -88,11 +90,15 @@ class Lane:
 class Drainer:
     """Belongs to one event loop; ``submit`` must be called from it."""
 
-    def __init__(self, post: Posting = post) -> None:
+    def __init__(self, post: Posting = post, set_up: Callable[[], None] = teller.own_connection) -> None:
         self._post = post
+        # What a lane's thread needs before it posts.
+        self._set_up = set_up
         self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         # Touched by the loop's thread alone, so they need no lock; with the moment by which each is answered.
         self._unanswered: dict[Future, float] = {}
+        # Those who were answered before a lane was through with them stay until it is.
+        self._inside = 0
         self._looking = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
@@ -132,8 +138,9 @@ class Drainer:
         Raises ``Busy`` at once when the queue is full or the server is leaving.
         """
         assert self._loop is not None, "start() comes first"
-        if self._closed or max(len(self._unanswered), self._waiting.qsize()) >= LONGEST_QUEUE:
+        if self._closed or self._inside >= LONGEST_QUEUE:
             raise Busy
+        self._inside += 1
         future: Future = self._loop.create_future()
         self._unanswered[future] = request.deadline + GRACE_SECONDS
         self._waiting.put(Waiting(request, future))
@@ -163,8 +170,8 @@ class Drainer:
     def _all_slow(self, now: float) -> bool:
         return all(lane.at_work_for(now) > SLOW_SECONDS for lane in self._lanes)
 
-    def _open_lane(self) -> None:
-        lane = Lane(self._run)
+    def _open_lane(self, *, rest: float = 0.0) -> None:
+        lane = Lane(self._run, rest=rest)
         self._lanes.append(lane)
         lane.thread.start()
 
@@ -183,13 +190,15 @@ class Drainer:
                 self._patient = None
                 if self._held:
                     self._be_patient()
+        self._inside -= len(unserved)
         for waiting in unserved:
             self._answer(waiting.future, Busy("unavailable"))
         if lane in self._lanes:
             self._lanes.remove(lane)
-            self._open_lane()
+            self._open_lane(rest=LOOK_SECONDS)
 
     def _answer_all(self, lane: Lane, answered: list[tuple[Waiting, Outcome]]) -> None:
+        self._inside -= len(answered)
         for waiting, outcome in answered:
             self._answer(waiting.future, outcome)
         if not self._unanswered:
@@ -213,8 +222,9 @@ class Drainer:
 
     def _run(self, lane: Lane) -> None:
         assert self._loop is not None
-        teller.own_connection()
+        time.sleep(lane.rest)
         try:
+            self._set_up()
             if lane is self._patient:
                 self._serve_held(lane)
             else:

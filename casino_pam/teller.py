@@ -151,6 +151,8 @@ _BORROWED = "SELECT " + ", ".join(
     f"set_config('{name}', '{value}', true)"
     for name, value in (*_PLANNING.items(), ("lock_timeout", _SINGLE_LOCK_MILLISECONDS))
 )
+# How long a thread that has no request in hand yet may take to connect, however far PostgreSQL is.
+_CONNECT_SECONDS = 5.0
 # How long to wait before PostgreSQL is tried again that was not there.
 _AWAY_SECONDS = (0.02, 0.05)
 _BEGIN = f"BEGIN ISOLATION LEVEL {_ISOLATION}"
@@ -174,6 +176,12 @@ def own_connection() -> None:
     own.settings_dict["OPTIONS"]["pool"] = False
     connections[DEFAULT_DB_ALIAS] = own
     _thread.owns_its_connection = True
+    # Nobody shall wait with a request in hand until it is there; should it fail, the first posting tries again.
+    try:
+        with deadline.until(time.monotonic() + _CONNECT_SECONDS):
+            _session()
+    except _LOST as lost:
+        _lose(lost)
 
 
 def ask(request: Asked) -> Outcome:
@@ -387,14 +395,20 @@ def part_with_connection() -> None:
     connection.close()
 
 
-@contextmanager
-def _transaction() -> Iterator[Session]:
-    """One transaction on this thread's connection."""
+def _session() -> Session:
+    """The session of this thread's connection, set up if postings alone use it. Connects where it must."""
     connection.ensure_connection()
     session = session_of(connection.connection)
     if _thread.owns_its_connection and not session.dedicated:
         session.command(_DEDICATED + _LIMIT_TRANSACTION)
         session.dedicated = True
+    return session
+
+
+@contextmanager
+def _transaction() -> Iterator[Session]:
+    """One transaction on this thread's connection."""
+    session = _session()
     session.put(_BEGIN)
     if not session.dedicated:
         session.put(_BORROWED)

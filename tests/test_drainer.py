@@ -2,10 +2,12 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 
 from casino_pam import commands
+from casino_pam import drainer as drainer_module
 from casino_pam.drainer import LONGEST_QUEUE, Drainer
 from wallet.errors import Busy, Refused
 
@@ -16,6 +18,11 @@ def asked(name: str) -> commands.Balance:
 
 def names(outcomes):
     return [outcome.facts["player"] for outcome in outcomes]
+
+
+def drainer_over(posting) -> Drainer:
+    """One that posts to nowhere, and needs no connection for that."""
+    return Drainer(posting, set_up=lambda: None)
 
 
 class Posting:
@@ -35,7 +42,7 @@ class Posting:
 
 async def test_posts_what_gathered_while_it_was_busy_as_one_batch_in_order():
     posting = Posting()
-    drainer = Drainer(posting)
+    drainer = drainer_over(posting)
     drainer.start()
     first = drainer.submit(asked("0"))
     await asyncio.to_thread(posting.began.wait, 10)
@@ -49,7 +56,7 @@ async def test_posts_what_gathered_while_it_was_busy_as_one_batch_in_order():
 
 async def test_serves_what_it_accepted_before_it_leaves_and_nothing_after():
     posting = Posting()
-    drainer = Drainer(posting)
+    drainer = drainer_over(posting)
     drainer.start()
     futures = [drainer.submit(asked(str(n))) for n in range(600)]
     stopping = asyncio.create_task(drainer.stop())
@@ -64,7 +71,7 @@ async def test_serves_what_it_accepted_before_it_leaves_and_nothing_after():
 
 async def test_a_client_that_hangs_up_cancels_nothing():
     posting = Posting()
-    drainer = Drainer(posting)
+    drainer = drainer_over(posting)
     drainer.start()
     gone, there = drainer.submit(asked("gone")), drainer.submit(asked("there"))
     gone.cancel()
@@ -76,7 +83,7 @@ async def test_a_client_that_hangs_up_cancels_nothing():
 
 async def test_a_full_queue_is_refused_at_once():
     posting = Posting()
-    drainer = Drainer(posting)
+    drainer = drainer_over(posting)
     drainer.start()
     futures = [drainer.submit(asked("someone")) for _ in range(LONGEST_QUEUE)]
     with pytest.raises(Busy):
@@ -95,7 +102,7 @@ async def test_a_posting_that_raises_answers_internal_and_the_next_one_is_served
             raise RuntimeError("a bug")
         return [Refused("unknown_player", player=request.player) for request in batch]
 
-    drainer = Drainer(post)
+    drainer = drainer_over(post)
     drainer.start()
     assert (await drainer.submit(asked("first"))).code == "internal"
     assert (await drainer.submit(asked("second"))).code == "unknown_player"
@@ -111,9 +118,136 @@ async def test_a_dead_thread_is_replaced_and_its_requests_answered():
             raise SystemExit
         return [Refused("unknown_player", player=request.player) for request in batch]
 
-    drainer = Drainer(post)
+    drainer = drainer_over(post)
     drainer.start()
     first = drainer.submit(asked("first"))
     assert (await asyncio.wait_for(first, 10)).code == "unavailable"
     assert (await asyncio.wait_for(drainer.submit(asked("second")), 10)).code == "unknown_player"
+    await drainer.stop()
+
+
+def a_batch(player: str, operations: int) -> commands.Batch:
+    bet = {"source": "acme", "player": player, "at": 0, "currency": "EUR", "round": "r", "game": "g", "amount": 1}
+    return commands.Batch(operations=tuple(commands.Bet(reference=str(n), **bet) for n in range(operations)))
+
+
+async def test_a_batch_is_bounded_by_operations_not_by_requests():
+    posting = Posting()
+    drainer = drainer_over(posting)
+    drainer.start()
+    first = drainer.submit(asked("first"))
+    await asyncio.to_thread(posting.began.wait, 10)
+    others = [drainer.submit(a_batch(f"p{n}", 100)) for n in range(8)]
+    posting.go_on.set()
+    await asyncio.gather(first, *others)
+    assert [len(batch) for batch in posting.batches] == [1, 3, 3, 2]
+    await drainer.stop()
+
+
+# --- a posting that takes long -------------------------------------------------------------------
+
+
+class Slow:
+    """Posts everybody at once but those named, who wait until they are let go."""
+
+    def __init__(self, *slow: str):
+        self.slow = set(slow)
+        self.go_on = threading.Event()
+        self.posted = []
+
+    def __call__(self, batch):
+        names = [request.player for request in batch]
+        if self.slow.intersection(names):
+            assert self.go_on.wait(20)
+        self.posted += names
+        return [Refused("unknown_player", player=name) for name in names]
+
+
+def in_time(name: str, seconds: float) -> commands.Balance:
+    """A request that may wait so long before it is taken up."""
+    return commands.Balance(source="acme", player=name, at=0, currency="EUR", deadline=time.monotonic() + seconds)
+
+
+async def test_whoever_was_not_answered_in_time_is_answered_busy_whatever_the_posting_does():
+    posting = Slow("slow")
+    drainer = drainer_over(posting)
+    drainer.start()
+    future = drainer.submit(in_time("slow", 0.0))
+    assert (await asyncio.wait_for(future, 3)).code == "busy"
+    assert drainer.depth == 0
+    posting.go_on.set()
+    await drainer.stop()
+
+
+async def test_another_lane_serves_who_comes_while_one_waits_for_postgresql():
+    posting = Slow("slow")
+    drainer = drainer_over(posting)
+    drainer.start()
+    slow = drainer.submit(asked("slow"))
+    await asyncio.sleep(0.01)
+    assert names(await asyncio.wait_for(asyncio.gather(*(drainer.submit(asked(str(n))) for n in range(50))), 10))
+    assert not slow.done()
+    posting.go_on.set()
+    await slow
+    # The lane that is one too many leaves once PostgreSQL is quick again.
+    while len(drainer._lanes) > 1:
+        await drainer.submit(asked("another"))
+    await drainer.stop()
+
+
+async def test_what_comes_for_a_player_who_is_at_work_in_one_lane_waits_for_it_and_keeps_its_order():
+    posting = Slow("slow")
+    drainer = drainer_over(posting)
+    drainer.start()
+    futures = [drainer.submit(asked("slow"))]
+    await asyncio.sleep(0.01)
+    for n in range(5):
+        futures.append(drainer.submit(asked("slow")))
+        assert (await asyncio.wait_for(drainer.submit(asked(str(n))), 10)).code == "unknown_player"
+    assert posting.posted == [str(n) for n in range(5)]
+    posting.go_on.set()
+    await asyncio.gather(*futures)
+    assert posting.posted == [*(str(n) for n in range(5)), *["slow"] * 6]
+    await drainer.stop()
+
+
+async def test_a_lane_that_does_not_come_back_is_replaced_and_its_players_are_free_again(monkeypatch):
+    monkeypatch.setattr(drainer_module, "LOST_SECONDS", 0.5)
+    posting = Slow("slow")
+    drainer = drainer_over(posting)
+    drainer.start()
+    lost = drainer.submit(asked("slow"))
+    await asyncio.sleep(0.01)
+    parked = drainer.submit(asked("slow"))
+    assert [outcome.code for outcome in await asyncio.wait_for(asyncio.gather(lost, parked), 10)] == ["unavailable"] * 2
+    posting.slow.clear()
+    assert (await asyncio.wait_for(drainer.submit(asked("slow")), 10)).code == "unknown_player"
+    posting.go_on.set()
+    await drainer.stop()
+
+
+async def test_the_house_is_full_when_nobody_takes_anything_although_everybody_was_answered():
+    """Those who were answered busy still stand in the queue: it may not grow without bound."""
+    posting = Slow("slow")
+    drainer = drainer_over(posting)
+    drainer.start()
+    futures = [drainer.submit(in_time("slow", -1.0)) for _ in range(LONGEST_QUEUE)]
+    assert {outcome.code for outcome in await asyncio.gather(*futures)} == {"busy"}
+    with pytest.raises(Busy):
+        drainer.submit(asked("one too many"))
+    posting.go_on.set()
+    await drainer.stop()
+
+
+async def test_a_lane_that_cannot_begin_is_tried_again_until_it_can():
+    failures = [RuntimeError("no"), RuntimeError("no")]
+
+    def set_up() -> None:
+        if failures:
+            raise failures.pop()
+
+    drainer = Drainer(Slow(), set_up=set_up)
+    drainer.start()
+    assert (await asyncio.wait_for(drainer.submit(asked("someone")), 10)).code == "unknown_player"
+    assert not failures
     await drainer.stop()
