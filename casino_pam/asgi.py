@@ -1,4 +1,7 @@
-"""The doors of a web process, told apart by path: the game door, static files, and Django for REST, admin and pages."""
+"""The doors of a web process, told apart by path: the game door, static files, and Django for REST, admin and pages.
+
+Whatever needs Django waits for a place first, and has an answer in time (casino_pam/admission.py).
+"""
 
 import gc
 import os
@@ -16,18 +19,36 @@ Send = Callable[[Any], Awaitable[None]]
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "casino_pam.settings")
 django = get_asgi_application()
 # Imported once Django is set up: both know its models.
+from casino_pam.admission import Admission  # noqa: E402
+from casino_pam.connection import UPLOAD_SECONDS  # noqa: E402
 from casino_pam.drainer import drainer  # noqa: E402
 from casino_pam.game_door.app import PREFIX, GameDoor  # noqa: E402
 from casino_pam.gauges import forget_the_dead  # noqa: E402
 from casino_pam.live.consumer import PATH, player_socket  # noqa: E402
 from casino_pam.live.hub import hub  # noqa: E402
-from casino_pam.office import uploads  # noqa: E402
+from casino_pam.office import reports, uploads  # noqa: E402
 from casino_pam.rest import front  # noqa: E402
 
+# A load balancer asks whatever the views are doing.
+PROBES = ("/healthz", "/readyz", "/metrics")
+PROBES_AT_ONCE = 4
+# Operators who wait on purpose keep their places for long, and must not keep those of others.
+REPORTS_AT_ONCE = 4
+UPLOADS_AT_ONCE = 4
+
 game_door = GameDoor(drainer)
-rest_door = front.Front(django)
-upload_door = uploads.only_from_operators(django)
-static_files = ServeStaticASGI(django, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL)
+views = Admission(django, settings.VIEWS_AT_ONCE)
+probes = Admission(django, PROBES_AT_ONCE)
+report_door = Admission(django, REPORTS_AT_ONCE, seconds=reports.SECONDS)
+upload_door = Admission(
+    uploads.only_from_operators(django),
+    UPLOADS_AT_ONCE,
+    # The file has to arrive first; the server layer bounds that.
+    seconds=UPLOAD_SECONDS + uploads.COMPARISON_SECONDS,
+    whole=False,
+)
+rest_door = front.Front(views)
+static_files = ServeStaticASGI(views, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL)
 
 
 async def lifespan(receive: Receive, send: Send) -> None:
@@ -69,7 +90,11 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await rest_door(scope, receive, send)
     elif scope["path"].startswith(settings.STATIC_URL):
         await static_files(scope, receive, send)
-    elif scope["path"] == uploads.PATH:
+    elif scope["path"] in PROBES:
+        await probes(scope, receive, send)
+    elif scope["path"] == uploads.PATH and scope["method"] == "POST":
         await upload_door(scope, receive, send)
+    elif scope["path"].startswith(reports.PATH):
+        await report_door(scope, receive, send)
     else:
-        await django(scope, receive, send)
+        await views(scope, receive, send)

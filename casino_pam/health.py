@@ -1,6 +1,7 @@
 """What a load balancer and an engineer ask: is the process up, and may it have traffic."""
 
 import functools
+import time
 from collections.abc import Callable
 
 import structlog
@@ -9,6 +10,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django_redis import get_redis_connection
 
+from wallet.pg import deadline
+
 logger = structlog.get_logger(__name__)
 
 
@@ -16,9 +19,16 @@ class NotReady(Exception):
     """A part is there but cannot be used yet."""
 
 
+# A balancer's own patience is short, and who does not answer in this time is not ready.
+DATABASE_SECONDS = 0.8
+
+
 def database() -> None:
+    """Raises NotReady where nothing can be written: on a standby, or on a primary that became read-only."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+        cursor.execute("SELECT current_setting('transaction_read_only')")
+        if cursor.fetchone() != ("off",):
+            raise NotReady("PostgreSQL takes no writes")
 
 
 @functools.cache
@@ -44,7 +54,8 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 when every part works, else 503 that names those that do not."""
-    outcome = {name: state(name, part) for name, part in PARTS.items()}
+    with deadline.until(time.monotonic() + DATABASE_SECONDS):
+        outcome = {name: state(name, part) for name, part in PARTS.items()}
     ready = all(found == "ok" for found in outcome.values())
     body = {"status": "ok" if ready else "unavailable"} | outcome
     return JsonResponse(body, status=200 if ready else 503, headers={"Cache-Control": "no-store"})

@@ -8,20 +8,25 @@ away, and what it proves the teller believes only while ``secrets_version`` is s
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 
 import msgspec
+import psycopg
 import structlog
 from cryptography.fernet import InvalidToken
 from django.db import DatabaseError, connection
 
 from wallet.errors import Busy
 from wallet.models import Currency, Provider
+from wallet.pg import deadline, faults
 
 log = structlog.get_logger(__name__)
 
 # Anybody may send bad signatures and unknown names; however many come, the database is asked only so often.
 PAUSE_SECONDS = 0.25
+# Who asks while one reading goes on waits for the next one too; both must fit into one answer.
+READ_SECONDS = 1.4
 
 
 class KnownProvider(msgspec.Struct, frozen=True):
@@ -63,14 +68,15 @@ class House:
             self._next = None
             try:
                 await asyncio.to_thread(self._read)
-            except DatabaseError:
-                log.warning("house_not_read", exc_info=True)
+            except (psycopg.Error, DatabaseError) as error:
+                faults.note(error)
                 raise Busy("unavailable") from None
 
     def _read(self) -> None:
         try:
-            self.digits = dict(Currency.objects.values_list("code", "digits"))
-            self.providers = {provider.code: self._known(provider) for provider in Provider.objects.all()}
+            with deadline.until(time.monotonic() + READ_SECONDS):
+                self.digits = dict(Currency.objects.values_list("code", "digits"))
+                self.providers = {provider.code: self._known(provider) for provider in Provider.objects.all()}
         finally:
             connection.close()
 

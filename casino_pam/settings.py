@@ -159,8 +159,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "casino_pam.admission.in_time",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
+    "casino_pam.requests.LoggedRequests",
     "django.middleware.security.SecurityMiddleware",
     "casino_pam.back_office.storable_addresses",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -234,8 +235,11 @@ if DATABASE_ISOLATION not in ISOLATION_LEVELS:
     raise ImproperlyConfigured(
         f"DATABASE_ISOLATION is {DATABASE_ISOLATION!r}. Set it to one of: {', '.join(ISOLATION_LEVELS)}."
     )
-# Connections a web process keeps for its views; 0 is none. Processes x this must stay below max_connections.
+# Requests a web process serves at once, each with a connection; the others queue. 0 keeps no connections.
 DATABASE_POOL_SIZE = whole("DATABASE_POOL_SIZE", default=16, lowest=0, highest=500)
+VIEWS_AT_ONCE = DATABASE_POOL_SIZE or 16
+# Beside the views': the drainer, the sockets' reader, the copy of the providers, probes.
+OWN_CONNECTIONS = 4
 # Answers are bounded at 3 s. manage.py asks for no bound: a migration or a reconciliation takes what it takes.
 DATABASE_STATEMENT_SECONDS = whole("DATABASE_STATEMENT_SECONDS", default=3, lowest=0, highest=3600)
 
@@ -250,13 +254,12 @@ DATABASES = {
     )
 }
 DATABASES["default"] |= {
+    "ENGINE": "wallet.pg",
     # Under ASGI a persistent connection leaks with every thread; a pool lends them instead.
     "CONN_MAX_AGE": 0,
-    # A connection that died in the pool is replaced before a view gets it.
-    "CONN_HEALTH_CHECKS": True,
     "OPTIONS": DATABASES["default"].get("OPTIONS", {})
     | {
-        "pool": {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 2} if DATABASE_POOL_SIZE else False,
+        "pool": DATABASE_POOL_SIZE and DATABASE_POOL_SIZE + OWN_CONNECTIONS,
         "isolation_level": ISOLATION_LEVELS[DATABASE_ISOLATION],
         "application_name": "casino-pam",
         "connect_timeout": 2,
@@ -311,6 +314,8 @@ if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR"):
 LOGGING = logs.configured(LOG_LEVEL)
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = 20
+# What is our fault is logged as an error where it happens; a 503 is none.
+DJANGO_STRUCTLOG_STATUS_5XX_LOG_LEVEL = 20
 # It would believe any X-Forwarded-For; casino_pam.logs binds the address that the server layer vouches for.
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import csv
 import re
+import time
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
+
+from wallet.pg import deadline
+
+# A file that has begun may last; how long each of its pieces may be waited for. The first of a long
+# report is the longest.
+PIECE_SECONDS: Final = 120.0
+CLOSE_SECONDS: Final = 1.0
 
 _number_shape = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
 
@@ -26,11 +34,17 @@ async def _sent(pieces: Iterator[str]) -> AsyncIterator[str]:
             yield piece
     finally:
         if isinstance(pieces, Generator):
-            await sync_to_async(pieces.close)()
+            await sync_to_async(_close)(pieces)
 
 
 def _next(pieces: Iterator[str]) -> str | None:
-    return next(pieces, None)
+    with deadline.afresh(time.monotonic() + PIECE_SECONDS):
+        return next(pieces, None)
+
+
+def _close(pieces: Generator[str]) -> None:
+    with deadline.afresh(time.monotonic() + CLOSE_SECONDS):
+        pieces.close()
 
 
 class _Echo:

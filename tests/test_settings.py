@@ -202,4 +202,4 @@ class TestPostgreSQL:
         assert shown(pooled, "application_name") == "casino-pam"
 
     def test_tests_have_no_pool(self) -> None:
-        assert settings.DATABASES["default"]["OPTIONS"]["pool"] is False
+        assert settings.DATABASES["default"]["OPTIONS"]["pool"] == 0

@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Final
 
 import psycopg
-import structlog
 from django.conf import settings
 from django.db import Error as DjangoDatabaseError
 
@@ -24,8 +23,7 @@ from casino_pam.live import reader
 from casino_pam.live.coalescer import Coalescer
 from casino_pam.live.frames import Announcement, Change
 from casino_pam.live.subscription import Subscription
-
-log = structlog.get_logger(__name__)
+from wallet.pg import faults
 
 # The database is read again so often for every player, whatever was announced.
 SHORTEST_REREAD: Final = 15.0
@@ -33,6 +31,8 @@ LONGEST_REREAD: Final = 30.0
 # Players per look at the database: more would make the first of them wait.
 MOST_PLAYERS: Final = 500
 TICK_SECONDS: Final = 1.0
+# Between two looks at a database that does not answer: sockets are right again so soon after it is back.
+LONGEST_PAUSE: Final = 0.5
 
 SESSION_ENDED: Final = 4401
 
@@ -196,10 +196,10 @@ class Hub:
                 try:
                     changes = await asyncio.to_thread(self._read, asked)
                 except (psycopg.Error, DjangoDatabaseError) as error:
-                    log.warning("sockets_not_refreshed", players=len(asked), error=str(error))
+                    faults.note(error)
                     self._wanted.update(dict.fromkeys(asked))
                     await asyncio.sleep(pause)
-                    pause = min(2 * pause, 2.0)
+                    pause = min(2 * pause, LONGEST_PAUSE)
                 else:
                     self._repair(asked, changes)
         finally:

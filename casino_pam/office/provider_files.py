@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -17,9 +18,10 @@ from casino_pam import spreadsheet
 from casino_pam.office import audit, gate
 from casino_pam.office.report_forms import day_field, known, today
 from casino_pam.office.reports import together
-from casino_pam.office.uploads import RECONCILE
+from casino_pam.office.uploads import COMPARISON_SECONDS, RECONCILE
 from wallet import money
 from wallet.models import Currency, Provider, ProviderDifference, ProviderRun
+from wallet.pg import deadline
 from wallet.provider_file import HEADER, KEPT, NotAFile, Outcome, compare
 from wallet.provider_file.findings import TO_DO, Difference
 
@@ -51,6 +53,11 @@ class FileForm(forms.Form):
 @gate.page(RECONCILE)
 def upload(request: HttpRequest) -> HttpResponse:
     """The newest runs, and a form for another one."""
+    with deadline.afresh(time.monotonic() + COMPARISON_SECONDS):
+        return _upload(request)
+
+
+def _upload(request: HttpRequest) -> HttpResponse:
     form = FileForm(request.POST or None, request.FILES or None, initial={"day": today()})
     if request.method == "POST" and form.is_valid():
         try:

@@ -6,16 +6,20 @@ not upload is led on without a body, and theirs is dropped as it comes.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from io import BytesIO
 from typing import Any, Final
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connection
+
+from casino_pam.admission import DATABASE_SECONDS
+from wallet.pg import deadline
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -23,13 +27,16 @@ App = Callable[[Scope, Receive, Any], Awaitable[None]]
 
 PATH: Final = "/admin/office/provider-files/"
 RECONCILE: Final = "wallet.reconcile_provider"
+# How long a file that has arrived may be held against the ledger; a million lines take a minute.
+COMPARISON_SECONDS: Final = 240
 
 
 def only_from_operators(django: App) -> App:
-    """Django's door for PATH: a body is read only if its sender may upload one."""
+    """Django's door for what is posted to PATH: a body is read only if its sender may upload one."""
 
     async def door(scope: Scope, receive: Receive, send: Any) -> None:
-        welcome = scope["method"] != "POST" or await sync_to_async(_may_upload)(scope)
+        async with ThreadSensitiveContext():
+            welcome = await sync_to_async(_may_upload)(scope)
         await django(scope, receive if welcome else _dropping(receive), send)
 
     return door
@@ -58,6 +65,7 @@ def _may_upload(scope: Scope) -> bool:
         request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     )
     try:
-        return get_user(request).has_perm(RECONCILE)
+        with deadline.until(time.monotonic() + DATABASE_SECONDS):
+            return get_user(request).has_perm(RECONCILE)
     finally:
         connection.close()

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final
 
-import psycopg
 import structlog
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from casino_pam import problems
+from casino_pam import problems, unavailable
 from casino_pam.game_door import answers
 from wallet.errors import Busy, Refused
+from wallet.pg import faults
 
 log = structlog.get_logger(__name__)
 
@@ -37,10 +37,6 @@ _CODES: Final[tuple[tuple[type[Exception], str], ...]] = (
     (RequestDataTooBig, "too_large"),
     (SuspiciousOperation, "malformed"),
 )
-# A statement or a lock took too long, or another transaction was in the way: ask again.
-_TOO_BUSY: Final = ("55P03", "57014", "40001", "40P01")
-# PostgreSQL or the way to it is gone: connection failures, shutdown, idle transaction ended.
-_AWAY: Final = ("08", "57", "53", "25P03")
 
 
 def request_id() -> str:
@@ -55,24 +51,12 @@ def refused(error: Exception) -> Refused:
     for kind, code in _CODES:
         if isinstance(error, kind):
             return Refused(code)
-    if isinstance(error, (DatabaseError, InterfaceError, psycopg.Error)):
-        busy = _database(error)
-        if busy is not None:
-            log.warning("rest_database_failed", exc_info=error)
-            return busy
+    state = faults.fault(error)
+    if state is not None:
+        faults.note(error)
+        return Busy(state)
     log.critical("rest_failed", exc_info=error)
     return Refused("internal")
-
-
-def _database(error: Exception) -> Busy | None:
-    """None where the statement itself was wrong: that is our fault, not the database's state."""
-    cause = error if isinstance(error, psycopg.Error) else error.__cause__
-    state = getattr(cause, "sqlstate", None) or ""
-    if state in _TOO_BUSY:
-        return Busy()
-    if not state or state.startswith(_AWAY):
-        return Busy("unavailable")
-    return None
 
 
 def headers(status: int) -> dict[str, str]:
@@ -106,6 +90,13 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBa
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
+    """Any exception of a view that is none of DRF's, or of a middleware; 503 where PostgreSQL's state is to blame."""
+    error = sys.exception()
+    state = faults.fault(error)
+    if state is not None and error is not None:
+        faults.note(error)
+        headers, body = unavailable.answer(request.path_info, Busy(state), request_id())
+        return HttpResponse(body, status=503, headers=headers)
     return _problem(Refused("internal")) if _api(request) else defaults.server_error(request)
 
 

@@ -14,6 +14,7 @@ import structlog
 from uuid_utils import uuid7
 
 from casino_pam import problems
+from casino_pam.admission import again, whole
 from casino_pam.rest.bodies import MAX_BODY
 from wallet.errors import Refused
 
@@ -43,46 +44,15 @@ class Front:
             await _answer(send, refusal)
             return
         if body is not None:
-            await self._django(_plain(scope, body), _again(body, receive), send)
+            await self._django(_plain(scope, body), again(body, receive), send)
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes | None:
     """The whole body; None if the client left before its end."""
     said = _header(scope, b"content-length") or b""
     if _length_shape(said) and int(said) > MAX_BODY:
-        raise _too_large()
-    return await _read(receive)
-
-
-def _too_large() -> Refused:
-    return Refused("too_large", limit_bytes=MAX_BODY)
-
-
-async def _read(receive: Receive) -> bytes | None:
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += bytes(message.get("body", b""))
-        if len(body) > MAX_BODY:
-            raise _too_large()
-        if not message.get("more_body", False):
-            return body
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """What Django receives: the body at once, then whatever still comes."""
-    handed_over = False
-
-    async def replay() -> dict[str, Any]:
-        nonlocal handed_over
-        if handed_over:
-            return await receive()
-        handed_over = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
+        raise Refused("too_large", limit_bytes=MAX_BODY)
+    return await whole(receive, MAX_BODY)
 
 
 def _plain(scope: Scope, body: bytes) -> Scope:

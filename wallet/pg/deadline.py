@@ -31,3 +31,14 @@ def remaining() -> float | None:
     """Seconds left, never below zero; None where there is no deadline."""
     moment = _deadline.get()
     return None if moment is None else max(0.0, moment - time.monotonic())
+
+
+@contextmanager
+def afresh(moment: float) -> Iterator[None]:
+    """As ``until``, whatever deadline was set around it: for what may take longer than an answer, such as
+    the rest of a file whose beginning was sent."""
+    token = _deadline.set(moment)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)

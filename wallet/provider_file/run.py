@@ -8,12 +8,12 @@ from datetime import date
 from typing import Any, BinaryIO, Final
 
 import msgspec
-import psycopg
 from django.db import connection, transaction
 from django.utils import timezone
 
 from wallet import money
 from wallet.models import Currency, Provider, ProviderDifference, ProviderRun
+from wallet.pg.connection import Connection
 from wallet.provider_file import pairs
 from wallet.provider_file.findings import Difference, Found, difference
 from wallet.provider_file.lines import Line, read
@@ -67,7 +67,7 @@ def compare(
     """
     began = timezone.now()
     outcome = Outcome(provider.code, day, dict(Currency.objects.values_list("code", "digits")))
-    with closing(psycopg.connect(**connection.get_connection_params(), autocommit=True)) as own:
+    with closing(Connection.connect(**connection.get_connection_params(), autocommit=True)) as own:
         cursor = own.cursor()
         for setting in _SETTINGS:
             cursor.execute(setting)

@@ -14,11 +14,11 @@ from queue import SimpleQueue
 from threading import Lock
 from typing import Any, Final
 
-import psycopg
 from django.db import connection, transaction
 from django.utils import timezone
 
 from wallet.models import ReconciliationRun
+from wallet.pg.connection import Connection
 from wallet.reconcile import house
 from wallet.reconcile.findings import Cursored, Discrepancy, Stretch
 from wallet.reconcile.stretches import Examined, Proven, Tell, examine, plan
@@ -127,7 +127,7 @@ def _check_house(cursor: Cursored, report: Report, wallet: int | None) -> None:
 @contextmanager
 def _snapshot(shared: Cursored | None = None) -> Iterator[Cursored]:
     """A cursor on a connection of its own, in a read-only transaction; all of a run see the same books."""
-    with closing(psycopg.connect(**connection.get_connection_params(), autocommit=True)) as own:
+    with closing(Connection.connect(**connection.get_connection_params(), autocommit=True)) as own:
         cursor = own.cursor()
         for setting in _SETTINGS:
             cursor.execute(setting)

@@ -10,6 +10,8 @@ from typing import Any, Final
 import psycopg
 from django.db import connection
 
+from wallet.pg.connection import Connection
+
 Connected = psycopg.Connection[Any]
 Values = Mapping[str, Any]
 
@@ -27,7 +29,7 @@ def snapshot(seconds: int = 0) -> Iterator[Connected]:
     psycopg.errors.QueryCanceled from a statement that takes longer.
     """
     parameters = connection.get_connection_params()
-    with closing(psycopg.connect(**parameters, autocommit=True)) as own:
+    with closing(Connection.connect(**parameters, autocommit=True)) as own:
         own.execute(f"SET statement_timeout = '{seconds}s'")
         # A reader who takes the file slowly leaves the transaction idle; the server layer ends one who stops.
         own.execute("SET idle_in_transaction_session_timeout = '120s'")

@@ -1,0 +1,69 @@
+"""A connection to PostgreSQL on which no wait outlasts the deadline of the work at hand."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors
+from psycopg.abc import PQGen, PQGenConn
+from psycopg.rows import Row
+
+from wallet.pg import deadline
+
+Result = TypeVar("Result")
+
+# How long psycopg lets its thread sleep at most, so that Ctrl-C is heard.
+_INTERVAL = 0.1
+
+
+class Silent(errors.OperationalError):
+    """PostgreSQL had not answered by the deadline. What was sent may still be carried out."""
+
+
+class Connection(psycopg.Connection[Row]):
+    """psycopg's, with the deadline of ``wallet.pg.deadline`` in every wait, connecting included.
+
+    A connection that was waited for in vain is closed: what became of its statement is unknown, and its
+    answer would be taken for that of the next one. Closing waits for nobody.
+    """
+
+    def wait(self, gen: PQGen[Result], interval: float = _INTERVAL, timeout: float | None = None) -> Result:
+        """As psycopg's. Raises Silent when the deadline comes first."""
+        left = deadline.remaining()
+        if left is None or (timeout is not None and timeout < left):
+            return super().wait(gen, interval, timeout)
+        try:
+            if left:
+                return super().wait(gen, interval, left)
+        except errors._WaitTimeout:
+            pass
+        # Nothing is sent any more when the time is over before it.
+        self.pgconn.finish()
+        raise Silent("PostgreSQL did not answer in time")
+
+    @classmethod
+    def _connect_gen(cls, conninfo: str = "", **options: Any) -> PQGenConn[Any]:
+        """psycopg's, which is asked ten times a second whether it is still wanted, for each host it tries."""
+        steps = super()._connect_gen(conninfo, **options)
+        ready: Any = None
+        try:
+            while deadline.remaining() != 0:
+                ready = yield steps.send(ready)
+        except StopIteration as done:
+            return done.value
+        finally:
+            steps.close()
+        raise Silent("PostgreSQL could not be reached in time")
+
+
+class Lent(Connection[Any]):
+    """One of a pool's connections, and what the pool must know of it."""
+
+    # psycopg knows its own pools only.
+    _pool: Any
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.born = self.returned = time.monotonic()

@@ -1,0 +1,123 @@
+"""The connections that a process keeps for its threads (docs/decisions/0020).
+
+Whoever needs one takes one that is idle or opens one himself, in his own thread and within his own
+deadline. So there is no background work that could be late, stuck or asleep when PostgreSQL is back.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from psycopg import Error, OperationalError
+from psycopg.pq import TransactionStatus
+
+from wallet.pg import deadline
+from wallet.pg.connection import Lent, Silent
+
+# How long somebody without a deadline waits for a connection that another gives back.
+PATIENCE_SECONDS: Final = 2.0
+# A connection that was used just now is believed; any other is asked first, and has this long to answer.
+FRESH_SECONDS: Final = 1.0
+PING_SECONDS: Final = 0.5
+# PostgreSQL's processes grow with what they have seen, and idle ones are missed elsewhere.
+LONGEST_LIFE_SECONDS: Final = 3600.0
+LONGEST_IDLE_SECONDS: Final = 600.0
+
+
+class Exhausted(OperationalError):
+    """Every connection this process may have is in use."""
+
+
+class Pool:
+    """At most ``most`` connections at a time; safe for all threads."""
+
+    def __init__(self, connect: Callable[[], Lent], most: int) -> None:
+        self._connect = connect
+        self._places = threading.BoundedSemaphore(most)
+        # The one that was used last is lent first, so that what is not needed grows old.
+        self._idle: deque[Lent] = deque()
+        self._closed = False
+
+    def getconn(self) -> Lent:
+        """A connection that answered a moment ago; give it back with ``putconn``.
+
+        Raises Exhausted when none is given back in time, psycopg.Error when none can be opened.
+        """
+        left = deadline.remaining()
+        if not self._places.acquire(timeout=PATIENCE_SECONDS if left is None else min(left, PATIENCE_SECONDS)):
+            raise Exhausted("every connection is in use")
+        try:
+            connection = self._kept() or self._connect()
+        except BaseException:
+            self._places.release()
+            raise
+        # Django looks here for where to give it back.
+        connection._pool = self
+        return connection
+
+    def putconn(self, connection: Lent) -> None:
+        """Take a connection back, to be lent again if it is fit for it."""
+        connection._pool = None
+        now = connection.returned = time.monotonic()
+        idle = connection.pgconn.transaction_status == TransactionStatus.IDLE
+        if idle and not self._closed and now - connection.born < LONGEST_LIFE_SECONDS:
+            self._idle.append(connection)
+        else:
+            connection.close()
+        self._places.release()
+        self._part_with_oldest(now)
+
+    def open(self) -> None:
+        """Django calls this before each loan; there is nothing to open."""
+
+    def close(self) -> None:
+        """Lend none of these again; those that are out are closed when they come back."""
+        self._closed = True
+        self.forget()
+
+    def forget(self) -> None:
+        """Close what is idle: the server at its other end may be gone without a word."""
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    def _kept(self) -> Lent | None:
+        """An idle connection that works, if there is one."""
+        with suppress(IndexError):
+            while True:
+                connection = self._idle.pop()
+                if self._works(connection):
+                    return connection
+                connection.close()
+        return None
+
+    def _works(self, connection: Lent) -> bool:
+        poll = select.poll()
+        poll.register(connection.pgconn.socket, select.POLLIN)
+        if poll.poll(0):
+            # Nobody asked it anything: what it has to say is that it ends.
+            return False
+        now = time.monotonic()
+        if now - connection.returned < FRESH_SECONDS:
+            return True
+        try:
+            with deadline.until(now + PING_SECONDS):
+                connection.execute("")
+        except Silent:
+            # So will the others be, and there is no time to ask each of them.
+            self.forget()
+            return False
+        except Error:
+            return False
+        return True
+
+    def _part_with_oldest(self, now: float) -> None:
+        with suppress(IndexError):
+            if now - self._idle[0].returned > LONGEST_IDLE_SECONDS:
+                self._idle.popleft().close()
