@@ -59,7 +59,7 @@ class House:
             **environment,
         }
         self._python("manage.py", "migrate", "--verbosity", "0")
-        self._key = self._python("-c", _SEED.format(players=players)).strip()
+        self.key = self._python("-c", _SEED.format(players=players)).strip()
         self._web: subprocess.Popen[bytes]
         self.open()
 
@@ -85,12 +85,12 @@ class House:
             client.connection.close()
 
     def token(self, player: str) -> str:
-        found: str = self._rest("POST", f"players/{player}/tokens", f"Api-Key {self._key}")["token"]
+        found: str = self._rest("POST", f"players/{player}/tokens", f"Api-Key {self.key}")["token"]
         return found
 
     def cash(self, player: str) -> str:
         """What the database says."""
-        found: str = self._rest("GET", f"players/{player}/wallets/EUR", f"Api-Key {self._key}")["cash"]
+        found: str = self._rest("GET", f"players/{player}/wallets/EUR", f"Api-Key {self.key}")["cash"]
         return found
 
     def ticket(self, player: str) -> str:
@@ -100,6 +100,10 @@ class House:
 
     def dial(self, player: str) -> ClientConnection:
         return dial(self.port, self.ticket(player))
+
+    def python(self, code: str) -> str:
+        """What a program of Django's prints that runs in this house."""
+        return self._python("-c", f"import django\ndjango.setup()\n{code}").strip()
 
     def _rest(self, method: str, path: str, authorization: str) -> dict[str, Any]:
         """The answer; a 503, as after a restart of PostgreSQL, means: send the same again."""
