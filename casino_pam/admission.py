@@ -16,7 +16,7 @@ import structlog
 from django.http import HttpRequest, HttpResponseBase
 from uuid_utils import uuid7
 
-from casino_pam import unavailable
+from casino_pam import problems, unavailable
 from wallet.errors import Refused
 from wallet.pg import deadline, faults
 
@@ -121,7 +121,10 @@ def in_time(get_response: Handler) -> Handler:
 
     def served(request: HttpRequest) -> HttpResponseBase:
         with deadline.until(time.monotonic() + DATABASE_SECONDS):
-            return get_response(request)
+            response = get_response(request)
+        if response.status_code == 503:
+            response.headers.setdefault("Retry-After", str(problems.RETRY_AFTER_SECONDS))
+        return response
 
     return served
 

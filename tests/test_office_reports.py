@@ -235,7 +235,7 @@ def test_a_report_that_takes_too_long_says_what_to_do(finance: Client, monkeypat
     monkeypatch.setattr(figures, "_BALANCES", "SELECT pg_sleep(30)")
     monkeypatch.setattr(reports, "SECONDS", 1)
     answer = finance.get(page("trial-balance"), ASKED["trial-balance"])
-    assert answer.status_code == 503
+    assert (answer.status_code, answer["Retry-After"]) == (503, "1")
     assert "manage.py refresh_reports" in body(answer)
 
 

@@ -23,6 +23,7 @@ from casino_pam.servers import passing_servers
 from tests import browsing
 from tests.black_hole import Wire
 from tests.running import House, eventually
+from tests.sockets import dial, next_frame, until
 
 # PLAY.md §1, and what a client and two busy cores may add.
 IN_TIME = 3.5
@@ -140,9 +141,9 @@ def check_refused(answers: dict[str, Answer]) -> None:
 
 def check_served_again(doors: Doors) -> None:
     """A moment after PostgreSQL is back, whatever was asked meanwhile."""
-    until = time.monotonic() + SOON
+    end = time.monotonic() + SOON
     while (answer := doors.calls["rest read"]()).status != 200:
-        assert time.monotonic() < until, answer
+        assert time.monotonic() < end, answer
         time.sleep(0.02)
     assert doors.calls["admin page"]().status == 200
 
@@ -163,9 +164,13 @@ def frozen(doors: Doors) -> Iterator[None]:
     try:
         yield
     finally:
-        for pid in stopped:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+        thaw(doors)
+
+
+def thaw(doors: Doors) -> None:
+    for pid in processes_in(doors.house.postgresql.cluster):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager
@@ -269,3 +274,19 @@ def test_ninety_six_at_once_before_a_frozen_postgresql_are_all_refused_in_time(d
         answers = list(threads.map(lambda _: doors.calls["rest read"](), range(96)))
     check_refused({f"rest {place}": answer for place, answer in enumerate(answers)})
     check_served_again(doors)
+
+
+def test_sockets_outlive_a_frozen_postgresql_and_show_the_truth_when_it_thaws(doors: Doors) -> None:
+    ticket = doors.house.ticket("alice")
+    with doors.house.dial("alice") as there:
+        before = next_frame(there)
+        with frozen(doors), dial(doors.house.port, ticket) as newcomer:
+            # Both are still listened to, though one of them could be told nothing yet.
+            for client in (there, newcomer):
+                assert client.ping().wait(SOON)
+            check_refused({"rest read": doors.calls["rest read"]()})
+            assert there.ping().wait(SOON)
+            thaw(doors)
+            assert next_frame(newcomer)["type"] == "snapshot"
+        assert doors.house.bet("alice") == 200
+        until(there, lambda frame: frame["version"] == before["version"] + 1)

@@ -101,8 +101,8 @@
         says.textContent = "You are no longer logged in. Load this page again.";
         return;
       }
-      const found = await answer.json();
-      if (!answer.ok) throw new Error(found.problem);
+      const found = await answer.json().catch(() => ({}));
+      if (!answer.ok) throw new Error(found.problem ?? "");
       take(found);
       currencies(found);
       tell(found);
