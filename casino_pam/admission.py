@@ -29,9 +29,9 @@ Handler = Callable[[HttpRequest], HttpResponseBase]
 log = structlog.get_logger(__name__)
 
 # No answer takes more than 3.5 s (PLAY.md). What PostgreSQL has not said by then is not waited for:
-DATABASE_SECONDS: Final = 3.0
+DATABASE_SECONDS: Final = 2.8
 # and whatever else holds a view up, its caller is answered by then.
-ANSWER_SECONDS: Final = 3.3
+ANSWER_SECONDS: Final = 3.1
 # Who has waited so long for a place would not be served in what is left.
 QUEUE_SECONDS: Final = 2.5
 # Waiting requests hold their bodies; beyond so many the answer is no at once.
