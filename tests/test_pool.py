@@ -45,19 +45,20 @@ class TestPool:
         assert pool.getconn() is second
 
     def test_no_more_are_lent_than_there_may_be(self, pool: Pool) -> None:
-        pool.getconn(), pool.getconn()
+        held = [pool.getconn(), pool.getconn()]
         began = time.monotonic()
         with deadline.until(began + 0.1), pytest.raises(Exhausted):
-            pool.getconn()
+            held.append(pool.getconn())
         assert time.monotonic() - began < 1
+        assert len(held) == 2
 
     def test_who_waits_gets_what_another_gives_back(self, pool: Pool) -> None:
-        pool.getconn()
-        held = pool.getconn()
+        held, other = pool.getconn(), pool.getconn()
         with ThreadPoolExecutor(1) as threads:
             waiting = threads.submit(pool.getconn)
             pool.putconn(held)
             assert waiting.result() is held
+        pool.putconn(other)
 
     def test_thirty_two_threads_share_two_connections(self, pool: Pool) -> None:
         most, out, counting = 0, 0, threading.Lock()
@@ -93,6 +94,10 @@ class TestPool:
         fail = False
         pool.putconn(pool.getconn())
         pool.close()
+
+    def test_a_place_is_free_again_when_a_thread_ended_without_a_word(self, pool: Pool) -> None:
+        for _ in range(3):
+            pool.getconn().close()
 
     def test_one_that_ended_while_it_was_idle_is_not_lent(self, pool: Pool) -> None:
         lent = pool.getconn()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import psycopg
@@ -63,6 +64,7 @@ class Lent(Connection[Any]):
 
     # psycopg knows its own pools only.
     _pool: Any
+    leave_place: Callable[[], object]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import select
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -57,8 +58,9 @@ class Pool:
         except BaseException:
             self._places.release()
             raise
-        # Django looks here for where to give it back.
+        # Django looks here for where to give it back. Whoever only drops it leaves his place all the same.
         connection._pool = self
+        connection.leave_place = weakref.finalize(connection, self._places.release)
         return connection
 
     def putconn(self, connection: Lent) -> None:
@@ -70,7 +72,7 @@ class Pool:
             self._idle.append(connection)
         else:
             connection.close()
-        self._places.release()
+        connection.leave_place()
         self._part_with_oldest(now)
 
     def open(self) -> None:
