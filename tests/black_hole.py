@@ -17,6 +17,7 @@ class Wire:
         self._near_end = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self._whole = threading.Event()
         self._whole.set()
+        self.taken = 0
         self.port: int = self._near_end.getsockname()[1]
 
     @contextmanager
@@ -43,6 +44,7 @@ class Wire:
         with suppress(OSError):
             while True:
                 client, _ = self._near_end.accept()
+                self.taken += 1
                 threading.Thread(target=self._serve, args=(client, self._whole), daemon=True).start()
 
     def _serve(self, client: socket.socket, whole: threading.Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 import signal
 import socket
@@ -17,6 +18,8 @@ import pytest
 from django.db import connection
 
 from casino_pam.machine import PROJECT, free_port
+from tests.black_hole import Wire
+from tests.door import wait_until
 from wallet.pg import deadline
 from wallet.pg.connection import Lent, Silent
 from wallet.pg.pool import Exhausted, Pool
@@ -162,6 +165,20 @@ class TestDeadline:
             with deadline.until(began + 0.2), pytest.raises(Silent):
                 Lent.connect(**parameters)
             assert time.monotonic() - began < 1
+
+    def test_what_was_sent_into_a_hole_is_sent_again(self, books: None) -> None:
+        own = connection.get_connection_params()
+        with Wire((own["host"], int(own["port"]))) as wire:
+            pool = Pool(lambda: Lent.connect(**own | {"host": "127.0.0.1", "port": wire.port}, autocommit=True), 1)
+            with ThreadPoolExecutor(1) as threads, deadline.until(time.monotonic() + 60):
+                with wire.cut(lost=True):
+                    context = contextvars.copy_context()
+                    asking = threads.submit(context.run, pool.getconn)
+                    wait_until(lambda: wire.taken > 0)
+                lent = asking.result()
+                assert lent.execute("SELECT 1").fetchone() == (1,)
+                pool.putconn(lent)
+            pool.close()
 
     def test_several_silent_hosts_share_it(self, books: None) -> None:
         with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:

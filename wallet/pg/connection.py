@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import errors
@@ -17,6 +18,9 @@ Result = TypeVar("Result")
 
 # How long psycopg lets its thread sleep at most, so that Ctrl-C is heard.
 _INTERVAL = 0.1
+# Within a deadline, how long one attempt to connect may take: what was sent into a hole is not answered when
+# the hole is closed, and another host may be there. Six journeys of 200 ms fit into it.
+ATTEMPT_SECONDS: Final = 1.5
 
 
 class Silent(errors.OperationalError):
@@ -47,10 +51,12 @@ class Connection(psycopg.Connection[Row]):
     @classmethod
     def _connect_gen(cls, conninfo: str = "", **options: Any) -> PQGenConn[Any]:
         """psycopg's, which is asked ten times a second whether it is still wanted, for each host it tries."""
+        left = deadline.remaining()
+        end = math.inf if left is None else time.monotonic() + min(left, ATTEMPT_SECONDS)
         steps = super()._connect_gen(conninfo, **options)
         ready: Any = None
         try:
-            while deadline.remaining() != 0:
+            while time.monotonic() < end:
                 ready = yield steps.send(ready)
         except StopIteration as done:
             return done.value

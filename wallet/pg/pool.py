@@ -54,7 +54,7 @@ class Pool:
         if not self._places.acquire(timeout=PATIENCE_SECONDS if left is None else min(left, PATIENCE_SECONDS)):
             raise Exhausted("every connection is in use")
         try:
-            connection = self._kept() or self._connect()
+            connection = self._kept() or self._opened()
         except BaseException:
             self._places.release()
             raise
@@ -98,6 +98,15 @@ class Pool:
                     return connection
                 connection.close()
         return None
+
+    def _opened(self) -> Lent:
+        """A new connection; tried again where there was no answer and there still is time."""
+        while True:
+            try:
+                return self._connect()
+            except Silent:
+                if not deadline.remaining():
+                    raise
 
     def _works(self, connection: Lent) -> bool:
         poll = select.poll()
