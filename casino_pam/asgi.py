@@ -59,6 +59,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
             forget_the_dead()
             _spare_the_collector()
             drainer.start()
+            await game_door.open()
             await send({"type": "lifespan.startup.complete"})
         if message["type"] == "lifespan.shutdown":
             # Calls are answered by now or were given up; what was accepted is posted all the same.

@@ -59,7 +59,8 @@ from casino_pam.receipts import Offered, Promised, Receipt, Standing
 from wallet import baselines, ledger
 from wallet.book import Book
 from wallet.errors import Busy, Refused
-from wallet.pg import deadline
+from wallet.pg import deadline, faults
+from wallet.pg.connection import Silent
 from wallet.session import Session, session_of
 
 log = structlog.get_logger(__name__)
@@ -158,13 +159,8 @@ _AWAY_SECONDS = (0.02, 0.05)
 _BEGIN = f"BEGIN ISOLATION LEVEL {_ISOLATION}"
 
 
-# After the database was lost, and said to be, no more is said of it for so long.
-_SILENT_SECONDS = 5.0
-
-
 class _Thread(threading.local):
     owns_its_connection = False
-    silent_until = 0.0
 
 
 _thread = _Thread()
@@ -380,11 +376,7 @@ def _announce(desk: Desk) -> None:
 
 
 def _lose(lost: Exception) -> None:
-    """Note that the database was lost, once in a while: every posting loses it meanwhile."""
-    now = time.monotonic()
-    if now >= _thread.silent_until:
-        _thread.silent_until = now + _SILENT_SECONDS
-        log.warning("posting_lost_database", error=str(lost).strip())
+    faults.note(lost)
     part_with_connection()
 
 
@@ -395,8 +387,18 @@ def part_with_connection() -> None:
     connection.close()
 
 
+def _still_there() -> bool:
+    """Whether the server is: after a failover it may have gone without a word, and a request is in hand."""
+    try:
+        return bool(connection.connection.works())
+    except Silent:
+        return False
+
+
 def _session() -> Session:
     """The session of this thread's connection, set up if postings alone use it. Connects where it must."""
+    if _thread.owns_its_connection and connection.connection is not None and not _still_there():
+        part_with_connection()
     connection.ensure_connection()
     session = session_of(connection.connection)
     if _thread.owns_its_connection and not session.dedicated:
@@ -417,6 +419,7 @@ def _transaction() -> Iterator[Session]:
         # Nothing is written once it has failed, so what is left to write may travel with it.
         session.put("COMMIT")
         session.send()
+        connection.connection.used = time.monotonic()
     except BaseException:
         session.forget()
         if not connection.connection.closed:

@@ -1,19 +1,24 @@
-"""A wire to PostgreSQL that can fall silent: what is sent on it arrives nowhere, and nobody is told."""
+"""A wire to PostgreSQL that can be long, or fall silent: what is sent then arrives nowhere, and nobody is told."""
 
 from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Self
 
 
 class Wire:
-    """Listens on ``port`` and carries everything to and fro, but while it is ``cut``."""
+    """Listens on ``port`` and carries everything to and fro, but while it is ``cut``.
 
-    def __init__(self, far_end: tuple[str, int]) -> None:
+    What is said on it arrives after ``delay`` seconds, either way.
+    """
+
+    def __init__(self, far_end: tuple[str, int], *, delay: float = 0.0) -> None:
         self._far_end = far_end
+        self._delay = delay
         self._near_end = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self._whole = threading.Event()
         self._whole.set()
@@ -54,14 +59,16 @@ class Wire:
         except OSError:
             client.close()
             return
-        threading.Thread(target=_carry, args=(server, client, whole), daemon=True).start()
-        _carry(client, server, whole)
+        threading.Thread(target=_carry, args=(server, client, whole, self._delay), daemon=True).start()
+        _carry(client, server, whole, self._delay)
 
 
-def _carry(here: socket.socket, there: socket.socket, whole: threading.Event) -> None:
+def _carry(here: socket.socket, there: socket.socket, whole: threading.Event, delay: float) -> None:
     with suppress(OSError):
         while heard := here.recv(65536):
             whole.wait()
+            # What follows a message within the delay is said in answer to nothing, so it may travel with it.
+            time.sleep(delay)
             there.sendall(heard)
     # Whichever side ended, the other one is told.
     for end in (here, there):

@@ -19,6 +19,7 @@ from casino_pam import commands, teller
 from casino_pam.drainer import post
 from tests import bonuses, cast
 from tests.at_once import threads
+from tests.black_hole import Wire
 from tests.cast import fresh, word
 from tests.door import Door, Reply
 from tests.hands import our_database
@@ -231,6 +232,39 @@ def test_what_was_sent_to_a_frozen_backend_is_never_posted_twice(door):
         assert door.post("bet", a_bet("p0", f"b{n}")).status == 200
     assert cast.balances("p0") == (10000 - 2100, 0, 0)
     assert Transaction.objects.filter(kind="BET").count() == 21
+
+
+def test_an_idle_lane_whose_server_went_without_a_word_serves_the_next_call(books, monkeypatch):
+    """After a failover the old connection leads nowhere: it is asked before a request is entrusted to it."""
+    cast.house()
+    cast.player("p0", "100.00")
+    place = connection.settings_dict
+    with Wire((place["HOST"], int(place["PORT"]))) as wire, monkeypatch.context() as laid:
+        laid.setitem(place, "HOST", "127.0.0.1")
+        laid.setitem(place, "PORT", wire.port)
+        laid.setattr("wallet.pg.connection.FRESH_SECONDS", 0.0)
+        with Door() as door:
+            assert door.post("bet", a_bet("p0")).status == 200
+            with wire.cut(lost=True):
+                pass
+            assert door.post("bet", a_bet("p0")).status == 200
+        connection.close()
+
+
+def test_a_far_postgresql_is_waited_for_and_serves_many_at_once(books, monkeypatch):
+    """With 0.1 s to PostgreSQL and as much back every call takes less than a second, however many come."""
+    cast.house()
+    for n in range(32):
+        cast.player(f"p{n}", "100.00")
+    place = connection.settings_dict
+    with Wire((place["HOST"], int(place["PORT"])), delay=0.1) as wire, monkeypatch.context() as laid:
+        laid.setitem(place, "HOST", "127.0.0.1")
+        laid.setitem(place, "PORT", wire.port)
+        with Door() as door:
+            door.post("bet", a_bet("p0"))
+            his = [door.send("bet", a_bet(f"p{n}")) for _ in range(3) for n in range(32)]
+            assert [future.result(20).status for future in his] == [200] * 96
+        connection.close()
 
 
 # --- helpers -------------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ class TestPool:
     def test_what_nobody_needed_for_long_is_closed(self, pool: Pool) -> None:
         first, second = pool.getconn(), pool.getconn()
         pool.putconn(first)
-        first.returned -= 601
+        first.used -= 601
         pool.putconn(second)
         assert first.closed
         assert not second.closed

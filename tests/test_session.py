@@ -17,7 +17,8 @@ from psycopg import errors
 from casino_pam.servers import PostgreSQL, passing_servers
 from tests.interleaving import elsewhere
 from wallet.pg import deadline
-from wallet.session import Session, TooLate, numbered, session_of
+from wallet.pg.connection import Silent
+from wallet.session import Session, numbered, session_of
 
 ECHO = "SELECT %s::text"
 DIVIDE = "SELECT 1 / %s::integer"
@@ -143,7 +144,7 @@ def test_an_answer_that_does_not_come_in_time_closes_the_connection(session, tog
     with deadline.until(began + 0.2):
         for _ in range(together):
             session.put("SELECT pg_sleep(%s::float)", ["30"])
-        with pytest.raises(TooLate):
+        with pytest.raises(Silent):
             session.send()
     assert time.monotonic() - began < 2
     with pytest.raises(psycopg.OperationalError):
@@ -151,7 +152,7 @@ def test_an_answer_that_does_not_come_in_time_closes_the_connection(session, tog
 
 
 def test_a_command_that_does_not_end_in_time_closes_the_connection(session):
-    with deadline.until(time.monotonic() + 0.2), pytest.raises(TooLate):
+    with deadline.until(time.monotonic() + 0.2), pytest.raises(Silent):
         session.command("SELECT pg_sleep(30)")
     assert connection.connection.closed
 
@@ -165,7 +166,7 @@ def test_a_frozen_postgresql_is_waited_for_no_longer_than_the_deadline(session):
             pid = own.info.backend_pid
             os.kill(pid, signal.SIGSTOP)
             try:
-                with deadline.until(time.monotonic() + 0.2), pytest.raises(TooLate):
+                with deadline.until(time.monotonic() + 0.2), pytest.raises(Silent):
                     frozen.rows(ECHO, ["x"])
             finally:
                 os.kill(pid, signal.SIGCONT)

@@ -19,6 +19,7 @@ from psycopg import Connection, OperationalError, errors, generators, pq, waitin
 from psycopg.adapt import Transformer
 
 from wallet.pg import deadline
+from wallet.pg.connection import Silent
 
 Record = tuple[Any, ...]
 Result = pq.abc.PGresult
@@ -26,10 +27,6 @@ Result = pq.abc.PGresult
 _DONE: Final = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 # How often a wait looks whether somebody pressed Ctrl-C.
 _INTERVAL_SECONDS: Final = 0.5
-
-
-class TooLate(OperationalError):
-    """PostgreSQL did not answer before the deadline. What was sent may still be carried out."""
 
 
 class Answer:
@@ -76,7 +73,7 @@ class Session:
     Statements wait until the answer of one is looked at; then all that wait travel together and
     are carried out in order, so that a posting takes few journeys. If one fails, those after it
     are not carried out. Whatever sends raises what psycopg's cursors raise for the same fault, or
-    ``TooLate`` once the deadline has passed: then the connection is closed.
+    ``Silent`` once the deadline has passed: then the connection is closed.
     """
 
     def __init__(self, connection: Connection[Any]) -> None:
@@ -165,7 +162,7 @@ class Session:
         try:
             return waiting.wait(exchange, self._pgconn.socket, interval=_INTERVAL_SECONDS, timeout=left)
         except errors._WaitTimeout:
-            raise TooLate("PostgreSQL did not answer in time") from None
+            raise Silent("PostgreSQL did not answer in time") from None
 
     def _give_up(self) -> None:
         self._names.clear()

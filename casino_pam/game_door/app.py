@@ -10,6 +10,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from casino_pam.game_door import answers
 from casino_pam.game_door.calls import CALLS, Call, Visit
 from casino_pam.game_door.signing import Claim, Unauthenticated, read_claim, verify
 from casino_pam.house import House, KnownProvider
-from wallet.errors import Refused
+from wallet.errors import Busy, Refused
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -62,6 +63,11 @@ class GameDoor:
     def __init__(self, drainer: Drainer, house: House | None = None) -> None:
         self._drainer = drainer
         self._house = house or House()
+
+    async def open(self) -> None:
+        """Learn whom we serve, so that the first calls need not wait for it. Where it fails, they will ask."""
+        with suppress(Busy):
+            await self._house.look_again()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import select
 import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -16,6 +17,9 @@ from wallet.pg import deadline
 
 Result = TypeVar("Result")
 
+# A connection that was used just now is believed; any other is asked first, and has this long to answer.
+FRESH_SECONDS = 1.0
+PING_SECONDS = 0.5
 # How long psycopg lets its thread sleep at most, so that Ctrl-C is heard.
 _INTERVAL = 0.1
 # Within a deadline, how long one attempt to connect may take: what was sent into a hole is not answered when
@@ -66,7 +70,7 @@ class Connection(psycopg.Connection[Row]):
 
 
 class Lent(Connection[Any]):
-    """One of a pool's connections, and what the pool must know of it."""
+    """A connection that is kept between uses, and what its keeper must know of it."""
 
     # psycopg knows its own pools only.
     _pool: Any
@@ -74,4 +78,23 @@ class Lent(Connection[Any]):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.born = self.returned = time.monotonic()
+        self.born = self.used = time.monotonic()
+
+    def works(self) -> bool:
+        """Whether PostgreSQL is still at the other end. Raises Silent where it was asked and did not answer."""
+        poll = select.poll()
+        poll.register(self.pgconn.socket, select.POLLIN)
+        if poll.poll(0):
+            # Nobody asked it anything: what it has to say is that it ends.
+            return False
+        now = time.monotonic()
+        if now - self.used < FRESH_SECONDS:
+            return True
+        try:
+            with deadline.until(now + PING_SECONDS):
+                self.execute("")
+        except Silent:
+            raise
+        except psycopg.Error:
+            return False
+        return True

@@ -6,7 +6,6 @@ deadline. So there is no background work that could be late, stuck or asleep whe
 
 from __future__ import annotations
 
-import select
 import threading
 import time
 import weakref
@@ -15,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from psycopg import Error, OperationalError
+from psycopg import OperationalError
 from psycopg.pq import TransactionStatus
 
 from wallet.pg import deadline
@@ -23,9 +22,6 @@ from wallet.pg.connection import Lent, Silent
 
 # How long somebody without a deadline waits for a connection that another gives back.
 PATIENCE_SECONDS: Final = 2.0
-# A connection that was used just now is believed; any other is asked first, and has this long to answer.
-FRESH_SECONDS: Final = 1.0
-PING_SECONDS: Final = 0.5
 # PostgreSQL's processes grow with what they have seen, and idle ones are missed elsewhere.
 LONGEST_LIFE_SECONDS: Final = 3600.0
 LONGEST_IDLE_SECONDS: Final = 600.0
@@ -66,7 +62,7 @@ class Pool:
     def putconn(self, connection: Lent) -> None:
         """Take a connection back, to be lent again if it is fit for it."""
         connection._pool = None
-        now = connection.returned = time.monotonic()
+        now = connection.used = time.monotonic()
         idle = connection.pgconn.transaction_status == TransactionStatus.IDLE
         if idle and not self._closed and now - connection.born < LONGEST_LIFE_SECONDS:
             self._idle.append(connection)
@@ -94,8 +90,12 @@ class Pool:
         with suppress(IndexError):
             while True:
                 connection = self._idle.pop()
-                if self._works(connection):
-                    return connection
+                try:
+                    if connection.works():
+                        return connection
+                except Silent:
+                    # So will the others be, and there is no time to ask each of them.
+                    self.forget()
                 connection.close()
         return None
 
@@ -108,27 +108,7 @@ class Pool:
                 if not deadline.remaining():
                     raise
 
-    def _works(self, connection: Lent) -> bool:
-        poll = select.poll()
-        poll.register(connection.pgconn.socket, select.POLLIN)
-        if poll.poll(0):
-            # Nobody asked it anything: what it has to say is that it ends.
-            return False
-        now = time.monotonic()
-        if now - connection.returned < FRESH_SECONDS:
-            return True
-        try:
-            with deadline.until(now + PING_SECONDS):
-                connection.execute("")
-        except Silent:
-            # So will the others be, and there is no time to ask each of them.
-            self.forget()
-            return False
-        except Error:
-            return False
-        return True
-
     def _part_with_oldest(self, now: float) -> None:
         with suppress(IndexError):
-            if now - self._idle[0].returned > LONGEST_IDLE_SECONDS:
+            if now - self._idle[0].used > LONGEST_IDLE_SECONDS:
                 self._idle.popleft().close()
