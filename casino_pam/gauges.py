@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import REGISTRY, Gauge, multiprocess
+from prometheus_client import REGISTRY, Counter, Gauge, multiprocess
 
 SOCKETS: Final = Gauge("casino_pam_sockets", "Open WebSockets of players", multiprocess_mode="livesum")
 QUEUE: Final = Gauge(
     "casino_pam_queue", "Calls of game providers taken and not yet answered", multiprocess_mode="livesum"
 )
+WORKER_DEATHS: Final = Counter(
+    "casino_pam_worker_deaths", "Web workers that died, or were killed because they fell silent", ["cause"]
+)
+
+
+def worker_deaths() -> Callable[[str], None]:
+    """Count the death of a worker by its cause.
+
+    Every cause begins at 0: a counter that is born with its first event shows no increase to whoever watches.
+    """
+    causes = {cause: WORKER_DEATHS.labels(cause) for cause in ("signal", "exit", "silence")}
+    return lambda cause: causes[cause].inc()
 
 
 def total(gauge: Gauge) -> int:

@@ -4,17 +4,76 @@ ADDRESS is `HOST:PORT`, or `fd:N` for a bound socket that the parent hands over.
 """
 
 import os
+import signal
 import socket
 import sys
 import tempfile
+import time
+from collections.abc import Callable
+from typing import Final
 
+import structlog
 import uvicorn
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.log import configure_logging
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from casino_pam.connection import BoundedHttp
 from casino_pam.live.wire import BoundedWebSocket
+
+# By name: as the process's first module this one is called __main__.
+log = structlog.get_logger("casino_pam.web")
+
+# A worker that was told to leave waits so long for open sockets and slow clients.
+GRACE_SECONDS: Final = 10
+# Then it posts what it accepted; whoever is still there after so much longer does not hear us.
+LEAVING_SECONDS: Final = 10
+
+
+class Supervisor(Multiprocess):
+    """Uvicorn's, which replaces a worker that died or fell silent; this one says so, and has it counted."""
+
+    def __init__(self, config: uvicorn.Config, sock: socket.socket, count: Callable[[str], None]) -> None:
+        super().__init__(config, sockets=[sock])
+        self._count = count
+
+    def keep_subprocess_alive(self) -> None:
+        """Look after every worker once."""
+        workers = list(self.processes)
+        silent = [worker for worker in workers if self._silent(worker)]
+        for worker in silent:
+            # Here already: the parent's own look would wait for an answer a second time.
+            worker.process.kill()
+            worker.join()
+        super().keep_subprocess_alive()
+        for worker in workers:
+            # A worker that cannot start ends the supervisor, and is not replaced.
+            if worker not in self.processes or worker.exitcode == STARTUP_FAILURE:
+                self._report(worker, silent=worker in silent)
+
+    def join_all(self) -> None:
+        """Wait for workers that were told to leave, and kill whom it does not reach: a frozen one would keep us."""
+        until = time.monotonic() + GRACE_SECONDS + LEAVING_SECONDS
+        for worker in self.processes:
+            worker.process.join(max(0.0, until - time.monotonic()))
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.join()
+                self._report(worker, silent=True)
+
+    def _silent(self, worker: Process) -> bool:
+        return not worker.is_alive(self.config.timeout_worker_healthcheck) and worker.process.is_alive()
+
+    def _report(self, worker: Process, *, silent: bool) -> None:
+        code = worker.exitcode or 0
+        # multiprocessing writes the signal that ended a process as a negative code.
+        ending = {"exit_code": code} if code >= 0 else {"signal": signal.Signals(-code).name}
+        cause = "silence" if silent else "exit" if code >= 0 else "signal"
+        log.error("worker_died", pid=worker.pid, cause=cause, **ending)
+        self._count(cause)
 
 
 def bound(address: str) -> socket.socket:
@@ -51,8 +110,9 @@ def configuration() -> uvicorn.Config:
         ws_per_message_deflate=False,
         # Longer than a provider's pool of connections usually leaves one idle: whoever closes first loses no call.
         timeout_keep_alive=75,
-        # A worker that was told to leave waits this long for open sockets and slow clients.
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        # A worker that does not answer its supervisor for so long is killed and replaced.
+        timeout_worker_healthcheck=5,
     )
 
 
@@ -63,6 +123,8 @@ def main(argv: list[str]) -> int:
         print("usage: python -m casino_pam.web HOST:PORT", file=sys.stderr)
         return 2
     try:
+        # The workers do this for themselves; the supervisor never loads Django as a whole.
+        configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
         config = configuration()
         sock = bound(argv[0])
     except (ImproperlyConfigured, OSError, ValueError) as error:
@@ -71,7 +133,10 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="casino-pam-metrics-") as folder, sock:
         # The workers add up their counters in files here.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        Multiprocess(config, sockets=[sock]).run()
+        # Not before: prometheus_client asks for the folder when it is loaded.
+        from casino_pam import gauges
+
+        Supervisor(config, sock, gauges.worker_deaths()).run()
     return 0
 
 

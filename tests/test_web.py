@@ -44,12 +44,20 @@ class Web:
 
     def ask(self, path: str, **headers: str) -> int:
         """The status; 0 where nobody answers."""
+        return self._get(path, headers)[0]
+
+    def read(self, path: str) -> str:
+        """The body; empty where nobody answers."""
+        return self._get(path, {})[1].decode()
+
+    def _get(self, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             connection.request("GET", path, headers=headers)
-            return connection.getresponse().status
+            answer = connection.getresponse()
+            return answer.status, answer.read()
         except (OSError, http.client.HTTPException):
-            return 0
+            return 0, b""
         finally:
             connection.close()
 
@@ -94,6 +102,60 @@ def test_a_killed_worker_is_replaced_and_the_rest_serve_on(tmp_path: Path) -> No
         os.kill(victim, signal.SIGKILL)
         eventually(lambda: len(served.workers() - {victim}) == 2, "a new worker")
         assert served.ask("/healthz") == 200
+
+
+def deaths(served: Web) -> dict[str, float]:
+    """What /metrics says of dead workers, by cause; empty while nobody answers."""
+    lines = served.read("/metrics").splitlines()
+    found = [line.split() for line in lines if line.startswith("casino_pam_worker_deaths_total{")]
+    return {name.split('"')[1]: float(value) for name, value in found}
+
+
+@pytest.mark.parametrize(
+    ("fatal", "cause", "ending"),
+    [
+        (signal.SIGKILL, "signal", {"signal": "SIGKILL"}),
+        (signal.SIGSEGV, "signal", {"signal": "SIGSEGV"}),
+        (signal.SIGSTOP, "silence", {"signal": "SIGKILL"}),
+    ],
+)
+def test_a_worker_that_dies_or_freezes_is_replaced_logged_and_counted(
+    tmp_path: Path, fatal: signal.Signals, cause: str, ending: dict[str, str]
+) -> None:
+    with web(tmp_path, WEB_WORKERS="2") as served:
+        eventually(lambda: len(served.workers()) == 2, "both workers")
+        eventually(lambda: deaths(served) == {"signal": 0, "exit": 0, "silence": 0}, "metrics that count nobody")
+        victim = max(served.workers())
+        os.kill(victim, fatal)
+        eventually(lambda: len(served.workers() - {victim}) == 2, "a new worker")
+        eventually(lambda: deaths(served).get(cause), "the count")
+        assert deaths(served) == {"signal": 0, "exit": 0, "silence": 0} | {cause: 1}
+        (line,) = (line for line in served.logged() if line["event"] == "worker_died")
+        told = {"pid": victim, "cause": cause, "level": "error", "logger": "casino_pam.web"} | ending
+        assert line.items() >= told.items()
+        assert not {"signal", "exit_code"} & line.keys() - ending.keys()
+
+
+def test_a_worker_that_leaves_without_a_word_is_told_by_its_exit_code(tmp_path: Path) -> None:
+    # Any module that a worker loads may end it so; this one waits until it is asked to.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal\nsignal.signal(signal.SIGUSR1, lambda *_: os._exit(7))\n"
+    )
+    path = f"{tmp_path}{os.pathsep}{PROJECT}"
+    with web(tmp_path, WEB_WORKERS="2", PYTHONPATH=path) as served:
+        eventually(lambda: len(served.workers()) == 2, "both workers")
+        victim = max(served.workers())
+        os.kill(victim, signal.SIGUSR1)
+        eventually(lambda: deaths(served).get("exit") == 1, "the count")
+        (line,) = (line for line in served.logged() if line["event"] == "worker_died")
+        assert (line["pid"], line["cause"], line["exit_code"]) == (victim, "exit", 7)
+
+
+def test_a_frozen_worker_does_not_keep_the_house_from_stopping(tmp_path: Path) -> None:
+    with web(tmp_path, WEB_WORKERS="2") as served:
+        eventually(lambda: len(served.workers()) == 2, "both workers")
+        os.kill(max(served.workers()), signal.SIGSTOP)
+    eventually(lambda: not processes_in(tmp_path.resolve()), "the end of the workers")
 
 
 def test_no_worker_outlives_a_stop(tmp_path: Path) -> None:
