@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from typing import Final
+from weakref import WeakKeyDictionary, WeakSet
 
 import structlog
 import uvicorn
@@ -31,28 +32,36 @@ log = structlog.get_logger("casino_pam.web")
 GRACE_SECONDS: Final = 10
 # Then it posts what it accepted; whoever is still there after so much longer does not hear us.
 LEAVING_SECONDS: Final = 10
+# A worker that owes its supervisor an answer for so long is killed and replaced.
+SILENCE_SECONDS: Final = 5
+# Until its first answer it loads its code, which on a busy machine takes longer than any answer may.
+LOADING_SECONDS: Final = 60
 
 
 class Supervisor(Multiprocess):
-    """Uvicorn's, which replaces a worker that died or fell silent; this one says so, and has it counted."""
+    """Uvicorn's, which replaces workers that died or fell silent; this one says so, and has it counted."""
 
     def __init__(self, config: uvicorn.Config, sock: socket.socket, count: Callable[[str], None]) -> None:
         super().__init__(config, sockets=[sock])
         self._count = count
+        self._awake: WeakSet[Process] = WeakSet()
+        self._asked: WeakKeyDictionary[Process, float] = WeakKeyDictionary()
 
     def keep_subprocess_alive(self) -> None:
         """Look after every worker once."""
-        workers = list(self.processes)
-        silent = [worker for worker in workers if self._silent(worker)]
-        for worker in silent:
-            # Here already: the parent's own look would wait for an answer a second time.
-            worker.process.kill()
-            worker.join()
-        super().keep_subprocess_alive()
-        for worker in workers:
-            # A worker that cannot start ends the supervisor, and is not replaced.
-            if worker not in self.processes or worker.exitcode == STARTUP_FAILURE:
-                self._report(worker, silent=worker in silent)
+        for index, worker in enumerate(self.processes):
+            silent = self._silent(worker)
+            if not silent and worker.process.is_alive():
+                continue
+            worker.kill()
+            worker.process.join()
+            self._report(worker, silent=silent)
+            if worker.exitcode == STARTUP_FAILURE:
+                # Every other would fail like this one.
+                self.should_exit.set()
+                return
+            self.processes[index] = Process(self.config, self.sockets)
+            self.processes[index].start()
 
     def join_all(self) -> None:
         """Wait for workers that were told to leave, and kill whom it does not reach: a frozen one would keep us."""
@@ -65,7 +74,18 @@ class Supervisor(Multiprocess):
                 self._report(worker, silent=True)
 
     def _silent(self, worker: Process) -> bool:
-        return not worker.is_alive(self.config.timeout_worker_healthcheck) and worker.process.is_alive()
+        """Whether a worker has owed us an answer for too long. Nobody waits here: the others are to be looked after."""
+        now = time.monotonic()
+        if worker not in self._asked:
+            worker.parent_conn.send(b"ping")
+        asked = self._asked.setdefault(worker, now)
+        if worker.parent_conn.poll():
+            worker.parent_conn.recv()
+            del self._asked[worker]
+            self._awake.add(worker)
+            return False
+        patience = SILENCE_SECONDS if worker in self._awake else LOADING_SECONDS
+        return now - asked > patience and worker.process.is_alive()
 
     def _report(self, worker: Process, *, silent: bool) -> None:
         code = worker.exitcode or 0
@@ -111,8 +131,8 @@ def configuration() -> uvicorn.Config:
         # Longer than a provider's pool of connections usually leaves one idle: whoever closes first loses no call.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        # A worker that does not answer its supervisor for so long is killed and replaced.
-        timeout_worker_healthcheck=5,
+        # Uvicorn waits so long for a new worker that is to take the place of an old one.
+        timeout_worker_healthcheck=LOADING_SECONDS,
     )
 
 

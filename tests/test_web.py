@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from casino_pam.machine import PROJECT, free_port, listening, processes_in
+from casino_pam.web import SILENCE_SECONDS
 from tests.test_settings import OURS
 
 SECONDS = 300
@@ -149,6 +150,13 @@ def test_a_worker_that_leaves_without_a_word_is_told_by_its_exit_code(tmp_path: 
         eventually(lambda: deaths(served).get("exit") == 1, "the count")
         (line,) = (line for line in served.logged() if line["event"] == "worker_died")
         assert (line["pid"], line["cause"], line["exit_code"]) == (victim, "exit", 7)
+
+
+def test_a_worker_that_takes_its_time_to_load_is_not_taken_for_a_frozen_one(tmp_path: Path) -> None:
+    slow = f"import sys, time\nif '--multiprocessing-fork' in sys.orig_argv:\n    time.sleep({SILENCE_SECONDS + 2})\n"
+    (tmp_path / "sitecustomize.py").write_text(slow)
+    with web(tmp_path, WEB_WORKERS="1", PYTHONPATH=f"{tmp_path}{os.pathsep}{PROJECT}") as served:
+        assert "worker_died" not in {line["event"] for line in served.logged()}
 
 
 def test_a_frozen_worker_does_not_keep_the_house_from_stopping(tmp_path: Path) -> None:
