@@ -75,6 +75,17 @@ class House:
         self._web.terminate()
         self._web.wait(START_SECONDS)
 
+    def manage(self, *argv: str, **environment: str) -> subprocess.Popen[str]:
+        """`manage.py` on this house's database, while the house serves."""
+        return subprocess.Popen(
+            [sys.executable, "manage.py", *argv],
+            cwd=PROJECT,
+            env=self._environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
     def bet(self, player: str, amount: str = "1.00") -> int:
         """The status of a bet through the game door, on a new connection."""
         asked = {"player": player, "currency": "EUR", "round": "r-1", "game": "g-1", "amount": amount}
