@@ -136,7 +136,7 @@ def test_refuses_what_stops_play_and_says_what_to_do_instead(operation: Operatio
             ),
         ],
     ],
-    ids=str,
+    ids=lambda operations: "-".join(type(each).__name__ for each in operations),
 )
 def test_lets_pass_what_takes_an_instant(operations: list[Operation]) -> None:
     assert found(*operations) == []
