@@ -1,5 +1,6 @@
 # make run    everything on this machine, on http://127.0.0.1:8080
 # make test   the whole suite on PostgreSQL and Valkey of its own
+# make proof  every order of a small model of posting, with Debian's spin and gcc
 # make lint   style, types, directions of imports, migrations, production settings
 # make bench  how fast, as ratios within one run
 # make clean  remove what the other targets made, except the data in .data/
@@ -7,13 +8,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint bench clean
+.PHONY: run test proof lint bench clean
 
 run: .venv/ready
 	@exec $(BIN)/python -m casino_pam.launch
 
 test: .venv/ready-dev
 	$(BIN)/python -m pytest -n 2
+
+proof: .venv/ready-dev
+	$(BIN)/python -m pytest -c tests/proof/pytest.ini tests/proof
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check

@@ -136,9 +136,10 @@ inline read_wallets() {
             tx[me].held[w] = wallet[w].held;
             tx[me].held_seen[w] = wallet[w].held;
             tx[me].version[w] = wallet[w].version;
-            tx[me].version_seen[w] = wallet[w].version;
+            tx[me].version_seen[w] = wallet[w].version
         }
         w = 0;
+        printf("worker %d reads the wallets: cash %d and %d\n", me, wallet[0].cash, wallet[1].cash)
     }
 }
 
@@ -169,7 +170,8 @@ inline read_rows() {
             copy_row(ledger[r].status, ledger[r].wallet, ledger[r].cash, ledger[r].amount, ledger[r].closers)
 #endif
         }
-        r = 0
+        r = 0;
+        printf("worker %d reads the rows\n", me)
     }
 }
 
@@ -330,7 +332,8 @@ inline decide() {
                     :: KIND == take_back -> undo_win()
                     :: KIND == settle || KIND == release -> end_hold()
                     fi
-                fi
+                fi;
+                printf("worker %d decides on %e %d: %e\n", me, KIND, c, answer[i])
             fi
         }
         i = 0; c = 0;
@@ -354,7 +357,12 @@ inline update(t) {
             wallet[w].locked = wallet[w].locked || tx[t].matched[w];
         }
         w = 0;
-        tx[t].reached = updated
+        tx[t].reached = updated;
+        if
+        :: tx[t].touched[0] == tx[t].matched[0] && tx[t].touched[1] == tx[t].matched[1] ->
+            printf("transaction %d: UPDATE\n", t)
+        :: else -> printf("transaction %d: UPDATE finds a stale wallet\n", t)
+        fi
     }
 }
 
@@ -387,6 +395,10 @@ inline violates(t) {
         }
         w = 0;
 #endif
+        if
+        :: violated -> printf("transaction %d: INSERT is refused by a unique index\n", t)
+        :: else -> printf("transaction %d: INSERT\n", t)
+        fi
     }
 }
 
@@ -419,12 +431,14 @@ inline unlock(t) {
 
 /* ROLLBACK, by the worker or because PostgreSQL lost it. */
 inline abort(t) {
+    printf("transaction %d ends without COMMIT\n", t);
     unlock(t);
     forget(t)
 }
 
 /* The worker turns to other requests; what it has sent may still be carried out, or may not. */
 inline hand_over() {
+    printf("worker %d waits no longer; its transaction goes on as number 2\n", me);
     for (w : 0 .. WALLETS - 1) {
         tx[LATE].cash[w] = tx[me].cash[w]; tx[LATE].cash_seen[w] = tx[me].cash_seen[w];
         tx[LATE].held[w] = tx[me].held[w]; tx[LATE].held_seen[w] = tx[me].held_seen[w];
@@ -446,6 +460,7 @@ inline hand_over() {
 
 /* COMMIT: the balances as they were worked out, the rows beside those that are there. */
 inline commit(t) {
+    printf("transaction %d: COMMIT\n", t);
     for (w : 0 .. WALLETS - 1) {
         if
         :: tx[t].matched[w] ->
@@ -497,6 +512,7 @@ inline look_up_answer() {
     MUST(ANSWER_STANDS, answer[i] != already_ended || ledger[FIRST].closers > 0);
     MUST(ANSWER_STANDS, answer[i] != reference_reused || ledger[NAME].status != none);
 #endif
+    MUST(NAME_IS_SPENT, KIND != rollback || ledger[FIRST].status != none);
     MUST(NO_FALSE_REFUSAL, answer[i] != refused || ledger[NAME].status != posted)
 }
 
@@ -521,6 +537,7 @@ inline answer_batch() {
             c = batch[i];
             if
             :: c != NOBODY && !again[i] ->
+                printf("worker %d answers %e %d: %e, cash %d\n", me, KIND, c, answer[i], left[i]);
                 look_up_answer();
                 compare_answers();
                 unanswered--;
@@ -544,7 +561,9 @@ inline forget_answers() {
 inline answer_unknown() {
     for (i : 0 .. 1) {
         if
-        :: batch[i] != NOBODY -> command[batch[i]].waiting++
+        :: batch[i] != NOBODY ->
+            printf("worker %d answers %e %d: 503\n", me, command[batch[i]].kind, batch[i]);
+            command[batch[i]].waiting++
         :: else
         fi;
         batch[i] = NOBODY
@@ -555,6 +574,7 @@ inline answer_unknown() {
 /* --- a worker ----------------------------------------------------------------------------- */
 
 #define SENT(c) (command[c].waiting > 0 && (command[c].after == c || command[command[c].after].told != none))
+#define ANY_SENT (SENT(0) || SENT(1) || SENT(2))
 
 inline take(place) {
     if
@@ -562,7 +582,8 @@ inline take(place) {
     :: SENT(1) -> batch[place] = 1
     :: SENT(2) -> batch[place] = 2
     fi;
-    command[batch[place]].waiting--
+    command[batch[place]].waiting--;
+    printf("worker %d takes %e %d\n", me, command[batch[place]].kind, batch[place])
 }
 
 #define STALE(w) (tx[me].touched[w] && !tx[me].matched[w])
@@ -594,12 +615,12 @@ proctype Worker(byte me) {
 end_free:
     atomic {
         /* The workers are alike: it is enough to see worker 0 begin. */
-        me == 0 || begun;
+        ANY_SENT && (me == 0 || begun);
         take(0);
         begun = true;
         if
         :: skip
-        :: SENT(0) || SENT(1) || SENT(2) -> take(1)
+        :: ANY_SENT -> take(1)
         fi
     }
 
@@ -666,7 +687,7 @@ more:
     fi;
 
 doubt:
-    /* The worker cannot tell the two apart. */
+    /* The worker got no answer to COMMIT, and cannot tell the two apart. */
 #ifdef NO_DOUBT
     answer_batch();
 #endif
@@ -714,6 +735,7 @@ byte ends_with[WALLETS] = ANY;   /* the cash that must be left when every copy i
 
 /* A command of the story, sent in so many copies; its reference has the command's number. */
 inline send(number, kind_, wallet_, amount_, copies) {
+    printf("%d times: %e %d of %d on wallet %d\n", copies, kind_, number, amount_, wallet_);
     command[number].kind = kind_;
     command[number].wallet = wallet_;
     command[number].amount = amount_;
@@ -814,13 +836,12 @@ init {
     }
     /* Every copy is answered in the end, whatever happens: Spin calls it an error to be stuck here. */
     d_step {
-        unanswered == 0 && tx[LATE].reached == idle;
+        unanswered == 0 && tx[0].reached == idle && tx[1].reached == idle && tx[LATE].reached == idle;
         MUST(ENDS_AS_IT_SHOULD, ends_with[0] == ANY || (wallet[0].cash == ends_with[0] && wallet[0].held == 0));
         MUST(ENDS_AS_IT_SHOULD, ends_with[1] == ANY || (wallet[1].cash == ends_with[1] && wallet[1].held == 0));
         for (c : 0 .. COMMANDS - 1) {
             MUST(ANSWER_STANDS, command[c].told != posted || ledger[NAME].status == posted);
             MUST(ANSWER_STANDS, command[c].told != void || ledger[NAME].status == void);
-            MUST(NAME_IS_SPENT, KIND != rollback || ledger[FIRST].status != none);
             MUST(HOLD_IS_ENDED, KIND != hold || (wallet[0].held == 0 && ledger[NAME].closers == 1))
         }
     }
