@@ -505,6 +505,10 @@ inline commit(t) {
 #define UNDONE (ledger[NAME].status == void || ledger[NAME].closers > 0)
 
 inline look_up_answer() {
+#ifdef NEVER
+    /* Says that this is never answered, to be shown that it is. */
+    assert(answer[i] != NEVER);
+#endif
 #ifndef NO_ANSWER_AFTER_COMMIT
     MUST(ANSWER_STANDS, answer[i] != posted || STANDS_AS(posted));
     MUST(ANSWER_STANDS, answer[i] != void || STANDS_AS(void));
@@ -795,7 +799,7 @@ inline one_name_for_two_bets() {
     command[1].reference = 0
 }
 
-/* A withdrawal is settled by one clerk and released by another. */
+/* A withdrawal is settled when its hold was answered; a release may come at any time, even before the hold. */
 inline a_withdrawal() {
     begin_with(0, 1);
     send(0, hold, 0, 1, 2);
@@ -803,8 +807,7 @@ inline a_withdrawal() {
     command[1].original = 0;
     command[1].after = 0;
     send(2, release, 0, 0, 1);
-    command[2].original = 0;
-    command[2].after = 0
+    command[2].original = 0
 }
 
 /* A win is taken back; the player has just its money. */

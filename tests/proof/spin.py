@@ -47,6 +47,13 @@ def search(without: tuple[str, ...] = (), *, faults: int = 1, promise: str = "",
         return _read(said, _replay(Path(folder), switches) if trail else [])
 
 
+def hears(answer: str) -> bool:
+    """Whether there is an order of steps in which a client is answered so."""
+    with tempfile.TemporaryDirectory() as folder:
+        _run(Path(folder), [f"-DNEVER={answer}", "-DFAULTS=0"], ["-DSAFETY", "-O0"], [])
+        return Path(folder, f"{MODEL.name}.trail").exists()
+
+
 def endless(*, faults: int) -> Search:
     """Look for an order of steps that never ends, whoever is fair or not: the story tells of it."""
     switches = [f"-DFAULTS={faults}"]

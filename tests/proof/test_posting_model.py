@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.proof.spin import endless, search
+from tests.proof.spin import endless, hears, search
 
 # Each guard, and the promise that is broken as soon as the guard alone is missing.
 GUARDS = {
@@ -42,6 +42,11 @@ def test_answers_every_copy_in_the_end() -> None:
     found = endless(faults=1)
     assert found.complete
     assert found.story == []
+
+
+@pytest.mark.parametrize("answer", ["refused", "void", "rolled_back", "already_ended", "reference_reused", "unknown"])
+def test_is_rich_enough_to_hear(answer: str) -> None:
+    assert hears(answer)
 
 
 @pytest.mark.parametrize(("guard", "promise"), GUARDS.items(), ids=GUARDS)
