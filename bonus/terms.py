@@ -111,6 +111,9 @@ class OfferSpec(Conditions, frozen=True, kw_only=True):
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(Terms)
+# msgspec learns a type when it first meets it, and two threads that do so at once end the process
+# (version 0.22). Other types are met where their decoders are made, while modules are imported.
+msgspec.json.Decoder(OfferSpec)
 
 
 def encode(terms: Terms) -> str:

@@ -1,6 +1,8 @@
 """Offers as JSON, and the terms a bonus keeps: what is read, what is refused, in which words."""
 
 import json
+import subprocess
+import sys
 
 import msgspec
 import pytest
@@ -19,6 +21,7 @@ from bonus.terms import (
     encode,
     jurisdiction_breaches,
 )
+from casino_pam.machine import PROJECT
 from tests.offers import CASHBACK, CURRENCIES, FIXED, SPINS, WELCOME, changed
 from wallet.errors import Refused
 
@@ -367,3 +370,27 @@ def test_terms_carry_every_condition_of_their_offer():
     spec = validate_offer(WELCOME, CURRENCIES)
     terms = spec.terms_for("EUR")
     assert {field: getattr(terms, field) for field in shared} == {field: getattr(spec, field) for field in shared}
+
+
+_MEET_AT_ONCE = """
+import sys, threading
+import msgspec
+from bonus.terms import OfferSpec
+sys.setswitchinterval(1e-6)
+together = threading.Barrier(16)
+def meet():
+    together.wait()
+    try:
+        msgspec.convert({"code": "x"}, OfferSpec)
+    except msgspec.ValidationError:
+        pass
+threads = [threading.Thread(target=meet) for _ in range(16)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+
+
+def test_threads_that_read_their_first_offer_at_once_do_not_end_the_process():
+    """Every second process died of it; of eight one survives by chance in 256 tries."""
+    ended = [subprocess.run([sys.executable, "-c", _MEET_AT_ONCE], cwd=PROJECT).returncode for _ in range(8)]
+    assert ended == [0] * 8
