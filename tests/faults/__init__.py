@@ -1,0 +1,1 @@
+"""Faults on purpose: proxies, killers, lock holders, clients that journal, a checker (docs/reliability.md)."""

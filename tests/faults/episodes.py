@@ -1,0 +1,110 @@
+"""What the clients saw of each fault: worst answer, 503s, lost connections, time back. From the journal alone."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tests.faults.journal import Entry, Follower
+
+# PLAY.md: no answer takes more than 3.5 s, whatever PostgreSQL does.
+LONGEST_ANSWER: Final = 3.5
+BACK_WITHIN: Final = 1.0
+NEVER: Final = 999.0
+
+
+@dataclass
+class Episode:
+    """One fault from its beginning until all seats were answered again."""
+
+    name: str
+    began: float
+    ended: float = 0.0
+    fired: int = 0
+    # Seconds by which this fault itself may lengthen an answer: that of a worker that was frozen.
+    allowed: float = 0.0
+    # Whether whoever was served by the victim may have to wait for another server process.
+    judged_back: bool = True
+    # The one player whose wallet was held.
+    player: str | None = None
+    back: float = NEVER
+    all_back: float = NEVER
+    waits: list[float] = field(default_factory=list)
+    elsewhere: int = 0
+    seen: Counter[str] = field(default_factory=Counter)
+
+    def worst(self) -> float:
+        return max(self.waits, default=0.0)
+
+    def late(self) -> int:
+        return sum(wait > LONGEST_ANSWER + self.allowed for wait in self.waits)
+
+    def violations(self, longest: float = LONGEST_ANSWER, back_within: float = BACK_WITHIN) -> list[str]:
+        """What of the promise of time was broken; the bounds may be widened for a crowded machine."""
+        broken = []
+        if late := [wait for wait in self.waits if wait > longest + self.allowed]:
+            broken.append(f"{self.name}: {len(late)} answers took longer than {longest} s, up to {max(late):.1f} s")
+        if self.judged_back and self.back > back_within:
+            broken.append(f"{self.name}: the first good answer came {self.back:.1f} s after its end")
+        return broken
+
+
+class Watch:
+    """Follows the journal while it grows, so that the runner knows when everybody is served again."""
+
+    def __init__(self, follower: Follower) -> None:
+        self._follower = follower
+        self._good: dict[str, float] = {}
+        self._after = 0.0
+        self._first: dict[str, float] = {}
+        self.seats: set[str] = set()
+
+    def since(self, moment: float) -> None:
+        """Look for good answers after this moment."""
+        self._after, self._first = moment, {}
+
+    def look(self) -> None:
+        for entry in self._follower.new():
+            if entry["e"] == "sent":
+                self.seats.add(entry["seat"])
+            elif entry["e"] == "got" and entry["status"] != 503 and entry["t"] >= self._after:
+                self._first.setdefault(entry["seat"], entry["t"])
+
+    @property
+    def first(self) -> float | None:
+        return min(self._first.values(), default=None)
+
+    @property
+    def everybody(self) -> float | None:
+        """When the last seat was served, if all were."""
+        return max(self._first.values()) if self.seats and self.seats <= self._first.keys() else None
+
+
+def observe(episodes: list[Episode], entries: Iterable[Entry]) -> None:
+    """Give each attempt to the episode in which it ended."""
+    begins = [episode.began for episode in episodes]
+    sent: dict[tuple[int, int], dict[str, Any]] = {}
+    for entry in entries:
+        if entry["e"] == "given up":
+            continue
+        key = entry["id"], entry["try"]
+        if entry["e"] == "sent":
+            sent[key] = entry
+            continue
+        place = bisect_right(begins, entry["t"]) - 1
+        if place < 0:
+            continue
+        episode, began = episodes[place], sent.pop(key)
+        if entry["e"] == "lost":
+            episode.seen[entry["why"]] += 1
+            if entry["why"] == "silence":
+                episode.waits.append(entry["t"] - began["t"])
+            continue
+        episode.waits.append(entry["t"] - began["t"])
+        episode.seen["answers"] += 1
+        if entry["status"] == 503:
+            episode.seen["503"] += 1
+            episode.elsewhere += began["player"] != episode.player

@@ -1,0 +1,152 @@
+"""The product as the faults meet it: servers of its own, web workers that reach them through the proxies."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import urlopen
+
+from casino_pam.machine import PROJECT, free_port, processes_in
+from casino_pam.servers import PostgreSQL, Servers, Valkey, passing_servers
+from tests.faults.postgres_proxy import PostgresProxy
+from tests.faults.redis_proxy import RedisProxy
+
+PLAYERS = 60
+HOT = "hot"
+START_SECONDS = 60
+# Some have limits that they never reach, so that limits are judged; some wager a bonus.
+_FURNISH = """
+import django
+django.setup()
+import time
+from casino_pam import commands
+from tests import bonuses, cast
+from wallet.models import ApiKey, Player, Wallet, WalletLimits
+from wallet.models.access import SCOPES
+now = time.time_ns() // 1000
+cast.house()
+bonuses.gift("500.00", multiplier=50)
+for n, code in enumerate([%r, *("p%%d" %% n for n in range(%d))]):
+    wallet = Wallet.objects.create(player=Player.objects.create(code=code), currency_id="EUR")
+    given = dict(source="cashier", currency="EUR", reference="seed-" + code, at=now)
+    assert cast.word(cast.do(commands.Deposit(player=code, amount=10**9, **given))) == "posted"
+    if n %% 6 == 1:
+        WalletLimits.objects.create(wallet=wallet, stake_day=10**12, loss_week=10**12)
+    if n %% 3 == 2:
+        bonuses.grant(who=code, at=now)
+        assert bonuses.the(who=code).status == "active"
+key = ApiKey(name="shop", scopes=list(SCOPES))
+print(key.renew())
+key.save()
+"""
+
+
+class FaultyHouse:
+    """Two web workers between proxies; whatever hurts a process is done to those that were started here."""
+
+    def __init__(self, servers: Servers, database: PostgresProxy, redis: RedisProxy, folder: Path) -> None:
+        self.database = database
+        self.redis = redis
+        self.folder = folder
+        self.postgresql: PostgreSQL
+        self.valkey: Valkey
+        self.postgresql, self.valkey = servers.running  # type: ignore[assignment]
+        self.port = free_port()
+        self._environment = {
+            **os.environ,
+            **servers.environment,
+            "DATABASE_URL": through(self.postgresql.url, database.port),
+            "REDIS_URL": through(self.valkey.url, redis.port),
+            "WEB_WORKERS": "2",
+            "DATABASE_POOL_SIZE": "4",
+            "DJANGO_SETTINGS_MODULE": "casino_pam.settings",
+            "LOG_LEVEL": "WARNING",
+        }
+        self._log = (folder / "web.log").open("ab")
+        self._web: subprocess.Popen[bytes]
+        self._python("manage.py", "migrate", "--verbosity", "0")
+        self.api_key = self._python("-c", _FURNISH % (HOT, PLAYERS)).strip()
+        self.open()
+
+    def open(self) -> None:
+        """Start the web workers; they always listen at the same port."""
+        argv = [sys.executable, "-m", "casino_pam.web", f"127.0.0.1:{self.port}"]
+        self._web = subprocess.Popen(
+            argv, cwd=PROJECT, env=self._environment, stdout=self._log, stderr=subprocess.STDOUT
+        )
+        until = time.monotonic() + START_SECONDS
+        while not self._listens():
+            assert self._web.poll() is None and time.monotonic() < until, "the web workers did not start"
+            time.sleep(0.05)
+
+    def _listens(self) -> bool:
+        try:
+            with urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def _python(self, *argv: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *argv], cwd=PROJECT, env=self._environment, check=True, stdout=subprocess.PIPE, text=True
+        )
+        return done.stdout
+
+    def workers(self) -> list[int]:
+        """The processes that answer; their supervisor, and whatever else it started, apart."""
+        children = Path(f"/proc/{self._web.pid}/task/{self._web.pid}/children").read_text().split()
+        return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    def postgresql_processes(self) -> list[int]:
+        """All of the cluster: the postmaster and its children."""
+        return processes_in(self.postgresql.data / "cluster")
+
+    def restart_web(self) -> None:
+        """The last resort for workers that do not come back: end them at once and start others."""
+        for pid in [*self.workers(), self._web.pid]:
+            os.kill(pid, signal.SIGKILL)
+        self._web.wait()
+        self.open()
+
+    def close(self) -> None:
+        """As a deployment stops them; those that do not leave in time are ended."""
+        workers = self.workers()
+        self._web.terminate()
+        try:
+            self._web.wait(15)
+        except subprocess.TimeoutExpired:
+            for pid in [*workers, self._web.pid]:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+            self._web.wait()
+
+
+def through(url: str, port: int) -> str:
+    """The same address by way of a proxy."""
+    place = urlsplit(url)
+    return urlunsplit(place._replace(netloc=f"{place.netloc.rpartition(':')[0]}:{port}"))
+
+
+@contextmanager
+def faulty_house(folder: Path, dice: random.Random) -> Iterator[FaultyHouse]:
+    """A furnished house that answers, until the end of the block."""
+    with passing_servers() as servers:
+        postgresql, valkey = servers.running
+        database = PostgresProxy(("127.0.0.1", postgresql.port), dice.random)
+        redis = RedisProxy(("127.0.0.1", valkey.port), dice.random)
+        with database, redis:
+            house = FaultyHouse(servers, database, redis, folder)
+            try:
+                yield house
+            finally:
+                house.close()

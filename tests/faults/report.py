@@ -1,0 +1,56 @@
+"""The table of a run, as it stands in docs/reliability.md."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from tests.faults.episodes import NEVER, Episode
+from tests.faults.run import Run
+
+HEAD = (
+    "| fault | episodes | fired | answers | 503 | connections lost | no answer in 10 s | worst answer | over 3.5 s |"
+    " first good answer | all seats served |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+)
+
+
+def table(run: Run) -> str:
+    """One line for each kind of fault, the worst of its episodes."""
+    kinds: dict[str, list[Episode]] = defaultdict(list)
+    for episode in run.episodes:
+        kinds[episode.name].append(episode)
+    return "\n".join([HEAD, *(line(name, episodes) for name, episodes in kinds.items())])
+
+
+def line(name: str, episodes: list[Episode]) -> str:
+    def total(*words: str) -> int:
+        return sum(episode.seen[word] for episode in episodes for word in words)
+
+    cells = [
+        name,
+        len(episodes),
+        sum(episode.fired for episode in episodes),
+        total("answers"),
+        total("503"),
+        total("reset", "refused"),
+        total("silence"),
+        f"{max(episode.worst() for episode in episodes):.2f} s",
+        sum(episode.late() for episode in episodes),
+        seconds(max(episode.back for episode in episodes)),
+        seconds(max(episode.all_back for episode in episodes)),
+    ]
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def seconds(value: float) -> str:
+    return "never" if value == NEVER else f"{value:.2f} s"
+
+
+def summary(run: Run) -> str:
+    """Below the table: how much was done, and what was wrong."""
+    figures, time = run.verdict.figures, [each for episode in run.episodes for each in episode.violations()]
+    lines = [
+        f"{run.fired} faults fired in {len(run.episodes)} episodes and {run.seconds:.0f} s;"
+        f" {figures['operations acknowledged']} operations acknowledged, {figures['operations refused']} refused.",
+        f"Violations of money: {len(run.verdict.violations)}. Violations of time: {len(time)}.",
+    ]
+    return "\n".join(lines + [f"- {each}" for each in [*run.verdict.violations[:20], *time[:40]]])
