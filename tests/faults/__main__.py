@@ -1,25 +1,37 @@
-"""`python -m tests.faults [--seconds N] [--seed N]`: the faults in turn, and the table of what came of them."""
+"""`python -m tests.faults `: the faults in turn, or for hours, and the table of what came of them."""
 
 from __future__ import annotations
 
 import argparse
+import math
+import random
 import sys
+import time
+from pathlib import Path
 
-from tests.faults.report import summary, table
+from tests.faults.report import report, write
 from tests.faults.run import run
-from tests.faults.scenario import TROUBLES
+from tests.faults.scenario import for_long, in_turn
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--seconds", type=int, help="so long, at random; without it each fault comes once")
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--only", default="", help="faults with this in their names")
+    parser.add_argument("--folder", type=Path, help="where journal and log of the workers are kept")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     asked = parser.parse_args()
-    chosen = [trouble for trouble in TROUBLES if asked.only in trouble.name]
-    done = run(chosen, asked.seed)
-    print(table(done))
-    print(summary(done))
-    return 0
+    dice = random.Random(asked.seed)
+    troubles = for_long(dice) if asked.seconds else in_turn(dice)
+    chosen = (trouble for trouble in troubles if asked.only in trouble.name)
+    limit = asked.seconds or math.inf
+    print(f"seed {asked.seed}", flush=True)
+    done = run(chosen, asked.seed, limit=limit, pause=0.2 if asked.seconds else 0.1, folder=asked.folder, tell=print)
+    print(report(done))
+    if asked.write:
+        write(done)
+    return 0 if done.clean() else 1
 
 
 if __name__ == "__main__":

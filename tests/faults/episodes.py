@@ -26,8 +26,6 @@ class Episode:
     fired: int = 0
     # Seconds by which this fault itself may lengthen an answer: that of a worker that was frozen.
     allowed: float = 0.0
-    # Whether whoever was served by the victim may have to wait for another server process.
-    judged_back: bool = True
     # The one player whose wallet was held.
     player: str | None = None
     back: float = NEVER
@@ -35,6 +33,11 @@ class Episode:
     waits: list[float] = field(default_factory=list)
     elsewhere: int = 0
     seen: Counter[str] = field(default_factory=Counter)
+
+    def line(self) -> str:
+        """For whoever watches the run."""
+        back, everybody = (f"{value:.2f} s" if value != NEVER else "never" for value in (self.back, self.all_back))
+        return f"{self.ended - self.began:6.1f} s  {self.name}: {self.fired} fired, first {back}, all {everybody}"
 
     def worst(self) -> float:
         return max(self.waits, default=0.0)
@@ -47,7 +50,7 @@ class Episode:
         broken = []
         if late := [wait for wait in self.waits if wait > longest + self.allowed]:
             broken.append(f"{self.name}: {len(late)} answers took longer than {longest} s, up to {max(late):.1f} s")
-        if self.judged_back and self.back > back_within:
+        if self.back > back_within:
             broken.append(f"{self.name}: the first good answer came {self.back:.1f} s after its end")
         return broken
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import urlopen
+
+import psycopg
 
 from casino_pam.machine import PROJECT, free_port, processes_in
 from casino_pam.servers import PostgreSQL, Servers, Valkey, passing_servers
 from tests.faults.postgres_proxy import PostgresProxy
 from tests.faults.redis_proxy import RedisProxy
+from tests.faults.volume import move_ledger, small_volume
 
 PLAYERS = 60
 HOT = "hot"
@@ -71,16 +76,22 @@ class FaultyHouse:
             "LOG_LEVEL": "WARNING",
         }
         self._log = (folder / "web.log").open("ab")
+        (folder / "clock").write_bytes(bytes(8))
+        self.volume = small_volume(servers.place)
         self._web: subprocess.Popen[bytes]
         self._python("manage.py", "migrate", "--verbosity", "0")
+        if self.volume is not None:
+            with self.superuser() as connection:
+                move_ledger(connection, self.volume)
         self.api_key = self._python("-c", _FURNISH % (HOT, PLAYERS)).strip()
         self.open()
 
     def open(self) -> None:
         """Start the web workers; they always listen at the same port."""
         argv = [sys.executable, "-m", "casino_pam.web", f"127.0.0.1:{self.port}"]
+        stepped = {"PYTHONPATH": str(Path(__file__).with_name("clock")), "FAULTS_CLOCK": str(self.folder / "clock")}
         self._web = subprocess.Popen(
-            argv, cwd=PROJECT, env=self._environment, stdout=self._log, stderr=subprocess.STDOUT
+            argv, cwd=PROJECT, env=self._environment | stepped, stdout=self._log, stderr=subprocess.STDOUT
         )
         until = time.monotonic() + START_SECONDS
         while not self._listens():
@@ -99,6 +110,29 @@ class FaultyHouse:
             [sys.executable, *argv], cwd=PROJECT, env=self._environment, check=True, stdout=subprocess.PIPE, text=True
         )
         return done.stdout
+
+    def superuser(self) -> psycopg.Connection[Any]:
+        """On the product's database and past the proxy; each statement commits by itself."""
+        server = self.postgresql
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=server.port,
+            dbname="casino",
+            user="postgres",
+            password=server.superuser_password,
+            autocommit=True,
+            connect_timeout=5,
+        )
+
+    def follow_ports(self) -> None:
+        """A server that was started again may have had to take another port."""
+        self.database.target = ("127.0.0.1", self.postgresql.port)
+        self.redis.target = ("127.0.0.1", self.valkey.port)
+
+    def step_clock(self, seconds: float) -> None:
+        """Let the wall clock of the web workers be so far from the true one."""
+        with (self.folder / "clock").open("r+b") as file:
+            file.write(struct.pack("q", int(seconds * 1e9)))
 
     def workers(self) -> list[int]:
         """The processes that answer; their supervisor, and whatever else it started, apart."""
@@ -150,3 +184,6 @@ def faulty_house(folder: Path, dice: random.Random) -> Iterator[FaultyHouse]:
                 yield house
             finally:
                 house.close()
+                house.postgresql.stop()
+                if house.volume is not None:
+                    house.volume.unmount()

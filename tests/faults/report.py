@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path
+from typing import Final
 
+from casino_pam.machine import PROJECT
 from tests.faults.episodes import NEVER, Episode
 from tests.faults.run import Run
 
-HEAD = (
+PAGE: Final = PROJECT / "docs" / "reliability.md"
+BEGIN: Final = "<!-- the soak's table begins -->"
+END: Final = "<!-- the soak's table ends -->"
+HEAD: Final = (
     "| fault | episodes | fired | answers | 503 | connections lost | no answer in 10 s | worst answer | over 3.5 s |"
     " first good answer | all seats served |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
 )
@@ -47,10 +53,24 @@ def seconds(value: float) -> str:
 
 def summary(run: Run) -> str:
     """Below the table: how much was done, and what was wrong."""
-    figures, time = run.verdict.figures, [each for episode in run.episodes for each in episode.violations()]
-    lines = [
+    figures = run.verdict.figures
+    return (
         f"{run.fired} faults fired in {len(run.episodes)} episodes and {run.seconds:.0f} s;"
-        f" {figures['operations acknowledged']} operations acknowledged, {figures['operations refused']} refused.",
-        f"Violations of money: {len(run.verdict.violations)}. Violations of time: {len(time)}.",
-    ]
-    return "\n".join(lines + [f"- {each}" for each in [*run.verdict.violations[:20], *time[:40]]])
+        f" {figures['operations acknowledged']} operations acknowledged, {figures['operations refused']} refused."
+        f" Violations of money: {len(run.verdict.violations)}; of time: {len(run.late())}."
+    )
+
+
+def report(run: Run) -> str:
+    """All of it, for a terminal."""
+    wrong = [*run.verdict.violations[:20], *run.late()[:40]]
+    return "\n".join([table(run), "", summary(run), *(f"- {each}" for each in wrong)])
+
+
+def write(run: Run, page: Path = PAGE) -> None:
+    """Put the table between the marks of the page."""
+    text = page.read_text()
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    assert after, f"{page} has no place for the table"
+    page.write_text(f"{before}{BEGIN}\n\n{summary(run)}\n\n{table(run)}\n\n{END}{after}")

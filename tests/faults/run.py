@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 from casino_pam.machine import PROJECT
 from tests.faults.checker import Verdict, judge
 from tests.faults.clients import Orders
-from tests.faults.episodes import Episode, Watch, observe
+from tests.faults.episodes import BACK_WITHIN, LONGEST_ANSWER, Episode, Watch, observe
 from tests.faults.house import HOT, PLAYERS, FaultyHouse, faulty_house
 from tests.faults.journal import Follower
 from tests.faults.scenario import Stage, Trouble
@@ -40,6 +41,13 @@ class Run:
     def fired(self) -> int:
         return sum(episode.fired for episode in self.episodes)
 
+    def late(self, longest: float = LONGEST_ANSWER, back_within: float = BACK_WITHIN) -> list[str]:
+        """What of the promise of time was broken."""
+        return [each for episode in self.episodes for each in episode.violations(longest, back_within)]
+
+    def clean(self) -> bool:
+        return not self.verdict.violations and not self.late()
+
 
 def run(
     troubles: Iterable[Trouble],
@@ -47,26 +55,42 @@ def run(
     *,
     seats: int = 24,
     pause: float = 0.1,
-    limit: float = 1e9,
+    limit: float = math.inf,
+    folder: Path | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Run:
     """Let one trouble after the other happen, until they or the seconds of ``limit`` run out."""
     began = time.monotonic()
-    dice = random.Random(seed)
-    episodes: list[Episode] = []
-    with tempfile.TemporaryDirectory(prefix="casino-pam-faults-") as name:
-        folder = Path(name)
-        journal = folder / "journal"
-        with faulty_house(folder, dice) as house:
-            with clients(house, journal, seed, seats, pause):
-                watch = Watch(Follower(journal))
-                calm(watch, seats)
-                for trouble in troubles:
-                    if time.monotonic() - began > limit:
-                        break
-                    episodes.append(happen(house, trouble, watch, dice))
-            verdict = judge(house.postgresql.url, Follower(journal).new(), RUN)
-        observe(episodes, Follower(journal).new())
+    with tempfile.TemporaryDirectory(prefix="casino-pam-faults-") as passing:
+        place = folder or Path(passing)
+        place.mkdir(exist_ok=True)
+        episodes, verdict = _happening(troubles, random.Random(seed), seed, (seats, pause), began + limit, place, tell)
     return Run(episodes, verdict, time.monotonic() - began)
+
+
+def _happening(
+    troubles: Iterable[Trouble],
+    dice: random.Random,
+    seed: int,
+    load: tuple[int, float],
+    until: float,
+    folder: Path,
+    tell: Callable[[str], None],
+) -> tuple[list[Episode], Verdict]:
+    episodes: list[Episode] = []
+    journal = folder / "journal"
+    with faulty_house(folder, dice) as house:
+        with clients(house, journal, seed, *load):
+            watch = Watch(Follower(journal))
+            calm(watch, load[0])
+            for trouble in troubles:
+                if time.monotonic() > until:
+                    break
+                episodes.append(happen(house, trouble, watch, dice))
+                tell(episodes[-1].line())
+        verdict = judge(house.postgresql.url, Follower(journal).new(), RUN)
+    observe(episodes, Follower(journal).new())
+    return episodes, verdict
 
 
 def calm(watch: Watch, seats: int) -> None:
@@ -111,8 +135,9 @@ def clients(house: FaultyHouse, journal: Path, seed: int, seats: int, pause: flo
 def happen(house: FaultyHouse, trouble: Trouble, watch: Watch, dice: random.Random) -> Episode:
     """One fault, and the wait until every seat is served again."""
     stage = Stage(house, dice, trouble.seconds)
-    episode = Episode(trouble.name, time.monotonic(), allowed=trouble.allowed, judged_back=trouble.judged_back)
+    episode = Episode(trouble.name, time.monotonic(), allowed=trouble.allowed)
     trouble.act(stage)
+    house.follow_ports()
     episode.ended = time.monotonic()
     episode.fired, episode.player = stage.fired, stage.player
     watch.since(episode.ended)

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Final
 
-from tests.faults.house import FaultyHouse
+import psycopg
+
+from tests.faults.house import HOT, FaultyHouse
 from tests.faults.link import Fault, Proxy
 
 Act = Callable[["Stage"], None]
+
+OURS: Final = "application_name = 'casino-pam' AND datname = 'casino'"
+BLOCKED: Final = (
+    f"SELECT pid, query_start FROM pg_stat_activity WHERE {OURS} AND cardinality(pg_blocking_pids(pid)) > 0"
+)
+TERMINATE: Final = (
+    f"SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE {OURS}"
+    " ORDER BY random() LIMIT %s) AS some"
+)
 
 
 class Stage:
@@ -23,35 +37,60 @@ class Stage:
         self.dice = dice
         self.seconds = seconds
         self.fired = 0
+        # The one player whose wallet is held.
         self.player: str | None = None
 
     def last(self) -> None:
         """Let the fault be in force for its time."""
         time.sleep(self.seconds)
 
+    def moments(self, every: float) -> Iterator[None]:
+        """As ``last``, with something to do every so many seconds."""
+        until = time.monotonic() + self.seconds
+        while time.monotonic() < until:
+            yield
+            time.sleep(every)
+
+    @contextmanager
+    def counting(self, sqlstate: str) -> Iterator[None]:
+        """Each error of that kind which PostgreSQL gives the product in this block is a hit."""
+        before = self.house.database.errors[sqlstate]
+        yield
+        self.fired += self.house.database.errors[sqlstate] - before
+
+    def speaking(self) -> int:
+        """How many connections of the product were in use during the last second."""
+        return self.house.database.spoke_since(time.monotonic() - 1)
+
 
 @dataclass(frozen=True)
 class Trouble:
-    """A fault by name. ``allowed``: by how much the victim itself lengthens an answer."""
+    """A fault by name. ``allowed``: by how much a frozen victim itself lengthens an answer."""
 
     name: str
     act: Act
     seconds: float = 2.0
     allowed: float = 0.0
-    judged_back: bool = True
+    # How often it comes in a long run.
+    weight: int = 2
+    # Whether the short run has it too.
+    short: bool = True
 
 
-def on_link(which: Callable[[FaultyHouse], Proxy], fault: Callable[[], Fault]) -> Act:
+# --- the links -----------------------------------------------------------------------------------
+
+
+def on_link(which: Callable[[FaultyHouse], Proxy], kind: str, **options: Any) -> Act:
     """A fault of one of the two proxies."""
 
     def act(stage: Stage) -> None:
         proxy = which(stage.house)
-        made = proxy.begin(fault())
+        fault = proxy.begin(Fault(kind, **options))
         try:
             stage.last()
         finally:
             proxy.end()
-        stage.fired = made.fired
+        stage.fired = fault.fired
 
     return act
 
@@ -64,17 +103,18 @@ def redis(house: FaultyHouse) -> Proxy:
     return house.redis
 
 
-def freeze_postgresql(stage: Stage) -> None:
-    """SIGSTOP to every process of the cluster; counts the connections that spoke to it meanwhile."""
-    frozen = stage.house.postgresql_processes()
-    began = time.monotonic()
-    for pid in frozen:
-        signal_to(pid, signal.SIGSTOP)
+# --- processes -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def frozen(pids: list[int]) -> Iterator[None]:
+    """The processes stand still in this block."""
     try:
-        stage.last()
-        stage.fired = stage.house.database.spoke_since(began)
+        for pid in pids:
+            signal_to(pid, signal.SIGSTOP)
+        yield
     finally:
-        for pid in frozen:
+        for pid in pids:
             signal_to(pid, signal.SIGCONT)
 
 
@@ -86,9 +126,229 @@ def signal_to(pid: int, which: signal.Signals) -> None:
         return
 
 
-TROUBLES = (
-    Trouble("COMMIT reply lost, connection cut", on_link(database, lambda: Fault("commit_reply_lost", chance=0.2))),
-    Trouble("COMMIT reply lost, silence", on_link(database, lambda: Fault("commit_reply_silence", chance=0.1))),
-    Trouble("link black-holed", on_link(database, lambda: Fault("black_hole")), seconds=5.0),
-    Trouble("PostgreSQL frozen", freeze_postgresql, seconds=5.0),
+def freeze_postgresql(stage: Stage) -> None:
+    """Counts the connections that spoke to it meanwhile."""
+    began = time.monotonic()
+    with frozen(stage.house.postgresql_processes()):
+        stage.last()
+        stage.fired = stage.house.database.spoke_since(began)
+
+
+def kill_postgresql(stage: Stage) -> None:
+    """kill -9, away for the time given, and back."""
+    stage.fired = stage.speaking()
+    stage.house.postgresql.kill()
+    stage.last()
+    stage.house.postgresql.start()
+
+
+def restart_at_once(stage: Stage) -> None:
+    """What `pg_ctl -m immediate` does."""
+    stage.fired = stage.speaking()
+    process = stage.house.postgresql.process
+    assert process is not None
+    process.send_signal(signal.SIGQUIT)
+    process.wait()
+    stage.house.postgresql.start()
+
+
+def kill_backend(stage: Stage) -> None:
+    """What the kernel's memory killer does: PostgreSQL ends every session and recovers."""
+    stage.fired = stage.speaking()
+    with stage.house.superuser() as connection:
+        row = connection.execute(f"SELECT pid FROM pg_stat_activity WHERE {OURS} ORDER BY random()").fetchone()
+    assert row is not None
+    signal_to(row[0], signal.SIGKILL)
+    wait_for_recovery(stage, [row[0]])
+
+
+def wait_for_recovery(stage: Stage, dying: list[int]) -> None:
+    """Return when the processes are gone and PostgreSQL takes connections again."""
+    until = time.monotonic() + 30
+    while (set(dying) & set(stage.house.postgresql_processes())) or not stage.house.postgresql.answers():
+        assert time.monotonic() < until, "PostgreSQL does not recover"
+        time.sleep(0.02)
+
+
+def kill_worker(stage: Stage) -> None:
+    signal_to(stage.dice.choice(stage.house.workers()), signal.SIGKILL)
+    stage.fired = 1
+    stage.last()
+
+
+def freeze_worker(stage: Stage) -> None:
+    with frozen([stage.dice.choice(stage.house.workers())]):
+        stage.last()
+    stage.fired = 1
+
+
+def kill_valkey(stage: Stage) -> None:
+    stage.fired = stage.house.redis.spoke_since(time.monotonic() - 5)
+    stage.house.valkey.kill()
+    stage.last()
+    stage.house.valkey.start()
+
+
+def freeze_valkey(stage: Stage) -> None:
+    process = stage.house.valkey.process
+    assert process is not None
+    began = time.monotonic()
+    with frozen([process.pid]):
+        stage.last()
+        stage.fired = stage.house.redis.spoke_since(began)
+
+
+def step_clock(stage: Stage) -> None:
+    """The wall clock of the web workers jumps ahead or back, stays so for a while, and jumps back again."""
+    for _ in stage.moments(every=0.5):
+        stage.house.step_clock(stage.dice.uniform(-120, 120))
+        stage.fired += 1
+    stage.house.step_clock(0)
+
+
+# --- inside PostgreSQL ---------------------------------------------------------------------------
+
+
+def terminate_backends(stage: Stage) -> None:
+    with stage.house.superuser() as connection:
+        for _ in stage.moments(every=0.15):
+            row = connection.execute(TERMINATE, [1]).fetchone()
+            stage.fired += row[0] if row else 0
+
+
+def holding(statement: str, player: str | None = None) -> Act:
+    """Somebody else's transaction holds a lock; counts the statements that were seen to wait for it."""
+
+    def act(stage: Stage) -> None:
+        stage.player = player
+        waiting: set[Any] = set()
+        with stage.house.superuser() as holder, stage.house.superuser() as watcher, holder.transaction():
+            holder.execute(statement)
+            for _ in stage.moments(every=0.05):
+                waiting.update(watcher.execute(BLOCKED).fetchall())
+        stage.fired = len(waiting)
+
+    return act
+
+
+def turn_read_only(stage: Stage) -> None:
+    """As a primary that was demoted: every write is refused with 25006."""
+    with stage.house.superuser() as connection, stage.counting("25006"):
+        connection.execute("SET default_transaction_read_only = off")
+        try:
+            connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+            connection.execute("SELECT pg_reload_conf()")
+            stage.last()
+        finally:
+            connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            connection.execute("SELECT pg_reload_conf()")
+
+
+def exhaust_connections(stage: Stage) -> None:
+    """Somebody else takes every connection there is, and ours are ended."""
+    taken: list[psycopg.Connection[Any]] = []
+    try:
+        with stage.house.superuser() as connection, stage.counting("53300"):
+            for _ in stage.moments(every=0.1):
+                take_all(stage.house.postgresql.url, taken)
+                connection.execute(TERMINATE, [100])
+                take_all(stage.house.postgresql.url, taken)
+    finally:
+        for each in taken:
+            each.close()
+
+
+def take_all(url: str, taken: list[psycopg.Connection[Any]]) -> None:
+    """Open connections until there are none left."""
+    while len(taken) < 200:
+        try:
+            taken.append(psycopg.connect(url, connect_timeout=2))
+        except psycopg.OperationalError:
+            return
+
+
+def fill_disk(stage: Stage) -> None:
+    """No page can be added to the ledger's table."""
+    volume = stage.house.volume
+    if volume is None:
+        return
+    with stage.counting("53100"):
+        volume.fill()
+        try:
+            stage.last()
+        finally:
+            volume.empty()
+
+
+def stop_wal(stage: Stage) -> None:
+    """A write to the log fails, as on a full disk: PostgreSQL panics, and recovers. Counts the sessions that ended so."""
+    with stage.house.superuser() as connection:
+        pids = [pid for (pid,) in connection.execute(f"SELECT pid FROM pg_stat_activity WHERE {OURS}")]
+    for pid in pids:
+        try:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        except ProcessLookupError:
+            continue
+    wait_for_recovery(stage, pids)
+    stage.fired = len(pids)
+
+
+TROUBLES: Final = (
+    Trouble("COMMIT reply lost, connection cut", on_link(database, "commit_reply_lost", chance=0.3), weight=8),
+    Trouble("COMMIT reply lost, silence", on_link(database, "commit_reply_silence", chance=0.1), weight=6),
+    Trouble("Cut before COMMIT", on_link(database, "commit_cut_before", chance=0.3), weight=8),
+    Trouble("Connections reset", on_link(database, "reset", chance=0.05), weight=8),
+    Trouble("Connections refused", on_link(database, "refuse"), weight=4),
+    Trouble("Black hole", on_link(database, "black_hole"), seconds=5.0, weight=4),
+    Trouble("Latency 50 ms each way", on_link(database, "latency", seconds=0.05)),
+    Trouble("Latency 200 ms each way", on_link(database, "latency", seconds=0.2)),
+    Trouble("Slow bytes", on_link(database, "dribble")),
+    Trouble("Narrow window", on_link(database, "narrow")),
+    Trouble("PostgreSQL frozen", freeze_postgresql, seconds=5.0, weight=4),
+    Trouble("PostgreSQL killed", kill_postgresql, seconds=0.0),
+    Trouble("PostgreSQL away for 20 s", kill_postgresql, seconds=20.0, weight=1, short=False),
+    Trouble("PostgreSQL restarted at once", restart_at_once),
+    Trouble("A backend killed", kill_backend),
+    Trouble("Backends terminated", terminate_backends, weight=8),
+    Trouble("Write-ahead log fails", stop_wal),
+    Trouble("Disk full", fill_disk),
+    Trouble("Primary read-only", turn_read_only, weight=4),
+    Trouble("Connections exhausted", exhaust_connections),
+    Trouble(
+        "One wallet locked",
+        holding(
+            "SELECT FROM wallet_wallet w JOIN wallet_player p ON p.id = w.player_id"
+            f" WHERE p.code = '{HOT}' FOR UPDATE OF w",
+            player=HOT,
+        ),
+        seconds=4.0,
+    ),
+    Trouble("Bonuses locked", holding("SELECT FROM bonus_bonus ORDER BY id LIMIT 1 FOR UPDATE"), seconds=4.0),
+    Trouble("Ledger table locked", holding("LOCK TABLE wallet_transaction IN ACCESS EXCLUSIVE MODE"), seconds=1.5),
+    Trouble("Worker killed", kill_worker, seconds=0.0),
+    Trouble("Worker frozen", freeze_worker, allowed=2.0),
+    Trouble("Clock steps", step_clock),
+    Trouble("Valkey killed", kill_valkey, seconds=1.0),
+    Trouble("Valkey frozen", freeze_valkey),
+    Trouble("Redis: latency 200 ms each way", on_link(redis, "latency", seconds=0.2)),
+    Trouble("Redis: connections reset", on_link(redis, "reset", chance=0.5)),
+    Trouble("Redis: black hole", on_link(redis, "black_hole")),
+    Trouble("Redis: slow bytes", on_link(redis, "dribble")),
+    Trouble("Redis: replies lost", on_link(redis, "reply_lost", chance=0.5)),
+    Trouble("Redis: replies lost, silence", on_link(redis, "reply_silence", chance=0.5)),
 )
+
+
+def in_turn(dice: random.Random) -> list[Trouble]:
+    """Each once, in an order of the seed's."""
+    troubles = [trouble for trouble in TROUBLES if trouble.short]
+    dice.shuffle(troubles)
+    return troubles
+
+
+def for_long(dice: random.Random) -> Iterator[Trouble]:
+    """Without end, each as often as its weight says; every one before any comes again that often."""
+    while True:
+        troubles = [trouble for trouble in TROUBLES for _ in range(trouble.weight)]
+        dice.shuffle(troubles)
+        yield from troubles
