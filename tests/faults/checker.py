@@ -139,6 +139,15 @@ class Claim(NamedTuple):
     answer: dict[str, Any]
 
 
+class Open(NamedTuple):
+    """A request that was sent and is not answered yet."""
+
+    due: int
+    call: str
+    path: str
+    asked: Any
+
+
 class Ledger:
     """The whole ledger, read once in order; ``violations`` is what is wrong with it by itself."""
 
@@ -246,27 +255,26 @@ class Verdict:
         self.run = run
         self.violations: list[str] = list(ledger.violations)
         self.figures: Counter[str] = Counter()
-        self._bodies: dict[int, tuple[str, str, dict[str, Any]]] = {}
-        self._open: set[int] = set()
-        self._given_up: set[int] = set()
-        self._told: dict[tuple[str, str], Any] = {}
+        # Of requests that are not answered yet: how many answers are due, call, path and body.
+        self._open: dict[int, Open] = {}
+        self._told: dict[tuple[str, str], tuple[Any, ...]] = {}
         self._asked: set[tuple[str, str]] = set()
         self._refused: dict[tuple[str, str], str] = {}
 
     def hear(self, entry: Entry) -> None:
         event, id = entry["e"], entry["id"]
         if event == "sent" and "path" in entry:
-            self._bodies[id] = (entry["call"], entry["path"], entry["body"])
-            self._open.add(id)
-            self._asked |= {(kind, reference) for kind, reference, _ in operations(*self._bodies[id])}
+            asked = entry["call"], entry["path"], entry["body"]
+            self._open[id] = Open(entry["copies"], *asked)
+            self._asked |= {(kind, reference) for kind, reference, _ in operations(*asked)}
         elif event == "given up":
-            self._open.discard(id)
+            del self._open[id]
         elif event == "got":
             self._answered(id, entry)
 
     def ended(self) -> list[str]:
         """All violations, when the journal has been heard to its end."""
-        self.violations += [f"request {id} ({self._bodies[id][0]}) was never answered" for id in sorted(self._open)]
+        self.violations += [f"request {id} ({each.call}) was never answered" for id, each in self._open.items()]
         for kind, reference in self.ledger.rows:
             # What a rollback of an unknown bet leaves stands under the name of the bet.
             named = {(kind, reference), ("ROLLBACK", f"{reference}-r") if kind == "BET" else (kind, reference)}
@@ -276,13 +284,16 @@ class Verdict:
 
     def _answered(self, id: int, entry: Entry) -> None:
         status, body = entry["status"], entry.get("body")
-        call, path, asked = self._bodies[id]
+        due, call, path, asked = self._open[id]
         self.figures[f"status {status}"] += 1
         if status == 503:
             if not entry["retry_after"]:
                 self.violations.append(f"a 503 to {call} has no Retry-After")
             return
-        self._open.discard(id)
+        if due == 1:
+            del self._open[id]
+        else:
+            self._open[id] = self._open[id]._replace(due=due - 1)
         if status not in (200, *DOCUMENTED) or (status != 200 and body.get("code") not in DOCUMENTED[status]):
             self.violations.append(f"{call} {id} was answered {status} {body}")
             return
@@ -301,7 +312,7 @@ class Verdict:
         if claim.status != 200:
             self._refused[key] = claim.answer["code"]
             return self._wrongly_refused(claim, row)
-        told = {name: claim.answer[name] for name in ("transaction", "status", "amount", "cash", "bonus", "version")}
+        told = tuple(claim.answer[name] for name in ("transaction", "status", "amount", "cash", "bonus", "version"))
         if self._told.setdefault(key, told) != told:
             return f"was told otherwise before: {self._told[key]}"
         if key in self._refused and self._refused[key] != "rolled_back":

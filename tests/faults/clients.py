@@ -85,7 +85,7 @@ class Seat:
 
     async def ask(self, call: str, body: Any, *, path: str = "", twice: bool = False, give_up: float = 0.0) -> Answer:
         """The definitive answer. A 503 stands for none, if the client gave up."""
-        request = Request(self, call, body, path)
+        request = Request(self, call, body, path, copies=2 if twice else 1)
         if twice:
             first, _ = await asyncio.gather(request.insist(self.line), request.insist(self.second))
             return first
@@ -95,8 +95,9 @@ class Seat:
 class Request:
     """One request and its repeats: byte for byte the same, while the signature lasts."""
 
-    def __init__(self, seat: Seat, call: str, body: Any, path: str) -> None:
+    def __init__(self, seat: Seat, call: str, body: Any, path: str, copies: int) -> None:
         self.seat = seat
+        self.copies = copies
         self.call = call
         self.body = body
         self.raw = json.dumps(body).encode() if body is not None else b""
@@ -124,7 +125,7 @@ class Request:
         journal, number = self.seat.work.journal, next(self.tries)
         facts: dict[str, Any] = {"id": self.id, "try": number, "seat": self.seat.name}
         self._sign()
-        more = {"body": self.body, "path": self.path} if number == 1 else {}
+        more = {"body": self.body, "path": self.path, "copies": self.copies} if number == 1 else {}
         journal.write("sent", **facts, call=self.call, player=self.player, **more)
         try:
             answer = await line.call(self.method, self.path, self.headers, self.raw)

@@ -1,6 +1,6 @@
 """The journal of the clients: one JSON object a line, written before a request goes and after its answer came.
 
-``sent``  t, id, try, seat, call, player, and with the first try ``body`` and ``path``
+``sent``  t, id, try, seat, call, player, and with the first try ``body``, ``path``, and ``copies`` sent at once
 ``got``   t, id, try, seat, status, retry_after, and ``body`` unless it is a 503
 ``lost``  t, id, try, seat, why: ``silence`` (no answer in time), ``refused``, ``reset``
 ``given up``  t, id: the client will not send this request again

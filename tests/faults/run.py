@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from casino_pam.machine import PROJECT
@@ -32,8 +32,10 @@ RUN = "f"
 class Run:
     """One run: its episodes, and the verdict on its money."""
 
-    def __init__(self, episodes: list[Episode], verdict: Verdict, seconds: float) -> None:
+    def __init__(self, episodes: list[Episode], verdict: Verdict, seconds: float, *, mounted: bool) -> None:
         self.episodes = episodes
+        # Whether a volume could be mounted; without one no disk is full.
+        self.mounted = mounted
         self.verdict = verdict
         self.seconds = seconds
 
@@ -49,48 +51,40 @@ class Run:
         return not self.verdict.violations and not self.late()
 
 
-def run(
-    troubles: Iterable[Trouble],
-    seed: int,
-    *,
-    seats: int = 24,
-    pause: float = 0.1,
-    limit: float = math.inf,
-    folder: Path | None = None,
-    tell: Callable[[str], None] = lambda line: None,
-) -> Run:
-    """Let one trouble after the other happen, until they or the seconds of ``limit`` run out."""
+@dataclass(frozen=True)
+class Plan:
+    """How a run goes: its seed, how many clients with what pauses, how long, and where its papers are kept."""
+
+    seed: int
+    seats: int = 24
+    pause: float = 0.1
+    limit: float = math.inf
+    folder: Path | None = None
+    tell: Callable[[str], None] = lambda line: None
+
+
+def run(troubles: Iterable[Trouble], plan: Plan) -> Run:
+    """Let one trouble after the other happen, until they or the seconds of the plan run out."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="casino-pam-faults-") as passing:
-        place = folder or Path(passing)
-        place.mkdir(exist_ok=True)
-        episodes, verdict = _happening(troubles, random.Random(seed), seed, (seats, pause), began + limit, place, tell)
-    return Run(episodes, verdict, time.monotonic() - began)
-
-
-def _happening(
-    troubles: Iterable[Trouble],
-    dice: random.Random,
-    seed: int,
-    load: tuple[int, float],
-    until: float,
-    folder: Path,
-    tell: Callable[[str], None],
-) -> tuple[list[Episode], Verdict]:
+    dice = random.Random(plan.seed)
     episodes: list[Episode] = []
-    journal = folder / "journal"
-    with faulty_house(folder, dice) as house:
-        with clients(house, journal, seed, *load):
-            watch = Watch(Follower(journal))
-            calm(watch, load[0])
-            for trouble in troubles:
-                if time.monotonic() > until:
-                    break
-                episodes.append(happen(house, trouble, watch, dice))
-                tell(episodes[-1].line())
-        verdict = judge(house.postgresql.url, Follower(journal).new(), RUN)
-    observe(episodes, Follower(journal).new())
-    return episodes, verdict
+    with tempfile.TemporaryDirectory(prefix="casino-pam-faults-") as passing:
+        folder = plan.folder or Path(passing)
+        folder.mkdir(exist_ok=True)
+        journal = folder / "journal"
+        with faulty_house(folder, dice) as house:
+            with clients(house, journal, plan):
+                watch = Watch(Follower(journal))
+                calm(watch, plan.seats)
+                for trouble in troubles:
+                    episodes.append(happen(house, trouble, watch, dice))
+                    plan.tell(episodes[-1].line())
+                    if time.monotonic() - began > plan.limit:
+                        break
+            verdict = judge(house.postgresql.url, Follower(journal).new(), RUN)
+            mounted = house.volume is not None
+        observe(episodes, Follower(journal).new())
+    return Run(episodes, verdict, time.monotonic() - began, mounted=mounted)
 
 
 def calm(watch: Watch, seats: int) -> None:
@@ -104,7 +98,7 @@ def calm(watch: Watch, seats: int) -> None:
 
 
 @contextmanager
-def clients(house: FaultyHouse, journal: Path, seed: int, seats: int, pause: float) -> Iterator[None]:
+def clients(house: FaultyHouse, journal: Path, plan: Plan) -> Iterator[None]:
     """Providers and a back end at work in a process of their own."""
     orders = Orders(
         port=house.port,
@@ -113,12 +107,12 @@ def clients(house: FaultyHouse, journal: Path, seed: int, seats: int, pause: flo
         api_key=house.api_key,
         journal=str(journal),
         run=RUN,
-        seed=seed,
+        seed=plan.seed,
         players=[f"p{number}" for number in range(PLAYERS)],
         hot=HOT,
-        seats=seats - seats // 6,
-        back_ends=seats // 6,
-        pause=pause,
+        seats=plan.seats - plan.seats // 6,
+        back_ends=plan.seats // 6,
+        pause=plan.pause,
     )
     file = house.folder / "orders"
     file.write_text(json.dumps(asdict(orders)))

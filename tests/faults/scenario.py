@@ -26,7 +26,7 @@ BLOCKED: Final = (
 )
 TERMINATE: Final = (
     f"SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE {OURS}"
-    " ORDER BY random() LIMIT %s) AS some"
+    " ORDER BY random() LIMIT %s) AS chosen"
 )
 
 
