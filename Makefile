@@ -3,7 +3,7 @@
 # make proof  every order of a small model of posting, with Debian's spin and gcc
 # make lint   style, types, directions of imports, migrations, production settings
 # make bench  how fast, as ratios within one run
-# make soak   an hour of faults under load, its table into docs/reliability.md (SECONDS=600 for less)
+# make soak   an hour of faults under load, its table into docs/reliability.md (SOAK_SECONDS=600 for less)
 # make clean  remove what the other targets made, except the data in .data/
 
 PYTHON ?= python3
@@ -35,10 +35,10 @@ lint: .venv/ready-dev
 bench: .venv/ready-dev
 	$(BIN)/python -m tests.bench --write
 
-SECONDS ?= 3600
+SOAK_SECONDS ?= 3600
 
 soak: .venv/ready-dev
-	$(BIN)/python -m tests.faults --seconds $(SECONDS) --write
+	$(BIN)/python -m tests.faults --seconds $(SOAK_SECONDS) --write
 
 clean:
 	rm -rf .venv .static .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -294,7 +294,7 @@ class Verdict:
             del self._open[id]
         else:
             self._open[id] = self._open[id]._replace(due=due - 1)
-        if status not in (200, *DOCUMENTED) or (status != 200 and body.get("code") not in DOCUMENTED[status]):
+        if status not in (200, *DOCUMENTED) or (status != 200 and (body or {}).get("code") not in DOCUMENTED[status]):
             self.violations.append(f"{call} {id} was answered {status} {body}")
             return
         for claim in claims(call, path, asked, status, body):

@@ -87,8 +87,8 @@ class Seat:
         """The definitive answer. A 503 stands for none, if the client gave up."""
         request = Request(self, call, body, path, copies=2 if twice else 1)
         if twice:
-            first, _ = await asyncio.gather(request.insist(self.line), request.insist(self.second))
-            return first
+            answers = await asyncio.gather(request.insist(self.line), request.insist(self.second))
+            return answers[0]
         return await request.insist(self.line, give_up)
 
 

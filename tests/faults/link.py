@@ -65,7 +65,6 @@ class Connection:
         self.server = server
         # A muted connection stays open and carries nothing any more.
         self.muted = False
-        self.spoke_at = 0.0
         self._narrow = False
 
     def forth(self, data: bytes) -> bytes:
@@ -106,7 +105,7 @@ class Connection:
         outward = source is self.client
         while data := await loop.sock_recv(source, self._largest(source)):
             if outward:
-                self.spoke_at = time.monotonic()
+                self.proxy.spoke[self.number] = time.monotonic()
             try:
                 data = look(data)
                 await self._hold_up()
@@ -163,13 +162,15 @@ class Connection:
 class Proxy:
     """Listens on ``port`` of loopback and carries everything to ``target``, but for the fault in force."""
 
-    connection = Connection
+    connection: type[Connection] = Connection
 
     def __init__(self, target: tuple[str, int], dice: Callable[[], float]) -> None:
         self.target = target
         self.dice = dice
         self.fault: Fault | None = None
         self.open: dict[int, Connection] = {}
+        # When each connection, gone or not, sent something last.
+        self.spoke: dict[int, float] = {}
         self._listener = self._listen(0)
         self.port: int = self._listener.getsockname()[1]
         self._numbers = itertools.count()
@@ -209,7 +210,7 @@ class Proxy:
 
     def spoke_since(self, moment: float) -> int:
         """How many connections have sent something since then."""
-        return sum(each.spoke_at >= moment for each in list(self.open.values()))
+        return sum(at >= moment for at in list(self.spoke.values()))
 
     def _call(self, act: Callable[[], None]) -> None:
         done = threading.Event()

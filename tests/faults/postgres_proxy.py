@@ -131,7 +131,7 @@ class PostgresConnection(Connection):
 class PostgresProxy(Proxy):
     """Between the product and PostgreSQL. Counts the commits and the errors that passed."""
 
-    connection = PostgresConnection
+    connection: type[Connection] = PostgresConnection
 
     def __init__(self, target: tuple[str, int], dice: Callable[[], float]) -> None:
         super().__init__(target, dice)

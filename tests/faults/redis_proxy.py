@@ -22,4 +22,4 @@ class RedisConnection(Connection):
 class RedisProxy(Proxy):
     """Between the product and Valkey."""
 
-    connection = RedisConnection
+    connection: type[Connection] = RedisConnection

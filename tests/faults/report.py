@@ -36,7 +36,7 @@ def line(name: str, episodes: list[Episode]) -> str:
         len(episodes),
         sum(episode.fired for episode in episodes),
         total("answers"),
-        total("503"),
+        refused(episodes),
         total("reset", "refused"),
         total("silence"),
         f"{max(episode.worst() for episode in episodes):.2f} s",
@@ -45,6 +45,13 @@ def line(name: str, episodes: list[Episode]) -> str:
         seconds(max(episode.all_back for episode in episodes)),
     ]
     return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def refused(episodes: list[Episode]) -> str:
+    """How many 503s; where one wallet was held, how many of them met others."""
+    count = sum(episode.seen["503"] for episode in episodes)
+    others = sum(episode.elsewhere for episode in episodes)
+    return f"{count} ({others} on other wallets)" if episodes[0].player else str(count)
 
 
 def seconds(value: float) -> str:

@@ -121,7 +121,7 @@ LIES: dict[str, tuple[Callable[[Journal], object], str]] = {
     "a code of no page": (lambda j: answered(j, "bet", 4)["body"].update(code="who_knows"), "who_knows"),
     "a 503 that does not say when": (lambda j: answered(j, "win").update(status=503), "no Retry-After"),
     "no answer at all": (lambda j: j.remove(answered(j, "win")), "never answered"),
-    "a row that nobody asked for": (lambda j: [j.remove(j[4]), j.remove(j[4])], "nobody has asked"),
+    "a row that nobody asked for": (lambda j: j.__delitem__(slice(4, 6)), "nobody has asked"),
 }
 
 
