@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     asked = parser.parse_args()
     dice = random.Random(asked.seed)
-    troubles = for_long(dice) if asked.seconds else in_turn(dice)
+    troubles = for_long(dice) if asked.seconds else in_turn(dice, short=False)
     chosen = (trouble for trouble in troubles if asked.only in trouble.name)
     print(f"seed {asked.seed}", flush=True)
     # What an hour leaves behind must be read again at its end: it has longer pauses.

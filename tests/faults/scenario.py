@@ -72,7 +72,7 @@ class Trouble:
     act: Act
     seconds: float = 2.0
     allowed: float = 0.0
-    # How often it comes in a long run.
+    # How often it comes in a long run; 0 is once, at its beginning.
     weight: int = 2
     # Whether the short run has it too.
     short: bool = True
@@ -307,6 +307,8 @@ TROUBLES: Final = (
     Trouble("PostgreSQL frozen", freeze_postgresql, seconds=5.0, weight=4),
     Trouble("PostgreSQL killed", kill_postgresql, seconds=0.0),
     Trouble("PostgreSQL away for 20 s", kill_postgresql, seconds=20.0, weight=1, short=False),
+    Trouble("PostgreSQL away for 300 s", kill_postgresql, seconds=300.0, weight=0, short=False),
+    Trouble("Black hole for 20 s", on_link(database, "black_hole"), seconds=20.0, weight=1, short=False),
     Trouble("PostgreSQL restarted at once", restart_at_once),
     Trouble("A backend killed", kill_backend),
     Trouble("Backends terminated", terminate_backends, weight=8),
@@ -339,15 +341,16 @@ TROUBLES: Final = (
 )
 
 
-def in_turn(dice: random.Random) -> list[Trouble]:
-    """Each once, in an order of the seed's."""
-    troubles = [trouble for trouble in TROUBLES if trouble.short]
+def in_turn(dice: random.Random, *, short: bool) -> list[Trouble]:
+    """Each once, in an order of the seed's; a short run leaves out those that take long."""
+    troubles = [trouble for trouble in TROUBLES if trouble.short or not short]
     dice.shuffle(troubles)
     return troubles
 
 
 def for_long(dice: random.Random) -> Iterator[Trouble]:
     """Without end, each as often as its weight says; every one before any comes again that often."""
+    yield from (trouble for trouble in TROUBLES if not trouble.weight)
     while True:
         troubles = [trouble for trouble in TROUBLES for _ in range(trouble.weight)]
         dice.shuffle(troubles)

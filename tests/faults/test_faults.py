@@ -18,7 +18,7 @@ BACK_WITHIN = 3.0
 
 @pytest.fixture(scope="module")
 def done() -> Run:
-    return run(in_turn(random.Random(SEED)), Plan(SEED))
+    return run(in_turn(random.Random(SEED), short=True), Plan(SEED))
 
 
 def test_no_fault_loses_or_doubles_a_cent(done):
