@@ -18,8 +18,9 @@ from casino_pam.servers import PostgreSQL, passing_servers
 from tests import books as the_books
 from tests import cast
 from tests.cast import word
+from tests.faults.link import Fault
+from tests.faults.postgres_proxy import PostgresProxy
 from tests.hands import OtherProcess, die_at, insisting, work
-from tests.lossy import LossyWire
 from wallet.models import Transaction
 
 PLAYERS = 6
@@ -181,25 +182,26 @@ def wait_for_rows(url: str, count: int) -> None:
 
 
 @pytest.fixture
-def wire(books: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[LossyWire]:
+def wire(books: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresProxy]:
     """Between us and PostgreSQL; the house is furnished before it is laid."""
     furnish()
     place = connection.settings_dict
-    with LossyWire(place["HOST"], int(place["PORT"])) as lossy, monkeypatch.context() as laid:
+    far_end = (place["HOST"], int(place["PORT"]))
+    with PostgresProxy(far_end, random.Random(1).random) as proxy, monkeypatch.context() as laid:
         connection.close()
         laid.setitem(place, "HOST", "127.0.0.1")
-        laid.setitem(place, "PORT", lossy.port)
-        yield lossy
+        laid.setitem(place, "PORT", proxy.port)
+        yield proxy
         connection.close()
 
 
-@pytest.mark.parametrize(("lost", "replayed"), [("reply", True), ("request", False)])
+@pytest.mark.parametrize(("lost", "replayed"), [("commit_reply_lost", True), ("commit_cut_before", False)])
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_commit_without_an_answer_is_looked_up_and_done_once(wire, lost, replayed, times):
     asked = a_posting("a")
-    wire.lose(lost, times=times)
+    fault = wire.begin(Fault(lost, times=times))
     outcomes = insisting(asked)
-    assert wire.lost == times
+    assert fault.fired == times
     assert [word(outcomes[0]), word(outcomes[1]), word(outcomes[3])] == ["posted", "insufficient_funds", "void"]
     assert (outcomes[0].replayed, outcomes[1].facts["replayed"], outcomes[2][0].replayed) == (replayed,) * 3
     assert sorted(stored()) == [
@@ -214,9 +216,9 @@ def test_a_commit_without_an_answer_is_looked_up_and_done_once(wire, lost, repla
 
 
 def test_hands_on_a_lossy_wire_post_everything_once(wire):
-    wire.lose("reply", times=6)
+    fault = wire.begin(Fault("commit_reply_lost", times=6))
     sent = [batch for hand in range(4) for batch in batches(f"hand-{hand}", 6)]
     answers = work([sent[place::4] for place in range(4)])
     assert {word(each) for hand in answers for batch in hand for each in batch} == {"posted"}
-    assert wire.lost == 6
+    assert fault.fired == 6
     staked(sent)

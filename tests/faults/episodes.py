@@ -30,7 +30,8 @@ class Episode:
     player: str | None = None
     back: float = NEVER
     all_back: float = NEVER
-    waits: list[float] = field(default_factory=list)
+    # Of each answer, and each silence: how long it took, and what was asked.
+    waits: list[tuple[float, str]] = field(default_factory=list)
     elsewhere: int = 0
     seen: Counter[str] = field(default_factory=Counter)
 
@@ -40,18 +41,22 @@ class Episode:
         return f"{self.ended - self.began:6.1f} s  {self.name}: {self.fired} fired, first {back}, all {everybody}"
 
     def worst(self) -> float:
-        return max(self.waits, default=0.0)
+        return max((wait for wait, _ in self.waits), default=0.0)
 
     def late(self) -> int:
-        return sum(wait > LONGEST_ANSWER + self.allowed for wait in self.waits)
+        return sum(wait > LONGEST_ANSWER + self.allowed for wait, _ in self.waits)
 
     def violations(self, longest: float = LONGEST_ANSWER, back_within: float = BACK_WITHIN) -> list[str]:
         """What of the promise of time was broken; the bounds may be widened for a crowded machine."""
         broken = []
-        if late := [wait for wait in self.waits if wait > longest + self.allowed]:
-            broken.append(f"{self.name}: {len(late)} answers took longer than {longest} s, up to {max(late):.1f} s")
+        if late := [(wait, call) for wait, call in self.waits if wait > longest + self.allowed]:
+            calls = ", ".join(f"{count} {call}" for call, count in Counter(call for _, call in late).most_common())
+            broken.append(f"{self.name}: answers took longer than {longest} s, up to {max(late)[0]:.1f} s: {calls}")
         if self.back > back_within:
             broken.append(f"{self.name}: the first good answer came {self.back:.1f} s after its end")
+        # Whoever sent just before the end may be told 503 at the bound, and then sends again.
+        if self.all_back > back_within + longest:
+            broken.append(f"{self.name}: the last client was served {self.all_back:.1f} s after its end")
         return broken
 
 
@@ -104,9 +109,9 @@ def observe(episodes: list[Episode], entries: Iterable[Entry]) -> None:
         if entry["e"] == "lost":
             episode.seen[entry["why"]] += 1
             if entry["why"] == "silence":
-                episode.waits.append(entry["t"] - began["t"])
+                episode.waits.append((entry["t"] - began["t"], began["call"]))
             continue
-        episode.waits.append(entry["t"] - began["t"])
+        episode.waits.append((entry["t"] - began["t"], began["call"]))
         episode.seen["answers"] += 1
         if entry["status"] == 503:
             episode.seen["503"] += 1
