@@ -30,7 +30,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     asked = parser.parse_args()
     dice = random.Random(asked.seed)
-    troubles = for_long(dice) if asked.seconds else in_turn(dice, short=False)
+    troubles = for_long(dice, asked.seconds) if asked.seconds else in_turn(dice, short=False)
     chosen = (trouble for trouble in troubles if re.search(asked.only, trouble.name))
     print(f"seed {asked.seed}", flush=True)
     # What an hour leaves behind must be read again at its end: it has longer pauses.

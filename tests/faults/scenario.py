@@ -20,6 +20,9 @@ from tests.faults.link import Fault, Proxy
 
 Act = Callable[["Stage"], None]
 
+# A run that lasts so many seconds has room for a fault of five minutes.
+LONG_ENOUGH: Final = 1800
+
 OURS: Final = "application_name = 'casino-pam' AND datname = 'casino'"
 BLOCKED: Final = (
     f"SELECT pid, query_start FROM pg_stat_activity WHERE {OURS} AND cardinality(pg_blocking_pids(pid)) > 0"
@@ -72,7 +75,7 @@ class Trouble:
     act: Act
     seconds: float = 2.0
     allowed: float = 0.0
-    # How often it comes in a long run; 0 is once, at its beginning.
+    # How often it comes in a long run; 0 is once, at the beginning of one that is long enough.
     weight: int = 2
     # Whether the short run has it too.
     short: bool = True
@@ -348,9 +351,10 @@ def in_turn(dice: random.Random, *, short: bool) -> list[Trouble]:
     return troubles
 
 
-def for_long(dice: random.Random) -> Iterator[Trouble]:
+def for_long(dice: random.Random, seconds: float) -> Iterator[Trouble]:
     """Without end, each as often as its weight says; every one before any comes again that often."""
-    yield from (trouble for trouble in TROUBLES if not trouble.weight)
+    if seconds >= LONG_ENOUGH:
+        yield from (trouble for trouble in TROUBLES if not trouble.weight)
     while True:
         troubles = [trouble for trouble in TROUBLES for _ in range(trouble.weight)]
         dice.shuffle(troubles)
