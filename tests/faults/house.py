@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -77,6 +78,7 @@ class FaultyHouse:
         }
         self._log = (folder / "web.log").open("ab")
         (folder / "clock").write_bytes(bytes(8))
+        self.stepped = 0.0
         self.volume = small_volume(servers.place)
         self._web: subprocess.Popen[bytes]
         self._python("manage.py", "migrate", "--verbosity", "0")
@@ -131,8 +133,14 @@ class FaultyHouse:
 
     def step_clock(self, seconds: float) -> None:
         """Let the wall clock of the web workers be so far from the true one."""
+        self.stepped = seconds
         with (self.folder / "clock").open("r+b") as file:
             file.write(struct.pack("q", int(seconds * 1e9)))
+
+    def clock_is_off(self) -> float:
+        """By how many seconds a worker's own date differs from ours."""
+        with urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as answer:
+            return parsedate_to_datetime(answer.headers["Date"]).timestamp() - time.time()
 
     def workers(self) -> list[int]:
         """The processes that answer; their supervisor, and whatever else it started, apart."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import random
 
-import pytest
-
 from tests.faults.report import report
-from tests.faults.run import Plan, Run, run
-from tests.faults.scenario import TROUBLES, in_turn
+from tests.faults.run import Plan, run
+from tests.faults.scenario import in_turn
 
 SEED = 20261130
 # The promise is 3.5 s and 1 s; the suite beside it may keep both cores busy.
@@ -16,21 +14,11 @@ LONGEST_ANSWER = 5.0
 BACK_WITHIN = 3.0
 
 
-@pytest.fixture(scope="module")
-def done() -> Run:
-    return run(in_turn(random.Random(SEED), short=True), Plan(SEED))
-
-
-def test_no_fault_loses_or_doubles_a_cent(done):
+def test_no_fault_costs_a_cent_or_holds_up_an_answer():
+    """One test, not three: a second process of the suite would let it all happen again."""
+    done = run(in_turn(random.Random(SEED), short=True), Plan(SEED))
     assert done.verdict.violations == [], report(done)
     assert done.verdict.figures["operations acknowledged"] > 1000
-
-
-def test_every_answer_comes_in_time_whatever_happens(done):
+    missed = {episode.name for episode in done.episodes if not episode.fired}
+    assert missed <= (set() if done.mounted else {"Disk full"}), report(done)
     assert done.late(LONGEST_ANSWER, BACK_WITHIN) == [], report(done)
-
-
-def test_every_fault_has_hit(done):
-    left_out = set() if done.mounted else {"Disk full"}
-    assert {episode.name for episode in done.episodes if not episode.fired} <= left_out
-    assert {episode.name for episode in done.episodes} == {trouble.name for trouble in TROUBLES if trouble.short}
