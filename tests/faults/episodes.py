@@ -26,6 +26,8 @@ class Episode:
     fired: int = 0
     # Seconds by which this fault itself may lengthen an answer: that of a worker that was frozen.
     allowed: float = 0.0
+    # Seconds by which it outlasts its end: a connection that fell silent stays so until the product leaves it.
+    lingers: float = 0.0
     # The one player whose wallet was held.
     player: str | None = None
     back: float = NEVER
@@ -52,6 +54,7 @@ class Episode:
         if late := [(wait, call) for wait, call in self.waits if wait > longest + self.allowed]:
             calls = ", ".join(f"{count} {call}" for call, count in Counter(call for _, call in late).most_common())
             broken.append(f"{self.name}: answers took longer than {longest} s, up to {max(late)[0]:.1f} s: {calls}")
+        back_within += self.lingers
         if self.back > back_within:
             broken.append(f"{self.name}: the first good answer came {self.back:.1f} s after its end")
         # Whoever sent just before the end may be told 503 at the bound, and then sends again.

@@ -129,7 +129,7 @@ def clients(house: FaultyHouse, journal: Path, plan: Plan) -> Iterator[None]:
 def happen(house: FaultyHouse, trouble: Trouble, watch: Watch, dice: random.Random) -> Episode:
     """One fault, and the wait until every seat is served again."""
     stage = Stage(house, dice, trouble.seconds)
-    episode = Episode(trouble.name, time.monotonic(), allowed=trouble.allowed)
+    episode = Episode(trouble.name, time.monotonic(), allowed=trouble.allowed, lingers=trouble.lingers)
     trouble.act(stage)
     house.follow_ports()
     episode.ended = time.monotonic()

@@ -15,6 +15,7 @@ from typing import Any, Final
 import psycopg
 
 from casino_pam.machine import as_account
+from tests.faults.episodes import LONGEST_ANSWER
 from tests.faults.house import HOT, FaultyHouse
 from tests.faults.link import Fault, Proxy
 
@@ -69,12 +70,16 @@ class Stage:
 
 @dataclass(frozen=True)
 class Trouble:
-    """A fault by name. ``allowed``: by how much a frozen victim itself lengthens an answer."""
+    """A fault by name. ``allowed``: by how much a frozen victim itself lengthens an answer.
+
+    ``lingers``: for how long it is felt after its end; a silent connection is silent until the product gives it up.
+    """
 
     name: str
     act: Act
     seconds: float = 2.0
     allowed: float = 0.0
+    lingers: float = 0.0
     # How often it comes in a long run; 0 is once, at the beginning of one that is long enough.
     weight: int = 2
     # Whether the short run has it too.
@@ -302,7 +307,12 @@ def stop_wal(stage: Stage) -> None:
 
 TROUBLES: Final = (
     Trouble("COMMIT reply lost, connection cut", on_link(database, "commit_reply_lost", chance=0.3), weight=8),
-    Trouble("COMMIT reply lost, silence", on_link(database, "commit_reply_silence", chance=0.1), weight=6),
+    Trouble(
+        "COMMIT reply lost, silence",
+        on_link(database, "commit_reply_silence", chance=0.1),
+        weight=6,
+        lingers=LONGEST_ANSWER,
+    ),
     Trouble("Cut before COMMIT", on_link(database, "commit_cut_before", chance=0.3), weight=8),
     Trouble("Connections reset", on_link(database, "reset", chance=0.05), weight=8),
     Trouble("Connections refused", on_link(database, "refuse"), weight=4),
