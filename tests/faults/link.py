@@ -65,7 +65,7 @@ class Connection:
         self.server = server
         # A muted connection stays open and carries nothing any more.
         self.muted = False
-        self._narrow = False
+        self._narrowed: set[socket.socket] = set()
 
     def forth(self, data: bytes) -> bytes:
         """What goes on to the server. Raises Cut."""
@@ -119,12 +119,16 @@ class Connection:
             sink.shutdown(socket.SHUT_WR)
 
     def _largest(self, source: socket.socket) -> int:
+        """How much to take in at once; the kernel is told how much it may take in before."""
         fault = self.proxy.fault
         if fault is None or fault.kind not in ("narrow", "dribble"):
+            if source in self._narrowed:
+                source.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, CHUNK)
+                self._narrowed.remove(source)
             return CHUNK
-        if not self._narrow:
+        if source not in self._narrowed:
             source.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NARROW_WINDOW)
-            self._narrow = True
+            self._narrowed.add(source)
         return NARROW_PIECE
 
     async def _hold_up(self) -> None:
