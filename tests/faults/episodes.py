@@ -38,9 +38,9 @@ class Episode:
     seen: Counter[str] = field(default_factory=Counter)
 
     def line(self) -> str:
-        """For whoever watches the run."""
+        """For whoever watches the run; the first figure is the journal's time."""
         back, everybody = (f"{value:.2f} s" if value != NEVER else "never" for value in (self.back, self.all_back))
-        return f"{self.ended - self.began:6.1f} s  {self.name}: {self.fired} fired, first {back}, all {everybody}"
+        return f"{self.began:9.1f} {self.ended - self.began:6.1f} s  {self.name}: {self.fired} fired, first {back}, all {everybody}"
 
     def worst(self) -> float:
         return max((wait for wait, _ in self.waits), default=0.0)
