@@ -40,7 +40,8 @@ class Episode:
     def line(self) -> str:
         """For whoever watches the run; the first figure is the journal's time."""
         back, everybody = (f"{value:.2f} s" if value != NEVER else "never" for value in (self.back, self.all_back))
-        return f"{self.began:9.1f} {self.ended - self.began:6.1f} s  {self.name}: {self.fired} fired, first {back}, all {everybody}"
+        when = f"{self.began:9.1f} {self.ended - self.began:6.1f} s"
+        return f"{when}  {self.name}: {self.fired} fired, first {back}, all {everybody}"
 
     def worst(self) -> float:
         return max((wait for wait, _ in self.waits), default=0.0)
