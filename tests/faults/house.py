@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -75,12 +75,17 @@ class FaultyHouse:
             "DATABASE_POOL_SIZE": "4",
             "DJANGO_SETTINGS_MODULE": "casino_pam.settings",
             "LOG_LEVEL": "WARNING",
+            # What killed workers leave behind goes with the rest.
+            "TMPDIR": str(folder),
         }
-        self._log = (folder / "web.log").open("ab")
+        self._web: subprocess.Popen[bytes] | None = None
         (folder / "clock").write_bytes(bytes(8))
         self.stepped = 0.0
         self.volume = small_volume(servers.place)
-        self._web: subprocess.Popen[bytes]
+        self.api_key = ""
+
+    def furnish(self) -> None:
+        """Tables, players, and web workers that answer."""
         self._python("manage.py", "migrate", "--verbosity", "0")
         if self.volume is not None:
             with self.superuser() as connection:
@@ -92,9 +97,10 @@ class FaultyHouse:
         """Start the web workers; they always listen at the same port."""
         argv = [sys.executable, "-m", "casino_pam.web", f"127.0.0.1:{self.port}"]
         stepped = {"PYTHONPATH": str(Path(__file__).with_name("clock")), "FAULTS_CLOCK": str(self.folder / "clock")}
-        self._web = subprocess.Popen(
-            argv, cwd=PROJECT, env=self._environment | stepped, stdout=self._log, stderr=subprocess.STDOUT
-        )
+        with (self.folder / "web.log").open("ab") as log:
+            self._web = subprocess.Popen(
+                argv, cwd=PROJECT, env=self._environment | stepped, stdout=log, stderr=subprocess.STDOUT
+            )
         until = time.monotonic() + START_SECONDS
         while not self._listens():
             assert self._web.poll() is None and time.monotonic() < until, "the web workers did not start"
@@ -144,33 +150,39 @@ class FaultyHouse:
 
     def workers(self) -> list[int]:
         """The processes that answer; their supervisor, and whatever else it started, apart."""
+        assert self._web is not None
         children = Path(f"/proc/{self._web.pid}/task/{self._web.pid}/children").read_text().split()
         return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     def postgresql_processes(self) -> list[int]:
         """All of the cluster: the postmaster and its children."""
-        return processes_in(self.postgresql.data / "cluster")
+        return processes_in(self.postgresql.cluster)
 
     def restart_web(self) -> None:
         """The last resort for workers that do not come back: end them at once and start others."""
-        for pid in [*self.workers(), self._web.pid]:
-            os.kill(pid, signal.SIGKILL)
-        self._web.wait()
+        self._end_web(self.workers())
         self.open()
 
     def close(self) -> None:
-        """As a deployment stops them; those that do not leave in time are ended."""
-        workers = self.workers()
-        self._web.terminate()
-        try:
-            self._web.wait(15)
-        except subprocess.TimeoutExpired:
-            for pid in [*workers, self._web.pid]:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
-            self._web.wait()
+        """As a deployment stops them; workers that do not leave in time are ended."""
+        if self._web is not None:
+            workers = self.workers()
+            self._web.terminate()
+            try:
+                self._web.wait(15)
+            except subprocess.TimeoutExpired:
+                self._end_web(workers)
+        self.postgresql.stop()
+        if self.volume is not None:
+            self.volume.unmount()
+
+    def _end_web(self, workers: list[int]) -> None:
+        assert self._web is not None
+        self._web.kill()
+        self._web.wait()
+        for pid in workers:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def through(url: str, port: int) -> str:
@@ -189,9 +201,7 @@ def faulty_house(folder: Path, dice: random.Random) -> Iterator[FaultyHouse]:
         with database, redis:
             house = FaultyHouse(servers, database, redis, folder)
             try:
+                house.furnish()
                 yield house
             finally:
                 house.close()
-                house.postgresql.stop()
-                if house.volume is not None:
-                    house.volume.unmount()

@@ -72,6 +72,7 @@ def run(troubles: Iterable[Trouble], plan: Plan) -> Run:
         folder = plan.folder or Path(passing)
         folder.mkdir(exist_ok=True)
         journal = folder / "journal"
+        journal.unlink(missing_ok=True)
         with faulty_house(folder, dice) as house:
             with clients(house, journal, plan):
                 watch = Watch(Follower(journal))
