@@ -59,7 +59,9 @@ class Episode:
         if self.back > back_within:
             broken.append(f"{self.name}: the first good answer came {self.back:.1f} s after its end")
         # Whoever sent just before the end may be told 503 at the bound, and then sends again.
-        if self.all_back > back_within + longest:
+        if self.all_back == NEVER:
+            broken.append(f"{self.name}: some clients were never served again; the workers were replaced")
+        elif self.all_back > back_within + longest:
             broken.append(f"{self.name}: the last client was served {self.all_back:.1f} s after its end")
         return broken
 
