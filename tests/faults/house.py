@@ -40,6 +40,7 @@ from wallet.models.access import SCOPES
 now = time.time_ns() // 1000
 cast.house()
 bonuses.gift("500.00", multiplier=50)
+bonuses.gift("500.00", multiplier=50, code="kept", on_withdrawal="keep")
 for n, code in enumerate([%r, *("p%%d" %% n for n in range(%d))]):
     wallet = Wallet.objects.create(player=Player.objects.create(code=code), currency_id="EUR")
     given = dict(source="cashier", currency="EUR", reference="seed-" + code, at=now)
@@ -47,8 +48,10 @@ for n, code in enumerate([%r, *("p%%d" %% n for n in range(%d))]):
     if n %% 6 == 1:
         WalletLimits.objects.create(wallet=wallet, stake_day=10**12, loss_week=10**12)
     if n %% 3 == 2:
-        bonuses.grant(who=code, at=now)
-        assert bonuses.the(who=code).status == "active"
+        # A withdrawal forfeits the one and leaves the other.
+        offer = "kept" if n %% 2 else "gift"
+        bonuses.grant(offer, who=code, at=now)
+        assert bonuses.the(offer, who=code).status == "active"
 key = ApiKey(name="shop", scopes=list(SCOPES))
 print(key.renew())
 key.save()

@@ -342,7 +342,11 @@ TROUBLES: Final = (
         ),
         seconds=4.0,
     ),
-    Trouble("Bonuses locked", holding("SELECT FROM bonus_bonus ORDER BY id LIMIT 5 FOR UPDATE"), seconds=2.5),
+    Trouble(
+        "Bonuses locked",
+        holding("SELECT FROM bonus_bonus WHERE status = 'active' ORDER BY id LIMIT 5 FOR UPDATE"),
+        seconds=2.5,
+    ),
     Trouble("Ledger table locked", holding("LOCK TABLE wallet_transaction IN ACCESS EXCLUSIVE MODE"), seconds=1.5),
     Trouble("Worker killed", kill_worker, seconds=0.0),
     Trouble("Worker frozen", freeze_worker, allowed=2.0),
