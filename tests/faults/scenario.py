@@ -28,6 +28,7 @@ OURS: Final = "application_name = 'casino-pam' AND datname = 'casino'"
 BLOCKED: Final = (
     f"SELECT pid, query_start FROM pg_stat_activity WHERE {OURS} AND cardinality(pg_blocking_pids(pid)) > 0"
 )
+LOCK_BONUSES: Final = "SELECT FROM bonus_bonus WHERE status = 'active' ORDER BY id LIMIT 5 FOR UPDATE"
 TERMINATE: Final = (
     f"SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE {OURS}"
     " ORDER BY random() LIMIT %s) AS chosen"
@@ -342,11 +343,7 @@ TROUBLES: Final = (
         ),
         seconds=4.0,
     ),
-    Trouble(
-        "Bonuses locked",
-        holding("SELECT FROM bonus_bonus WHERE status = 'active' ORDER BY id LIMIT 5 FOR UPDATE"),
-        seconds=2.5,
-    ),
+    Trouble("Bonuses locked", holding(LOCK_BONUSES), seconds=2.5),
     Trouble("Ledger table locked", holding("LOCK TABLE wallet_transaction IN ACCESS EXCLUSIVE MODE"), seconds=1.5),
     Trouble("Worker killed", kill_worker, seconds=0.0),
     Trouble("Worker frozen", freeze_worker, allowed=2.0),
