@@ -18,4 +18,4 @@ RUN python manage.py collectstatic --no-input --verbosity 0
 
 USER casino
 EXPOSE 8080
-CMD ["python", "-m", "casino_pam.web", "0.0.0.0:8080"]
+CMD ["python", "-m", "casino_pam.server.web", "0.0.0.0:8080"]

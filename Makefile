@@ -12,7 +12,7 @@ BIN := .venv/bin
 .PHONY: run test proof lint bench soak clean
 
 run: .venv/ready
-	@exec $(BIN)/python -m casino_pam.launch
+	@exec $(BIN)/python -m casino_pam.local.launch
 
 test: .venv/ready-dev
 	$(BIN)/python -m pytest -n 2
@@ -26,7 +26,7 @@ lint: .venv/ready-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
-	$(BIN)/python -m casino_pam.servers exec -- $(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m casino_pam.local.servers exec -- $(BIN)/python manage.py makemigrations --check --dry-run
 	DJANGO_SETTINGS_MODULE=casino_pam.settings $(BIN)/python -m tests.online_migrations
 	env -u DEBUG -u DEMO -u PLAIN_HTTP DATABASE_URL=postgres://casino@127.0.0.1/casino REDIS_URL=redis://127.0.0.1/0 \
 		ALLOWED_HOSTS=casino.example SECRET_KEY=only-for-make-lint-0123456789-abcdefghijklmnopqrstuvwxyz \

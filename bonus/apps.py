@@ -8,7 +8,7 @@ class BonusConfig(AppConfig):
 
     def ready(self) -> None:
         """What builds on the wallet is reconciled with it."""
-        from bonus import reconcile
+        from bonus import bonus_checks
         from wallet.reconcile import further_checks
 
-        further_checks.append(reconcile.look)
+        further_checks.append(bonus_checks.look)

@@ -11,14 +11,12 @@ from typing import Final, NamedTuple
 from uuid_utils import uuid7
 
 from bonus import rules
-from bonus.book import Bonuses, OpenBonus, OpenOffer
 from bonus.lifecycle import DAY, cancel
-from bonus.states import State
-from bonus.terms import Kind as OfferKind
-from bonus.terms import Terms, jurisdiction_breaches
-from wallet.book import OpenPlayer, OpenWallet, Turn
+from bonus.open_bonuses import Bonuses, OpenBonus, OpenOffer, State
+from bonus.terms import OfferKind, Terms, jurisdiction_breaches
 from wallet.errors import Refused
 from wallet.kinds import Kind
+from wallet.state import OpenPlayer, OpenWallet, Turn
 
 DEPOSITED: Final = (OfferKind.DEPOSIT_MATCH, OfferKind.FIXED, OfferKind.FREE_ROUNDS)
 

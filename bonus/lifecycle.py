@@ -1,4 +1,4 @@
-"""The state machine of a bonus (bonus/states.py): what ends it, what follows, who comes next.
+"""The state machine of a bonus (bonus/open_bonuses.py): what ends it, what follows, who comes next.
 
 Pure: everything is decided on the open book of one posting. Each arrow that moves money posts
 one row whose source is ``bonus`` and whose reference is the bonus's id, so the ledger's own key
@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 from bonus import rules
-from bonus.book import Bonuses, OpenBonus
-from bonus.states import State
-from wallet.book import Book, Row, Turn
+from bonus.open_bonuses import Bonuses, OpenBonus, State
 from wallet.kinds import BONUS, Kind
+from wallet.state import Book, Row, Turn
 
 DAY: Final = 86_400_000_000
 

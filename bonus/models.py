@@ -11,9 +11,9 @@ from django.db import models
 from django.db.models import F, OuterRef, Q
 from django.db.models.functions import JSONObject
 
+from bonus.open_bonuses import State
 from bonus.rules import MAX_REQUIRED, MAX_WAGERED, MAX_WEIGHT_BP, Base, Conversion, Counted, SpendOrder
-from bonus.states import State
-from bonus.terms import Kind, OfferSpec, OnWithdrawal, OverMaxStake, Terms
+from bonus.terms import OfferKind, OfferSpec, OnWithdrawal, OverMaxStake, Terms
 from wallet.models import Player, Wallet
 from wallet.money import MAX_AMOUNT
 
@@ -46,7 +46,7 @@ class Offer(models.Model):
 
     code = models.CharField(max_length=64, unique=True)
     name = models.CharField(max_length=128)
-    kind = models.CharField(max_length=32, choices=_words(Kind))
+    kind = models.CharField(max_length=32, choices=_words(OfferKind))
     percent_bp = models.PositiveIntegerField(null=True)
     which_deposit = models.CharField(max_length=8, default="any")
     amounts = models.JSONField()
@@ -145,7 +145,7 @@ class GameWeight(models.Model):
         return f"{self.scope} {self.name}"
 
 
-class Status(models.TextChoices):
+class BonusStatus(models.TextChoices):
     PENDING = State.PENDING
     QUEUED = State.QUEUED
     ACTIVE = State.ACTIVE
@@ -156,16 +156,16 @@ class Status(models.TextChoices):
     CANCELLED = State.CANCELLED
 
 
-WAITING = (Status.PENDING, Status.QUEUED)
-LIVE = (*WAITING, Status.ACTIVE)
-ENDED = (Status.COMPLETED, Status.DEPLETED, Status.EXPIRED, Status.FORFEITED, Status.CANCELLED)
+WAITING = (BonusStatus.PENDING, BonusStatus.QUEUED)
+LIVE = (*WAITING, BonusStatus.ACTIVE)
+ENDED = (BonusStatus.COMPLETED, BonusStatus.DEPLETED, BonusStatus.EXPIRED, BonusStatus.FORFEITED, BonusStatus.CANCELLED)
 
 # Every way there is in one write. One posting may hold many commands, so a bonus may start and end within it; what
 # never happens is a step back, and a bonus that has ended stays as it ended.
 ARROWS = [
-    (Status.PENDING, Status.QUEUED),
-    *[(waiting, later) for waiting in WAITING for later in (Status.ACTIVE, *ENDED)],
-    *[(Status.ACTIVE, ended) for ended in ENDED if ended != Status.CANCELLED],
+    (BonusStatus.PENDING, BonusStatus.QUEUED),
+    *[(waiting, later) for waiting in WAITING for later in (BonusStatus.ACTIVE, *ENDED)],
+    *[(BonusStatus.ACTIVE, ended) for ended in ENDED if ended != BonusStatus.CANCELLED],
 ]
 
 FROZEN = ["terms", "offer", "player", "wallet", "source", "reference", "ordinal", "created_at"]
@@ -189,7 +189,7 @@ class Bonus(models.Model):
     offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="+", db_index=False)
     player = models.ForeignKey(Player, on_delete=models.PROTECT, related_name="+")
     wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="+")
-    status = models.CharField(max_length=16, choices=Status)
+    status = models.CharField(max_length=16, choices=BonusStatus)
     source = models.CharField(max_length=64)
     reference = models.CharField(max_length=300)
     ordinal = models.PositiveIntegerField()
@@ -227,7 +227,7 @@ class Bonus(models.Model):
         constraints = [
             models.UniqueConstraint(name="bonus_reference", fields=["source", "reference"]),
             models.UniqueConstraint(name="bonus_nth_of_player", fields=["offer", "player", "ordinal"]),
-            models.UniqueConstraint(name="bonus_one_active", fields=["wallet"], condition=Q(status=Status.ACTIVE)),
+            models.UniqueConstraint(name="bonus_one_active", fields=["wallet"], condition=Q(status=BonusStatus.ACTIVE)),
             models.CheckConstraint(name="bonus_ordinal_from_one", condition=Q(ordinal__gte=1)),
             _bounds("deposit", MAX_AMOUNT),
             _bounds("amount", MAX_AMOUNT),
@@ -241,10 +241,10 @@ class Bonus(models.Model):
             ),
             models.CheckConstraint(
                 name="bonus_activated_when_played",
-                condition=Q(status__in=(*WAITING, Status.CANCELLED), activated_at__isnull=True)
-                | Q(status=Status.EXPIRED)
+                condition=Q(status__in=(*WAITING, BonusStatus.CANCELLED), activated_at__isnull=True)
+                | Q(status=BonusStatus.EXPIRED)
                 | Q(
-                    status__in=(Status.ACTIVE, Status.COMPLETED, Status.DEPLETED, Status.FORFEITED),
+                    status__in=(BonusStatus.ACTIVE, BonusStatus.COMPLETED, BonusStatus.DEPLETED, BonusStatus.FORFEITED),
                     activated_at__isnull=False,
                 ),
             ),
@@ -258,11 +258,11 @@ class Bonus(models.Model):
         indexes = [
             # What the teller reads of every wallet it touches, and what runs out of time.
             models.Index(name="bonus_live", fields=["wallet"], condition=Q(status__in=LIVE)),
-            models.Index(name="bonus_expiring", fields=["expires_at"], condition=Q(status=Status.ACTIVE)),
+            models.Index(name="bonus_expiring", fields=["expires_at"], condition=Q(status=BonusStatus.ACTIVE)),
             models.Index(name="bonus_unclaimed", fields=["claim_by"], condition=Q(status__in=WAITING)),
             # What waits for a second person. Other waiting bonuses have come to nothing yet.
             models.Index(
-                name="bonus_unapproved", fields=["created_at"], condition=Q(status=Status.PENDING, amount__gt=0)
+                name="bonus_unapproved", fields=["created_at"], condition=Q(status=BonusStatus.PENDING, amount__gt=0)
             ),
         ]
         triggers = [

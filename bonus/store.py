@@ -18,15 +18,14 @@ from django.conf import settings
 from psycopg.errors import LockNotAvailable
 
 from bonus import lifecycle
-from bonus.book import Bonuses, OpenBonus, OpenOffer, Wanted
 from bonus.models import Offer
-from bonus.states import State
+from bonus.open_bonuses import Bonuses, OpenBonus, OpenOffer, State, Wanted
 from bonus.terms import Terms, decode, encode
-from wallet.book import Book
 from wallet.kinds import Kind, Status
 from wallet.ledger import array
 from wallet.pg import locks
-from wallet.session import Answer, Session
+from wallet.pg.session import Answer, Session
+from wallet.state import Book
 
 HOUR: Final = 3_600_000_000
 

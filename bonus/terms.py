@@ -15,7 +15,7 @@ from bonus.rules import Base, Conversion, Counted, Excluded, SpendOrder, Weights
 from wallet.errors import Refused
 
 
-class Kind(StrEnum):
+class OfferKind(StrEnum):
     """What makes the bonus money."""
 
     DEPOSIT_MATCH = "deposit_match"
@@ -56,7 +56,7 @@ class Amounts(msgspec.Struct, frozen=True, kw_only=True):
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     """The terms that are the same in every currency, with their defaults."""
 
-    kind: Kind
+    kind: OfferKind
     percent_bp: int | None = None
     which_deposit: WhichDeposit = "any"
     multiplier: int

@@ -9,8 +9,8 @@ class CasinoPamConfig(AppConfig):
     def ready(self) -> None:
         """Whatever commits, in whatever process, is announced; whoever logs in is noted."""
         # These know models, which are there only now.
-        from casino_pam import teller
-        from casino_pam.live.announcer import announcer
-        from casino_pam.office import log_ins  # noqa: F401  # its receivers listen from now on
+        from casino_pam.backoffice import permissions  # noqa: F401  # its receivers listen from now on
+        from casino_pam.engine import posting
+        from casino_pam.live.publisher import announcer
 
-        teller.after_commit.append(announcer.note)
+        posting.after_commit.append(announcer.note)

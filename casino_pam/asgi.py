@@ -19,15 +19,15 @@ Send = Callable[[Any], Awaitable[None]]
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "casino_pam.settings")
 django = get_asgi_application()
 # Imported once Django is set up: both know its models.
+from casino_pam import guard  # noqa: E402
 from casino_pam.admission import Admission  # noqa: E402
-from casino_pam.connection import UPLOAD_SECONDS  # noqa: E402
-from casino_pam.drainer import drainer  # noqa: E402
-from casino_pam.game_door.app import PREFIX, GameDoor  # noqa: E402
-from casino_pam.gauges import forget_the_dead  # noqa: E402
+from casino_pam.api.game.app import PREFIX, GameDoor  # noqa: E402
+from casino_pam.backoffice import report_pages  # noqa: E402
+from casino_pam.engine.queue import drainer  # noqa: E402
 from casino_pam.live.consumer import PATH, player_socket  # noqa: E402
 from casino_pam.live.hub import hub  # noqa: E402
-from casino_pam.office import reports, uploads  # noqa: E402
-from casino_pam.rest import front  # noqa: E402
+from casino_pam.metrics import forget_the_dead  # noqa: E402
+from casino_pam.server.http_protocol import UPLOAD_SECONDS  # noqa: E402
 
 # A load balancer asks whatever the views are doing.
 PROBES = ("/healthz", "/readyz", "/metrics")
@@ -39,15 +39,15 @@ UPLOADS_AT_ONCE = 4
 game_door = GameDoor(drainer)
 views = Admission(django, settings.VIEWS_AT_ONCE)
 probes = Admission(django, PROBES_AT_ONCE)
-report_door = Admission(django, REPORTS_AT_ONCE, seconds=reports.SECONDS)
+report_door = Admission(django, REPORTS_AT_ONCE, seconds=report_pages.SECONDS)
 upload_door = Admission(
-    uploads.only_from_operators(django),
+    guard.only_from_operators(django),
     UPLOADS_AT_ONCE,
     # The file has to arrive first; the server layer bounds that.
-    seconds=UPLOAD_SECONDS + uploads.COMPARISON_SECONDS,
+    seconds=UPLOAD_SECONDS + guard.COMPARISON_SECONDS,
     whole=False,
 )
-rest_door = front.Front(views)
+rest_door = guard.Front(views)
 static_files = ServeStaticASGI(views, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL)
 
 
@@ -87,15 +87,15 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": 1008, "reason": "not found"})
     elif scope["path"].startswith(PREFIX):
         await game_door(scope, receive, send)
-    elif scope["path"].startswith(front.PREFIX):
+    elif scope["path"].startswith(guard.PREFIX):
         await rest_door(scope, receive, send)
     elif scope["path"].startswith(settings.STATIC_URL):
         await static_files(scope, receive, send)
     elif scope["path"] in PROBES:
         await probes(scope, receive, send)
-    elif scope["path"] == uploads.PATH and scope["method"] == "POST":
+    elif scope["path"] == guard.PATH and scope["method"] == "POST":
         await upload_door(scope, receive, send)
-    elif scope["path"].startswith(reports.PATH):
+    elif scope["path"].startswith(report_pages.PATH):
         await report_door(scope, receive, send)
     else:
         await views(scope, receive, send)

@@ -12,7 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 from psycopg import IsolationLevel
 
-from casino_pam import back_office, logs
+from casino_pam import logging
+from casino_pam.backoffice import site
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -156,6 +157,7 @@ INSTALLED_APPS = [
     "wallet",
     "bonus",
     "casino_pam",
+    "casino_pam.local",
 ]
 
 MIDDLEWARE = [
@@ -163,7 +165,7 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "casino_pam.requests.LoggedRequests",
     "django.middleware.security.SecurityMiddleware",
-    "casino_pam.back_office.storable_addresses",
+    "casino_pam.backoffice.site.storable_addresses",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -171,7 +173,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
-    "casino_pam.office.refusals.audited_refusals",
+    "casino_pam.backoffice.permissions.audited_refusals",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
@@ -193,24 +195,24 @@ TEMPLATES = [
     },
 ]
 
-UNFOLD = back_office.UNFOLD
+UNFOLD = site.UNFOLD
 
-# A view that says nothing is closed to everybody; casino_pam/rest/door.py is what its views share.
+# A view that says nothing is closed to everybody; casino_pam/api/rest/base.py is what its views share.
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["casino_pam.rest.callers.Credentials"],
-    "DEFAULT_PERMISSION_CLASSES": ["casino_pam.rest.callers.MayDo"],
-    "DEFAULT_THROTTLE_CLASSES": ["casino_pam.rest.throttling.PerKey"],
-    "DEFAULT_PARSER_CLASSES": ["casino_pam.rest.bodies.StrictJson"],
-    "DEFAULT_RENDERER_CLASSES": ["casino_pam.rest.bodies.PlainJson"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "casino_pam.rest.bodies.OneType",
-    "DEFAULT_SCHEMA_CLASS": "casino_pam.rest.described.HouseSchema",
-    "EXCEPTION_HANDLER": "casino_pam.rest.errors.handler",
+    "DEFAULT_AUTHENTICATION_CLASSES": ["casino_pam.api.rest.authentication.Credentials"],
+    "DEFAULT_PERMISSION_CLASSES": ["casino_pam.api.rest.authentication.MayDo"],
+    "DEFAULT_THROTTLE_CLASSES": ["casino_pam.api.rest.throttling.PerKey"],
+    "DEFAULT_PARSER_CLASSES": ["casino_pam.api.rest.parsers.StrictJson"],
+    "DEFAULT_RENDERER_CLASSES": ["casino_pam.api.rest.parsers.PlainJson"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "casino_pam.api.rest.parsers.OneType",
+    "DEFAULT_SCHEMA_CLASS": "casino_pam.api.rest.schema.HouseSchema",
+    "EXCEPTION_HANDLER": "casino_pam.api.rest.exceptions.handler",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Casino PAM",
     "VERSION": "1",
     "SCHEMA_PATH_PREFIX": "/api/(v1|game)/",
-    "POSTPROCESSING_HOOKS": ["casino_pam.rest.schema.completed", "casino_pam.game_door.openapi.with_game_door"],
+    "POSTPROCESSING_HOOKS": ["casino_pam.api.rest.schema.completed", "casino_pam.api.game.openapi.with_game_door"],
 }
 
 # --- bonuses ----------------------------------------------------------------------------------------------------------
@@ -311,12 +313,12 @@ STORAGES = {
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR"):
     raise ImproperlyConfigured(f"LOG_LEVEL is {LOG_LEVEL!r}. Set it to DEBUG, INFO, WARNING or ERROR.")
-LOGGING = logs.configured(LOG_LEVEL)
+LOGGING = logging.configured(LOG_LEVEL)
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = 20
 # What is our fault is logged as an error where it happens; a 503 is none.
 DJANGO_STRUCTLOG_STATUS_5XX_LOG_LEVEL = 20
-# It would believe any X-Forwarded-For; casino_pam.logs binds the address that the server layer vouches for.
+# It would believe any X-Forwarded-For; casino_pam.logging binds the address that the server layer vouches for.
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 
 # Where people reach us from outside; what the demo prints begins with it.

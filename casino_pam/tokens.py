@@ -1,17 +1,24 @@
-"""A player's token: signed, kept nowhere, short-lived, and bound to one player.
+"""Tokens of players, and the one-time tickets that open a WebSocket.
 
-The casino's own back end has logged the player in; it asks for a token and hands it to the
-browser or app. Nothing can be looked up or revoked: fifteen minutes are the bound on a stolen one.
+A token is signed, kept nowhere, short-lived, and bound to one player. The casino's own back end has logged the player
+in; it asks for a token and hands it to the browser or app. Nothing can be looked up or revoked: fifteen minutes are
+the bound on a stolen one. A browser cannot send a header with the handshake of a WebSocket, so it buys a ticket: that
+stands in Redis for 30 s, names the player and ends no later than the token it was bought with. Spending takes it away,
+so of two who show it one comes in.
 """
 
 from __future__ import annotations
 
+import re
+import secrets
 from typing import Final
 
 import msgspec
 from django.core.signing import BadSignature, Signer
+from django_redis import get_redis_connection
+from redis.exceptions import RedisError
 
-from wallet.errors import Refused
+from wallet.errors import Busy, Refused
 
 LIFETIME_SECONDS: Final = 15 * 60
 
@@ -44,3 +51,36 @@ def read(text: str, now: float) -> PlayerToken:
 def _signer() -> Signer:
     # The separator must travel in a header and in a query string as it is.
     return Signer(sep=".", salt="casino_pam.player-token")
+
+
+TICKET_SECONDS: Final = 30
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(PlayerToken).decode
+_shape = re.compile(r"[A-Za-z0-9_-]{43}").fullmatch
+
+
+def issue_ticket(token: PlayerToken, now: float) -> tuple[str, int]:
+    """A new ticket for the token's player, and until when it is good (unix seconds).
+
+    Raises Busy (``unavailable``) while Redis is away.
+    """
+    ticket = secrets.token_urlsafe(32)
+    expires_at = min(int(now) + TICKET_SECONDS, token.expires_at)
+    try:
+        get_redis_connection("default").set(_key(ticket), _encode(token), exat=expires_at)
+    except RedisError:
+        raise Busy("unavailable") from None
+    return ticket, expires_at
+
+
+def spend_ticket(ticket: str) -> PlayerToken | None:
+    """The token the ticket was bought with, once; None for any other text. Raises RedisError."""
+    if _shape(ticket) is None:
+        return None
+    found: bytes | None = get_redis_connection("default").getdel(_key(ticket))
+    return None if found is None else _decode(found)
+
+
+def _key(ticket: str) -> str:
+    return f"socket-ticket:{ticket}"

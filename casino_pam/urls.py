@@ -5,9 +5,8 @@ from django.urls import include, path
 from django_prometheus.exports import ExportToDjangoView
 
 from casino_pam import health, pages
-from casino_pam.office import log_ins
-from casino_pam.rest import schema
-from wallet.admin import finding
+from casino_pam.api.rest import schema
+from casino_pam.backoffice import permissions, search
 
 urlpatterns = [
     path("", pages.landing, name="landing"),
@@ -16,18 +15,18 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("metrics", ExportToDjangoView),
     # Before the admin's own: one search box for the whole house, where unfold's knows names of pages only.
-    path("admin/search/", admin.site.admin_view(finding.search)),
-    path("admin/password_change/", admin.site.admin_view(log_ins.change_password)),
+    path("admin/search/", admin.site.admin_view(search.search)),
+    path("admin/password_change/", admin.site.admin_view(permissions.change_password)),
     # Before the admin's own too: its last pattern catches every address.
-    path("admin/office/", include("casino_pam.office.urls")),
+    path("admin/office/", include("casino_pam.backoffice.urls")),
     path("admin/", admin.site.urls),
-    path("api/v1/", include("casino_pam.rest.urls")),
+    path("api/v1/", include("casino_pam.api.rest.urls")),
     path("api/schema/", schema.Schema.as_view(), name="schema"),
     path("api/docs/", schema.Docs.as_view(), name="docs"),
 ]
 
 # Below /api/ as problem+json, elsewhere as Django's own pages.
-handler400 = "casino_pam.rest.errors.bad_request"
-handler403 = "casino_pam.rest.errors.permission_denied"
-handler404 = "casino_pam.rest.errors.page_not_found"
-handler500 = "casino_pam.rest.errors.server_error"
+handler400 = "casino_pam.api.rest.exceptions.bad_request"
+handler403 = "casino_pam.api.rest.exceptions.permission_denied"
+handler404 = "casino_pam.api.rest.exceptions.page_not_found"
+handler500 = "casino_pam.api.rest.exceptions.server_error"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from bonus.models import Bonus, Offer, Status
+from bonus.models import Bonus, BonusStatus, Offer
 from bonus.offers import create_offer
 from bonus.terms import encode
-from casino_pam import commands
+from casino_pam.engine import commands
 from tests import cast
 from tests.offers import FIXED, WELCOME
 from wallet.kinds import BONUS
@@ -70,7 +70,7 @@ def promised(id: str, who: str) -> Bonus:
         offer=offer,
         player=wallet.player,
         wallet=wallet,
-        status=Status.PENDING,
+        status=BonusStatus.PENDING,
         source="cashier",
         reference=id,
         ordinal=1,

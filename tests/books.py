@@ -5,7 +5,7 @@ from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.db import connection, transaction
 
-from wallet.reconcile import EVERYTHING, Discrepancy, examine, house
+from wallet.reconcile import EVERYTHING, Discrepancy, examine, ledger_wide
 
 EMPTIED_APPS = ("wallet", "bonus")
 ROLES = ("support", "payments", "bonus", "finance", "auditor", "administrator")
@@ -62,6 +62,6 @@ def reconciled() -> None:
         # As in manage.py reconcile: on a slow machine thousands of rows may take longer than a bet ever should.
         cursor.execute("SET statement_timeout = 0")
         examine(cursor, EVERYTHING, found.append)
-        found += [*house.spent_once(cursor), *house.balanced(cursor)]
+        found += [*ledger_wide.spent_once(cursor), *ledger_wide.balanced(cursor)]
         cursor.execute("RESET statement_timeout")
     assert not found, "\n".join(map(str, found))

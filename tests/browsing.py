@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from casino_pam import tokens
-from casino_pam.machine import PROJECT
+from casino_pam.local.os_support import PROJECT
 
 # Kept for whoever looks into a failed run; an ignored folder.
 PICTURES = PROJECT / ".data" / "screenshots"

@@ -9,7 +9,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from casino_pam import commands, teller
+from casino_pam.engine import commands, posting
 from wallet import money
 from wallet.errors import Refused
 from wallet.models import Currency, Player, Provider, Wallet
@@ -70,7 +70,7 @@ def bob(cash: str = "0.00") -> Wallet:
 
 def do(command: commands.Asked) -> Any:
     """What becomes of a command: its receipt, or the refusal itself (not raised)."""
-    return teller.ask(command)
+    return posting.ask(command)
 
 
 def word(outcome: Any) -> str:

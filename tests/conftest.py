@@ -12,7 +12,7 @@ from pytest_django import DjangoDbBlocker
 from tests import books as the_books
 from tests import cast
 from tests.door import Door
-from wallet.reconcile import further_checks, stretches
+from wallet.reconcile import further_checks, runner
 
 
 @pytest.fixture(scope="session")
@@ -67,8 +67,8 @@ def door(books: None) -> Iterator[Door]:
 @pytest.fixture
 def small_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stretch for every wallet, so that there is work for several connections."""
-    monkeypatch.setattr(stretches, "SMALLEST", 1)
-    monkeypatch.setattr(stretches, "PARTS", 1_000)
+    monkeypatch.setattr(runner, "SMALLEST", 1)
+    monkeypatch.setattr(runner, "PARTS", 1_000)
 
 
 @pytest.fixture

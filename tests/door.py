@@ -25,12 +25,12 @@ import msgspec
 import uvicorn
 from django.db import connection
 
-from casino_pam.connection import BoundedHttp
-from casino_pam.drainer import Drainer
-from casino_pam.game_door import signing
-from casino_pam.game_door.app import PREFIX, GameDoor
-from casino_pam.house import House
-from casino_pam.machine import PROJECT, free_port
+from casino_pam.api.game import signing
+from casino_pam.api.game.app import PREFIX, GameDoor
+from casino_pam.api.game.directory import House
+from casino_pam.engine.queue import Drainer
+from casino_pam.local.os_support import PROJECT, free_port
+from casino_pam.server.http_protocol import BoundedHttp
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -231,7 +231,7 @@ def served(workers: int = 2, **environment: str) -> Iterator[Client]:
     url = f"postgres://{own['USER']}:{quote(own['PASSWORD'])}@{own['HOST']}:{own['PORT']}/{own['NAME']}"
     variables = {"DATABASE_URL": url, "WEB_WORKERS": str(workers), "PLAIN_HTTP": "on", "DATABASE_POOL_SIZE": "4"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "casino_pam.web", f"127.0.0.1:{port}"],
+        [sys.executable, "-m", "casino_pam.server.web", f"127.0.0.1:{port}"],
         cwd=PROJECT,
         env={**os.environ, **variables, **environment},
     )

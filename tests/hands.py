@@ -15,10 +15,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from django.db import connection
 
-from casino_pam import teller
-from casino_pam.commands import Asked
+from casino_pam.engine import posting
+from casino_pam.engine.commands import Asked
 from wallet.errors import Busy
-from wallet.session import Session
+from wallet.pg.session import Session
 
 # What one hand posts, one list of requests after the other; and what it is answered.
 Batches = Sequence[Sequence[Asked]]
@@ -27,9 +27,9 @@ Answers = list[list[Any]]
 
 def insisting(asked: Sequence[Asked]) -> list[Any]:
     """The outcomes of one posting; a 503 is sent again, as every provider does."""
-    outcomes = list(teller.post(asked))
+    outcomes = list(posting.post(asked))
     while again := [place for place, outcome in enumerate(outcomes) if isinstance(outcome, Busy)]:
-        for place, outcome in zip(again, teller.post([asked[place] for place in again]), strict=True):
+        for place, outcome in zip(again, posting.post([asked[place] for place in again]), strict=True):
             outcomes[place] = outcome
     return outcomes
 
@@ -64,7 +64,7 @@ def die_at(journey: int, moment: str, asked: Sequence[Asked]) -> int:
     reading, writing = os.pipe()
     if (pid := os.fork()) == 0:
         _deadly(journey, moment, writing)
-        teller.post(asked)
+        posting.post(asked)
         os._exit(0)
     os.close(writing)
     os.waitpid(pid, 0)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from casino_pam import commands
+from casino_pam.engine import commands
 from tests import cast
 from tests.cast import word
-from wallet import baselines
+from wallet import limits
 from wallet.models import Wallet, WalletLimits
 
 # cast.NOON is 14:13:20 on Monday, 21 September 2026.
@@ -24,7 +24,7 @@ def limit(who: str = "alice", currency: str = "EUR", **amounts: str | None) -> N
 
 def forget() -> None:
     """As another process, which has looked up nothing yet."""
-    baselines.kept.__init__()  # type: ignore[misc]
+    limits.kept.__init__()  # type: ignore[misc]
 
 
 def bets(*amounts: str, **fields: Any) -> list[str]:

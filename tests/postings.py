@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from casino_pam import commands
+from casino_pam.engine import commands
 from tests import cast
 
 START = 1_000_000.0

@@ -5,13 +5,13 @@ from typing import Any
 
 from uuid_utils.compat import uuid7
 
-from bonus.models import Bonus, Offer, Status
+from bonus.models import Bonus, BonusStatus, Offer
 from bonus.terms import encode
 from wallet.models import Player, Wallet
 
 NOON = datetime(2026, 9, 21, 12, tzinfo=UTC)
-PLAYED = (Status.ACTIVE, Status.COMPLETED, Status.DEPLETED, Status.FORFEITED)
-LIVE = (Status.PENDING, Status.QUEUED, Status.ACTIVE)
+PLAYED = (BonusStatus.ACTIVE, BonusStatus.COMPLETED, BonusStatus.DEPLETED, BonusStatus.FORFEITED)
+LIVE = (BonusStatus.PENDING, BonusStatus.QUEUED, BonusStatus.ACTIVE)
 
 
 def wallet_of(code: str, currency: str = "EUR") -> Wallet:
@@ -19,7 +19,7 @@ def wallet_of(code: str, currency: str = "EUR") -> Wallet:
     return Wallet.objects.get_or_create(player=player, currency_id=currency)[0]
 
 
-def grant(offer: Offer, wallet: Wallet, status: str = Status.PENDING, ordinal: int = 1, **fields: Any) -> Bonus:
+def grant(offer: Offer, wallet: Wallet, status: str = BonusStatus.PENDING, ordinal: int = 1, **fields: Any) -> Bonus:
     """A bonus in a state, with the times that belong to it."""
     bonus_id = uuid7()
     return Bonus.objects.create(

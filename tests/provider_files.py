@@ -9,10 +9,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from tests import cast, reporting
-from wallet import money, shown
+from wallet import formatting, money
 from wallet.models import Provider, Transaction
 from wallet.provider_file import HEADER, Outcome, compare
-from wallet.provider_file.findings import Difference
+from wallet.provider_file.comparison import Difference
 
 DAY = reporting.DAYS[1]
 
@@ -24,7 +24,7 @@ def stamp(instant: datetime) -> str:
 def line_of(row: Transaction) -> dict[str, str]:
     """What an honest provider writes of a row."""
     return {
-        "reference": shown.reference(row.reference),
+        "reference": formatting.reference(row.reference),
         "kind": row.kind.lower(),
         "player": row.wallet.player.code,
         "currency": row.wallet.currency_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from casino_pam import commands
+from casino_pam.engine import commands
 from tests import cast
 from wallet.models import Wallet
 from wallet.reconcile import Discrepancy, Scope, reconcile

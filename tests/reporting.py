@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from casino_pam import commands
+from casino_pam.engine import commands
 from tests import bonuses, cast
 from wallet.models import Transaction
 from wallet.reports import sums

@@ -13,7 +13,7 @@ from django.test import Client
 
 from casino_pam import tokens
 from wallet.models import ApiKey, Provider
-from wallet.models.access import SCOPES
+from wallet.models.provider import SCOPES
 
 BASE = "/api/v1/"
 

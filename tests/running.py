@@ -14,8 +14,8 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection
 
-from casino_pam.machine import PROJECT, free_port
-from casino_pam.servers import Servers, passing_servers
+from casino_pam.local.os_support import PROJECT, free_port
+from casino_pam.local.servers import Servers, passing_servers
 from tests import cast, door
 from tests.sockets import dial
 
@@ -26,7 +26,7 @@ import django
 django.setup()
 from tests import cast
 from wallet.models import ApiKey
-from wallet.models.access import SCOPES
+from wallet.models.provider import SCOPES
 cast.house()
 for code in {players!r}:
     cast.player(code, "500.00")
@@ -65,7 +65,7 @@ class House:
 
     def open(self) -> None:
         """Start the web workers; they always listen at the same port."""
-        argv = [sys.executable, "-m", "casino_pam.web", f"127.0.0.1:{self.port}"]
+        argv = [sys.executable, "-m", "casino_pam.server.web", f"127.0.0.1:{self.port}"]
         self._web = subprocess.Popen(argv, cwd=PROJECT, env=self._environment)
         eventually(lambda: self._web.poll() is not None or self._answers(), "an answer")
         assert self._web.poll() is None, "the web workers ended"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from casino_pam import commands
-from casino_pam.receipts import Receipt
+from casino_pam.engine import commands
+from casino_pam.engine.results import Receipt
 from tests import cast
 from tests.model import Answer
 from wallet import money

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from casino_pam.servers import PostgreSQL, Valkey, passing_servers
+from casino_pam.local.servers import PostgreSQL, Valkey, passing_servers
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from tests import cast, operators
 from tests.back_office import furnish, ours, page, some
+from wallet import models
 from wallet.models import Checkpoint, ReconciliationRun, Transaction, Wallet
 
 # What may be changed here at all, by those who may; everything else is a window.
@@ -245,9 +246,9 @@ def test_a_player_s_page_shows_wallets_and_the_newest_rows_of_all(house):
 
 
 def test_a_player_without_wallets_is_told_so(house):
-    cast.Player.objects.create(code="empty")
+    models.Player.objects.create(code="empty")
     client = operators.rita()
-    body = client.get(page("player", "change", cast.Player.objects.get(code="empty").pk)).content.decode()
+    body = client.get(page("player", "change", models.Player.objects.get(code="empty").pk)).content.decode()
     assert "The back end opens them" in body
     assert "No money has moved" in body
 

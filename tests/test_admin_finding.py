@@ -11,10 +11,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from casino_pam import commands, teller
+from casino_pam.engine import commands, posting
 from tests import cast, operators
 from tests.back_office import furnish, ours, page
-from wallet.admin import pages
+from wallet import models
+from wallet.admin import base
 from wallet.models import ApiKey, Game, Provider, Transaction, Wallet
 
 
@@ -65,7 +66,7 @@ def test_the_search_box_finds_references_of_every_back_end(house):
 
 def test_the_search_box_lists_players_whose_code_begins_so(house):
     for number in range(25):
-        cast.Player.objects.create(code=f"alice-{number:02}")
+        models.Player.objects.create(code=f"alice-{number:02}")
     found = search(operators.rita(), "alice").context["found"]
     assert [player.code for player in found.players[:2]] == ["alice", "alice-00"]
     assert len(found.players) == 20
@@ -209,7 +210,7 @@ def test_every_question_about_the_ledger_is_answered_by_an_index(house):
 
 def teller_of_many(count: int) -> None:
     """Many bets in one transaction: rows of a real ledger at the price of a few."""
-    for outcome in teller.post(
+    for outcome in posting.post(
         [
             commands.Bet(
                 source="acme",
@@ -228,8 +229,8 @@ def teller_of_many(count: int) -> None:
 
 
 def test_a_long_list_is_counted_up_to_a_bound(house, monkeypatch):
-    monkeypatch.setattr(pages, "COUNTED", 20)
+    monkeypatch.setattr(base, "COUNTED", 20)
     for number in range(30):
-        cast.Player.objects.create(code=f"player-{number:02}")
+        models.Player.objects.create(code=f"player-{number:02}")
     body = operators.rita().get(page("player", "changelist"), {"q": "player"}).content.decode()
     assert "more than 20 players" in body

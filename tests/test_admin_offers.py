@@ -9,10 +9,10 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from bonus.models import Bonus, GameWeight, Offer
-from bonus.offer_json import show_offer, validate_offer
-from bonus.offers import create_offer, edit_offer, offer_to_json
+from bonus.offers import create_offer, edit_offer, offer_to_json, show_offer, validate_offer
 from tests import bonuses, cast, operators
 from tests.offers import CASHBACK, CURRENCIES, FIXED, SPINS, WELCOME
+from wallet import models
 
 ADD = reverse("admin:bonus_offer_add")
 
@@ -91,7 +91,7 @@ def test_an_offer_saved_as_it_is_shown_stays_what_it_was(json):
 
 def test_what_the_form_does_not_show_stays_what_it_was():
     offer = create_offer({**FIXED, "amounts": {"EUR": {"amount": "5.00"}, "JPY": {"amount": "500"}}})
-    cast.Currency.objects.filter(code="KWD").update(enabled=False)
+    models.Currency.objects.filter(code="KWD").update(enabled=False)
     response = write(operators.sue(), page(offer), multiplier="7")
     assert response.status_code == 302
     assert offer_to_json(Offer.objects.get())["amounts"]["JPY"]["amount"] == "500"

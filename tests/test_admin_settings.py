@@ -161,7 +161,7 @@ def test_a_provider_s_code_never_changes_and_its_scope_not_after_its_first_row(h
 def test_saving_a_provider_does_not_put_back_a_secret_revoked_meanwhile(house, monkeypatch):
     client = operators.sue()
     first = acme()
-    monkeypatch.setattr("wallet.admin.providers.ProviderAdmin.save_form", _revoking(first))
+    monkeypatch.setattr("wallet.admin.provider_admin.ProviderAdmin.save_form", _revoking(first))
     save(client, f"/admin/wallet/provider/{first.pk}/change/", PROVIDER | {"name": "Renamed"})
     assert acme().name == "Renamed"
     assert acme().live_secrets() == ()
@@ -290,7 +290,7 @@ def test_saving_a_player_does_not_put_back_a_lock_set_meanwhile(house, monkeypat
         Player.objects.update(withdraw_locked=True)
         return form.save(commit=False)
 
-    monkeypatch.setattr("wallet.admin.people.PlayerAdmin.save_form", locked_meanwhile)
+    monkeypatch.setattr("wallet.admin.player_admin.PlayerAdmin.save_form", locked_meanwhile)
     save(operators.sue(), f"/admin/wallet/player/{alice.pk}/change/", {"country": "DE"})
     after = Player.objects.get()
     assert (after.country, after.withdraw_locked) == ("DE", True)

@@ -8,9 +8,9 @@ import pytest
 from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
-from casino_pam import approvals
-from casino_pam.approvals import Decided
-from casino_pam.receipts import Receipt
+from casino_pam.engine import approvals
+from casino_pam.engine.approvals import Decided
+from casino_pam.engine.results import Receipt
 from tests import cast, rest
 from wallet.errors import Refused
 from wallet.models import Approval, Currency, Transaction

@@ -9,9 +9,9 @@ from django.db import IntegrityError, ProgrammingError, connection, transaction
 from django.utils import timezone
 
 from bonus.models import Bonus, Offer
-from casino_pam import approvals, commands
-from casino_pam.approvals import Decided
-from casino_pam.receipts import Promised
+from casino_pam.engine import approvals, commands
+from casino_pam.engine.approvals import Decided
+from casino_pam.engine.results import Promised
 from tests import bonuses, cast
 from tests.at_once import threads
 from tests.cast import eur

@@ -11,10 +11,10 @@ from django.db import ProgrammingError, connection
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from casino_pam.office import audit
 from tests import cast, operators
 from tests.test_admin_offers import typed
 from tests.test_admin_settings import PROVIDER, act, save, shown
+from wallet import audit
 from wallet.models import ApiKey, AuditEntry, Currency, Player, Provider
 
 

@@ -14,10 +14,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from casino_pam.office import audit
 from tests import cast, operators
 from tests.test_admin_settings import save
 from tests.test_audit import asked, entry, sue
+from wallet import audit
 from wallet.models import AuditEntry, Player
 
 
@@ -124,7 +124,7 @@ def test_taking_the_file_is_noted_with_what_was_asked(trail: Client) -> None:
 
 
 def test_the_file_goes_on_for_pages(trail: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("casino_pam.office.trail.LINES", 2)
+    monkeypatch.setattr("casino_pam.backoffice.audit_export.LINES", 2)
     assert [row["act"] for row in taken(trail)] == ["lock", "grant", "adjust", "log in"]
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bonus.models import Bonus
-from casino_pam import commands
+from casino_pam.engine import commands
 from tests import bonuses, cast
 from tests.at_once import threads
 from tests.cast import NOON, SECOND, eur

@@ -10,7 +10,7 @@ from django.db import connection
 
 from bonus.models import Bonus, Offer
 from bonus.offers import create_offer, edit_offer
-from casino_pam import accounts, chores
+from casino_pam.engine import accounts, jobs
 from tests import bonuses, cast
 from tests.cast import DAY, NOON, SECOND, eur
 from tests.offers import CASHBACK
@@ -43,8 +43,8 @@ def test_ends_what_ran_out_of_time_on_wallets_nobody_touches():
     bonuses.match(claim_days=1)
     for code in ("queued", "next", "welcome"):
         bonuses.grant(code)
-    assert chores.tend_due(NOON) == {}
-    assert chores.tend_due(LATER) == {"done": 1}
+    assert jobs.tend_due(NOON) == {}
+    assert jobs.tend_due(LATER) == {"done": 1}
     assert statuses() == ["expired", "expired", "active", "expired"]
     assert [row[0] for row in bonuses.rows()] == ["GRANT", "EXPIRE", "GRANT"]
 
@@ -52,16 +52,16 @@ def test_ends_what_ran_out_of_time_on_wallets_nobody_touches():
 def test_ends_what_has_no_money_and_only_stakes_too_old_to_wait_for():
     bonuses.wagering("10.00")
     cast.bet("bob", "10.00")
-    chores.tend_due(NOON + DAY - 1)
+    jobs.tend_due(NOON + DAY - 1)
     assert statuses() == ["active"]
-    chores.tend_due(NOON + DAY)
+    jobs.tend_due(NOON + DAY)
     assert statuses() == ["depleted"]
 
 
 def test_a_second_run_finds_nothing_to_do():
     bonuses.wagering("10.00", spend_days=1)
-    assert chores.tend_due(LATER) == {"done": 1}
-    assert chores.tend_due(LATER) == {}
+    assert jobs.tend_due(LATER) == {"done": 1}
+    assert jobs.tend_due(LATER) == {}
     assert rows("EXPIRE").count() == 1
 
 
@@ -74,7 +74,7 @@ def test_runs_at_the_same_time_end_each_bonus_once():
 
     def run():
         start.wait()
-        chores.tend_due(LATER)
+        jobs.tend_due(LATER)
         connection.close()
 
     threads = [threading.Thread(target=run) for _ in range(4)]
@@ -87,7 +87,7 @@ def test_runs_at_the_same_time_end_each_bonus_once():
 
 
 def test_the_command_says_what_it_did(monkeypatch):
-    monkeypatch.setattr("casino_pam.commands.now", lambda: LATER)
+    monkeypatch.setattr("casino_pam.engine.commands.now", lambda: LATER)
     bonuses.wagering("10.00", spend_days=1)
     out = StringIO()
     call_command("expire_bonuses", stdout=out)
@@ -107,7 +107,7 @@ def test_the_job_cancels_what_slipped_in_beside_an_exclusion():
     bonuses.gift(code="next")
     bonuses.grant("next")
     Player.objects.update(excluded_until=datetime.fromtimestamp(LATER / SECOND, UTC))
-    chores.tend_due(NOON)
+    jobs.tend_due(NOON)
     assert statuses() == ["active", "cancelled"]
 
 
@@ -119,7 +119,7 @@ def cashback(**fields) -> Offer:
 
 
 def paid(offer, first=TODAY, last=TODAY):
-    return chores.grant_cashback(offer, first, last, NOON + DAY)
+    return jobs.grant_cashback(offer, first, last, NOON + DAY)
 
 
 def test_pays_a_share_of_the_net_loss():
@@ -194,7 +194,7 @@ def test_a_switched_off_cashback_pays_nothing():
 
 
 def test_the_cashback_command_says_what_it_granted(monkeypatch):
-    monkeypatch.setattr("casino_pam.commands.now", lambda: NOON + DAY)
+    monkeypatch.setattr("casino_pam.engine.commands.now", lambda: NOON + DAY)
     cashback()
     cast.alice("500.00")
     cast.bet("alice", "100.00")
@@ -214,7 +214,7 @@ def test_the_cashback_command_says_what_it_granted(monkeypatch):
     ],
 )
 def test_the_cashback_command_refuses_what_makes_no_sense(monkeypatch, options, reason):
-    monkeypatch.setattr("casino_pam.commands.now", lambda: NOON)
+    monkeypatch.setattr("casino_pam.engine.commands.now", lambda: NOON)
     cashback()
     bonuses.gift()
     with pytest.raises(CommandError, match=reason):

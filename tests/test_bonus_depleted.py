@@ -2,7 +2,7 @@
 
 import pytest
 
-from casino_pam.commands import Batch, Bet, EndRound, Win
+from casino_pam.engine.commands import Batch, Bet, EndRound, Win
 from tests import bonuses, cast
 from tests.cast import DAY, NOON, SECOND, eur
 from wallet.models import Transaction

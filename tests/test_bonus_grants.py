@@ -115,12 +115,12 @@ def test_the_third_deposit_is_the_third():
 
 
 def test_deposits_of_one_posting_are_counted_one_after_the_other():
-    from casino_pam import teller
-    from casino_pam.commands import Deposit
+    from casino_pam.engine import posting
+    from casino_pam.engine.commands import Deposit
 
     bonuses.match(which_deposit="first", per_player=5)
     common = {"source": "cashier", "player": "bob", "currency": "EUR", "amount": 2000, "at": NOON, "offer": "welcome"}
-    receipts = teller.post([Deposit(reference=f"d{n}", **common) for n in range(3)])
+    receipts = posting.post([Deposit(reference=f"d{n}", **common) for n in range(3)])
     assert [receipt.facts["grant_refusal"] for receipt in receipts] == [None] + ["offer_not_available"] * 2
 
 
@@ -311,7 +311,7 @@ def test_an_offers_own_totals_survive_a_refusal_that_comes_later():
 
 
 def approve(bonus, actor="olga", **fields):
-    from casino_pam.commands import Approve
+    from casino_pam.engine.commands import Approve
 
     given = {"source": "operator", "player": "bob", "at": NOON, "bonus": str(bonus), "actor": actor, **fields}
     return cast.do(Approve(**given))
@@ -364,7 +364,7 @@ def test_nobody_approves_another_players_bonus():
 
 
 def extend(bonus, until, **fields):
-    from casino_pam.commands import Extend
+    from casino_pam.engine.commands import Extend
 
     given = {"source": "operator", "player": "bob", "at": NOON, "bonus": str(bonus), "until": until, **fields}
     return cast.do(Extend(**given))

@@ -191,7 +191,7 @@ def test_expiry_stands_where_the_refusal_leaves_no_row():
 
 
 def test_a_refused_batch_expires_nothing():
-    from casino_pam.commands import Batch, Bet
+    from casino_pam.engine.commands import Batch, Bet
 
     bonuses.wagering("10.00", cash="5.00", spend_days=1)
     common = {"source": "acme", "player": "bob", "at": ENDS, "currency": "EUR", "round": "r", "game": "slot-1"}
@@ -205,7 +205,7 @@ def test_a_refused_batch_expires_nothing():
 
 
 def test_a_batch_may_complete_one_bonus_and_play_the_next():
-    from casino_pam.commands import Batch, Bet
+    from casino_pam.engine.commands import Batch, Bet
 
     bonuses.wagering("10.00", multiplier=1)
     bonuses.gift("7.00", code="next")
@@ -219,7 +219,7 @@ def test_a_batch_may_complete_one_bonus_and_play_the_next():
 
 
 def test_a_refused_batch_leaves_the_bonuses_as_they_were():
-    from casino_pam.commands import Batch, Bet
+    from casino_pam.engine.commands import Batch, Bet
 
     bonuses.wagering("10.00", multiplier=1)
     bonuses.gift("7.00", code="next")
@@ -247,7 +247,7 @@ def test_what_waits_expires_with_its_days_to_be_claimed():
 
 
 def test_a_read_shows_a_bonus_past_its_time_as_gone():
-    from casino_pam.commands import Balance
+    from casino_pam.engine.commands import Balance
 
     bonuses.wagering("10.00", spend_days=1)
     ask = {"source": "acme", "player": "bob", "currency": "EUR"}

@@ -6,9 +6,8 @@ import pytest
 from django.db import Error, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from bonus.models import Bonus, GameWeight, Offer, Status
-from bonus.offer_json import InvalidOffer, show_offer, validate_offer
-from bonus.offers import create_offer, edit_offer, offer_to_json
+from bonus.models import Bonus, BonusStatus, GameWeight, Offer
+from bonus.offers import InvalidOffer, create_offer, edit_offer, offer_to_json, show_offer, validate_offer
 from bonus.rules import MAX_REQUIRED, MAX_WAGERED
 from bonus.terms import decode
 from tests.offers import CASHBACK, CURRENCIES, FIXED, SPINS, WELCOME
@@ -201,7 +200,7 @@ def test_the_database_refuses_a_wrong_weight(welcome, constraint, scope, name, w
     ("constraint", "status", "change"),
     [
         *[
-            (f"bonus_{column}_bounds", Status.ACTIVE, f"{column} = {wrong}")
+            (f"bonus_{column}_bounds", BonusStatus.ACTIVE, f"{column} = {wrong}")
             for column, highest in [
                 ("deposit", MAX_AMOUNT),
                 ("amount", MAX_AMOUNT),
@@ -211,14 +210,14 @@ def test_the_database_refuses_a_wrong_weight(welcome, constraint, scope, name, w
             ]
             for wrong in (-1, highest + 1)
         ],
-        ("bonus_converted_bounds", Status.COMPLETED, "converted = -1"),
-        ("bonus_ended_at_its_end", Status.ACTIVE, "status = 'completed'"),
-        ("bonus_ended_at_its_end", Status.ACTIVE, "ended_at = now()"),
-        ("bonus_activated_when_played", Status.QUEUED, "status = 'active'"),
-        ("bonus_activated_when_played", Status.QUEUED, "activated_at = now()"),
-        ("bonus_wagered_once_active", Status.QUEUED, "wagered = 1"),
-        ("bonus_wagered_once_active", Status.PENDING, "converted = 1"),
-        ("bonus_needs_two_people", Status.PENDING, "actor = 'olga', approver = 'olga'"),
+        ("bonus_converted_bounds", BonusStatus.COMPLETED, "converted = -1"),
+        ("bonus_ended_at_its_end", BonusStatus.ACTIVE, "status = 'completed'"),
+        ("bonus_ended_at_its_end", BonusStatus.ACTIVE, "ended_at = now()"),
+        ("bonus_activated_when_played", BonusStatus.QUEUED, "status = 'active'"),
+        ("bonus_activated_when_played", BonusStatus.QUEUED, "activated_at = now()"),
+        ("bonus_wagered_once_active", BonusStatus.QUEUED, "wagered = 1"),
+        ("bonus_wagered_once_active", BonusStatus.PENDING, "converted = 1"),
+        ("bonus_needs_two_people", BonusStatus.PENDING, "actor = 'olga', approver = 'olga'"),
     ],
 )
 def test_the_database_refuses_a_wrong_bonus(welcome, constraint, status, change):
@@ -227,7 +226,7 @@ def test_the_database_refuses_a_wrong_bonus(welcome, constraint, status, change)
 
 
 def test_the_database_accepts_the_bounds_themselves(welcome):
-    grant(welcome, wallet_of("bob"), Status.ACTIVE)
+    grant(welcome, wallet_of("bob"), BonusStatus.ACTIVE)
     for column, highest in [("amount", MAX_AMOUNT), ("required", MAX_REQUIRED), ("wagered", MAX_WAGERED)]:
         assert refusal_of(f"UPDATE bonus_bonus SET {column} = {highest}") is None
         assert refusal_of(f"UPDATE bonus_bonus SET {column} = 0") is None
@@ -265,13 +264,13 @@ def test_the_database_grants_the_nth_bonus_of_an_offer_to_a_player_once(welcome)
 
 def test_the_database_allows_one_active_bonus_a_wallet(welcome):
     yens = wallet_of("bob", "JPY")
-    grant(welcome, wallet_of("bob"), Status.ACTIVE)
+    grant(welcome, wallet_of("bob"), BonusStatus.ACTIVE)
     assert broken_constraint(copy(status="active")) == "bonus_one_active"
     assert refusal_of(copy(status="active", wallet=yens.pk)) is None
 
 
 def test_the_database_lets_further_bonuses_of_a_wallet_wait(welcome):
-    grant(welcome, wallet_of("bob"), Status.ACTIVE)
+    grant(welcome, wallet_of("bob"), BonusStatus.ACTIVE)
     assert refusal_of(copy(status="queued")) is None
 
 
@@ -289,12 +288,12 @@ def test_the_database_lets_further_bonuses_of_a_wallet_wait(welcome):
     ],
 )
 def test_the_database_freezes_what_was_promised(welcome, change):
-    grant(welcome, wallet_of("bob"), Status.ACTIVE)
+    grant(welcome, wallet_of("bob"), BonusStatus.ACTIVE)
     assert "Cannot update rows from bonus_bonus" in str(refusal_of(f"UPDATE bonus_bonus SET {change}"))
 
 
 def test_the_database_never_deletes_a_bonus(welcome):
-    grant(welcome, wallet_of("bob"), Status.COMPLETED)
+    grant(welcome, wallet_of("bob"), BonusStatus.COMPLETED)
     assert "Cannot delete rows from bonus_bonus" in str(refusal_of("DELETE FROM bonus_bonus"))
     assert "Cannot truncate rows from bonus_bonus" in str(refusal_of("TRUNCATE bonus_bonus"))
 
@@ -308,11 +307,11 @@ NEXT = {
 }
 
 
-@pytest.mark.parametrize("status", list(Status))
+@pytest.mark.parametrize("status", list(BonusStatus))
 def test_the_database_knows_the_life_of_a_bonus(welcome, status):
     """Above all, what has ended stays ended."""
     grant(welcome, wallet_of("bob"), status)
-    reached = {other for other in Status.values if other != status and _may_become(other)}
+    reached = {other for other in BonusStatus.values if other != status and _may_become(other)}
     assert reached == NEXT.get(status, set())
 
 
@@ -334,5 +333,5 @@ def test_the_database_knows_every_status(welcome):
 
 
 def test_progress_follows_rollbacks_after_the_end(welcome):
-    grant(welcome, wallet_of("bob"), Status.COMPLETED, wagered=100)
+    grant(welcome, wallet_of("bob"), BonusStatus.COMPLETED, wagered=100)
     assert refusal_of("UPDATE bonus_bonus SET wagered = 50, version = version + 1") is None

@@ -10,13 +10,13 @@ import pytest
 from django.db import connection, transaction
 
 from bonus import store
-from bonus.models import Offer, Status
+from bonus.models import BonusStatus, Offer
 from bonus.offers import create_offer
-from casino_pam import teller
+from casino_pam.engine import posting
 from tests import cast
 from tests.offers import WELCOME
 from tests.promises import grant, wallet_of
-from wallet.session import numbered
+from wallet.pg.session import numbered
 
 TABLES = ("wallet_player", "wallet_wallet", "wallet_provider", "wallet_transaction", "bonus_offer", "bonus_bonus")
 
@@ -53,7 +53,7 @@ WHERE b.status = 'active';
 
 
 def fill(offer: Offer) -> None:
-    grant(offer, wallet_of("bob"), Status.ACTIVE)
+    grant(offer, wallet_of("bob"), BonusStatus.ACTIVE)
     with connection.cursor() as cursor:
         cursor.execute(_MANY)
     analyse()
@@ -77,7 +77,7 @@ def tables(request: pytest.FixtureRequest, welcome: Offer) -> str:
 def lookups(statement: str) -> set[tuple[str, str]]:
     """Every index that a statement of the teller reads, and by what it is searched."""
     values = ", ".join(["NULL"] * statement.count("%s"))
-    with teller._transaction() as session:
+    with posting._transaction() as session:
         session.command(f"PREPARE asked AS {numbered(statement)}")
         ((plan,),) = session.rows(f"EXPLAIN (FORMAT JSON) EXECUTE asked({values})", [])
         session.command("DEALLOCATE asked")
@@ -170,7 +170,7 @@ def plan_of(query: str) -> str:
 
 
 def test_counting_a_bet_touches_no_index(welcome: Offer) -> None:
-    grant(welcome, wallet_of("bob"), Status.ACTIVE)
+    grant(welcome, wallet_of("bob"), BonusStatus.ACTIVE)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("UPDATE bonus_bonus SET wagered = wagered + 1, version = version + 1")
         cursor.execute("SELECT pg_stat_get_xact_tuples_hot_updated('bonus_bonus'::regclass)")

@@ -10,7 +10,7 @@ import pytest
 from bonus import grants, store
 from bonus.models import Bonus, Offer
 from bonus.rules import BASIS_POINTS
-from casino_pam import teller
+from casino_pam.engine import posting
 from tests import at_once, bonuses, cast
 from tests.cast import eur
 from tests.interleaving import meanwhile
@@ -28,9 +28,9 @@ def house(books):
 
 @pytest.fixture(params=LEVELS)
 def level(request, monkeypatch):
-    begin = teller._BEGIN.replace("READ COMMITTED", request.param)
+    begin = posting._BEGIN.replace("READ COMMITTED", request.param)
     assert request.param in begin
-    monkeypatch.setattr(teller, "_BEGIN", begin)
+    monkeypatch.setattr(posting, "_BEGIN", begin)
 
 
 def word(outcome) -> str:
@@ -111,7 +111,7 @@ def test_the_wallets_version_is_what_stops_the_second_first_deposit(monkeypatch)
     """The other deposit comes after everything was read and before anything is written."""
     bonuses.match(which_deposit="first", per_player=99)
     cast.bob()
-    other = meanwhile(monkeypatch, teller.ledger, "write", partial(bonuses.deposit, "20.00", reference="other"))
+    other = meanwhile(monkeypatch, posting.ledger, "write", partial(bonuses.deposit, "20.00", reference="other"))
     mine = bonuses.deposit("20.00", reference="mine")
     assert other[0].facts["granted"] is not None
     assert mine.facts["grant_refusal"] == "offer_not_available"
@@ -236,7 +236,7 @@ def test_grants_and_ends_at_once_leave_no_slot_empty_and_no_two_in_it(level):
 def test_what_a_stale_wallet_decided_of_its_bonus_is_not_written(monkeypatch):
     bonuses.wagering("10.00", multiplier=10)
     cast.alice("10.00")
-    meanwhile(monkeypatch, teller.ledger, "write", partial(cast.bet, "bob", "1.00", round="other"))
+    meanwhile(monkeypatch, posting.ledger, "write", partial(cast.bet, "bob", "1.00", round="other"))
     receipt = cast.bet("bob", "2.00")
     assert receipt.wagering["wagered"] == eur("3.00")
     assert bonuses.the().wagered == eur("3.00") * BASIS_POINTS
@@ -255,9 +255,9 @@ def test_what_a_stale_wallet_decided_of_its_bonus_is_announced_to_nobody(monkeyp
     """Each posting that lost tells of nothing; the one that won tells of the wallet."""
     bonuses.wagering("10.00")
     told = []
-    monkeypatch.setattr(teller, "after_commit", [lambda desk: told.append(desk.bonuses.changed_wallets())])
+    monkeypatch.setattr(posting, "after_commit", [lambda desk: told.append(desk.bonuses.changed_wallets())])
     wallet = bonuses.the().wallet_id
-    meanwhile(monkeypatch, teller.ledger, "write", partial(cast.bet, "bob", "1.00", round="other"))
+    meanwhile(monkeypatch, posting.ledger, "write", partial(cast.bet, "bob", "1.00", round="other"))
     cast.bet("bob", "2.00")
     # The other's, the one that lost, and the one that looked again.
     assert told == [{wallet}, set(), {wallet}]

@@ -4,7 +4,7 @@ import pytest
 
 from bonus.offers import edit_offer
 from bonus.rules import BASIS_POINTS
-from casino_pam.commands import Batch, Bet, Rollback
+from casino_pam.engine.commands import Batch, Bet, Rollback
 from tests import bonuses, cast
 from tests.cast import NOON, eur
 from wallet.models import Player

@@ -9,19 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bonus.offer_json import MAX_NAMES, InvalidOffer, show_offer, validate_offer
+from bonus.offers import MAX_NAMES, InvalidOffer, show_offer, validate_offer
 from bonus.rules import Base, Conversion, Counted, Excluded, SpendOrder, Weights
-from bonus.terms import (
-    Kind,
-    OfferSpec,
-    OnWithdrawal,
-    OverMaxStake,
-    Terms,
-    decode,
-    encode,
-    jurisdiction_breaches,
-)
-from casino_pam.machine import PROJECT
+from bonus.terms import OfferKind, OfferSpec, OnWithdrawal, OverMaxStake, Terms, decode, encode, jurisdiction_breaches
+from casino_pam.local.os_support import PROJECT
 from tests.offers import CASHBACK, CURRENCIES, FIXED, SPINS, WELCOME, changed
 from wallet.errors import Refused
 
@@ -39,7 +30,7 @@ def test_reads_the_offer_of_the_handbook():
     assert validate_offer(WELCOME, CURRENCIES).terms_for("EUR") == Terms(
         offer="welcome",
         currency="EUR",
-        kind=Kind.DEPOSIT_MATCH,
+        kind=OfferKind.DEPOSIT_MATCH,
         percent_bp=10000,
         cap=200_00,
         amount=None,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from casino_pam import commands
-from casino_pam.limits import WAIT
+from casino_pam.engine import commands
 from tests import browsing, cast, door
 from tests.limits import limit
 from tests.test_browser_player import Visit, bet, browser, live, provider, visit
+from wallet.limits import WAIT
 from wallet.models import Player, WalletLimits
 
 __all__ = ["browser", "provider", "visit"]

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from bonus.models import Offer
-from casino_pam import commands
+from casino_pam.engine import commands
 from tests import bonuses, browsing, cast, door
 
 expect.set_options(timeout=30_000)

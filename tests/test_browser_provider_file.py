@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests import browsing, door, operators, reporting
 from tests.provider_files import DAY, honest, line, written
-from wallet.provider_file.findings import TO_DO
+from wallet.provider_file.comparison import TO_DO
 
 expect.set_options(timeout=30_000)
 

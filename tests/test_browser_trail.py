@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from bonus.models import Bonus, Offer
-from casino_pam import approvals, commands
+from casino_pam.engine import approvals, commands
 from tests import browsing
 from tests.test_browser_office import Visit, browser, server, visit
 from wallet.models import Currency

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from casino_pam.connection import LARGEST_HEAD, BoundedHttp
-from casino_pam.game_door import app
-from casino_pam.game_door.calls import Call
+from casino_pam.api.game import app
+from casino_pam.api.game.handlers import Call
+from casino_pam.server.http_protocol import LARGEST_HEAD, BoundedHttp
 from tests import cast
 from tests.door import Client, Reply, as_bytes, listening, path_of, raw, signed, until_closed, wait_until
 from wallet.models import Transaction

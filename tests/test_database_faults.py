@@ -13,7 +13,7 @@ from django.db.transaction import TransactionManagementError
 from django.test import Client
 from psycopg import errors
 
-from casino_pam.machine import free_port
+from casino_pam.local.os_support import free_port
 from tests import operators, rest
 from wallet.errors import Busy
 from wallet.models import Player
@@ -120,7 +120,7 @@ def test_an_error_of_ours_is_a_500_and_an_alarm(
     def wrong(*_: object) -> None:
         connection.cursor().execute("SELECT nothing")
 
-    monkeypatch.setattr("casino_pam.office.reports._page", wrong)
+    monkeypatch.setattr("casino_pam.backoffice.report_pages._page", wrong)
     assert client.get("/admin/office/reports/").status_code == 500
     assert "ERROR" in {record.levelname for record in caplog.records}
 

@@ -13,8 +13,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from casino_pam import commands, teller
-from casino_pam.servers import PostgreSQL, passing_servers
+from casino_pam.engine import commands, posting
+from casino_pam.local.servers import PostgreSQL, passing_servers
 from tests import books as the_books
 from tests import cast
 from tests.cast import word
@@ -91,7 +91,7 @@ def test_a_worker_killed_at_any_journey_leaves_all_or_nothing_and_its_work_is_do
         left = [reference for reference, _ in stored() if reference.startswith(f"death-{place}-")]
         if moment != "sent":
             assert len(left) == (6 if (journey, moment) == (sent, "after") else 0)
-        outcomes = teller.post(asked)
+        outcomes = posting.post(asked)
         assert [word(outcomes[0]), word(outcomes[1]), word(outcomes[3])] == ["posted", "insufficient_funds", "void"]
         assert [word(each) for each in outcomes[2]] == ["posted", "posted"]
         if moment != "sent":

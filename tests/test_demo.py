@@ -18,7 +18,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
-from casino_pam import demo, teller, tokens
+from casino_pam import demo, tokens
+from casino_pam.engine import posting
+from casino_pam.local import demo_data
 from tests import cast
 from tests.books import ROLES
 from wallet.errors import Refused
@@ -82,9 +84,9 @@ def test_a_load_that_was_cut_short_is_completed(machine, monkeypatch):
         raise Cut
 
     with monkeypatch.context() as patch:
-        patch.setattr(demo, "_load_guest", cut)
+        patch.setattr(demo_data, "_load_guest", cut)
         with pytest.raises(Cut):
-            demo.load()
+            demo_data.load()
     assert not Player.objects.exists()
     run("--load")
     assert Player.objects.count() == len(demo.GUESTS) + 1
@@ -100,7 +102,7 @@ def test_what_is_missing_is_made_again(machine):
     provider.save()
     ApiKey.objects.update(enabled=False)
     found = printed()
-    assert Game.objects.count() == len(demo.GAMES)
+    assert Game.objects.count() == len(demo_data.GAMES)
     for operator in found["operators"]:
         assert User.objects.get(username=operator["username"]).check_password(operator["password"])
     assert Provider.objects.get().live_secrets() == (found["provider"]["secret"].encode(),)
@@ -211,6 +213,6 @@ def test_the_printed_deposit_is_a_body_of_json(machine):
 
 
 def test_a_refusal_nobody_expected_stops_the_load(machine, monkeypatch):
-    monkeypatch.setattr(teller, "post", lambda asked: [Refused("wallet_locked")])
+    monkeypatch.setattr(posting, "post", lambda asked: [Refused("wallet_locked")])
     with pytest.raises(Refused, match="wallet_locked"):
-        demo.load()
+        demo_data.load()

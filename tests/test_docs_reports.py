@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from casino_pam.office import reports
-from casino_pam.office.report_list import REPORTS
+from casino_pam.backoffice import report_pages
+from casino_pam.backoffice.report_list import REPORTS
 from tests import bonuses, cast
 from wallet.errors import Refused
-from wallet.provider_file import KEPT, findings
+from wallet.provider_file import KEPT, comparison
 from wallet.provider_file.lines import FIELDS
 
 PAGE = (Path(__file__).parent.parent / "docs" / "reports.md").read_text()
@@ -57,7 +57,7 @@ def played(books: None) -> None:
 
 @pytest.mark.parametrize("name", ["revenue", "bonuses"])
 def test_the_files_of_the_worked_example_are_what_it_comes_to(played: None, name: str) -> None:
-    file = "".join(reports._pieces(REPORTS[name], {**ASKED, "per": "day"}))
+    file = "".join(report_pages._pieces(REPORTS[name], {**ASKED, "per": "day"}))
     assert file.replace("\r\n", "\n") == BLOCKS[f"csv {name}"]
 
 
@@ -83,6 +83,6 @@ def test_every_report_field_and_difference_is_explained() -> None:
     for report in REPORTS.values():
         assert f"| {report.title} |" in PAGE
     assert [name for name in FIELDS if f"`{name}`" not in PAGE] == []
-    assert [name for name in findings.SORTS if f"| `{name}` |" not in PAGE] == []
+    assert [name for name in comparison.SORTS if f"| `{name}` |" not in PAGE] == []
     assert f"first {KEPT:,} differences" in PAGE
-    assert f"after {reports.SECONDS} seconds" in PAGE
+    assert f"after {report_pages.SECONDS} seconds" in PAGE

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from casino_pam import commands
-from casino_pam import drainer as drainer_module
-from casino_pam.drainer import LONGEST_QUEUE, Drainer
+from casino_pam.engine import commands
+from casino_pam.engine import queue as drainer_module
+from casino_pam.engine.queue import LONGEST_QUEUE, Drainer
 from wallet.errors import Busy, Refused
 
 

@@ -15,8 +15,8 @@ import psycopg
 import pytest
 from django.db import connection
 
-from casino_pam import commands, teller
-from casino_pam.drainer import post
+from casino_pam.engine import commands, posting
+from casino_pam.engine.queue import post
 from tests import bonuses, cast
 from tests.at_once import threads
 from tests.black_hole import Wire
@@ -175,7 +175,7 @@ def test_those_held_up_part_from_a_batch_and_the_others_post_at_once(books):
     asked = [bet_command("alice"), bet_command("bob"), bet_command("alice"), bet_command("carol")]
 
     def parted() -> list[str]:
-        teller.own_connection()
+        posting.own_connection()
         return [type(outcome).__name__ for outcome in post(asked)]
 
     with locked("alice"):

@@ -12,16 +12,16 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from casino_pam import teller
+from casino_pam.engine import posting
 from tests import cast, rest
-from wallet import feed, ledger
+from wallet import history, ledger
 from wallet.models import Transaction
 
 
 @pytest.fixture
 def house(books: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Alice and Bob; clocks agree in here, so the feed need not wait for them."""
-    monkeypatch.setattr(feed, "_SETTLED_BEFORE", feed._SETTLED_BEFORE.replace("2 seconds", "0 seconds"))
+    monkeypatch.setattr(history, "_SETTLED_BEFORE", history._SETTLED_BEFORE.replace("2 seconds", "0 seconds"))
     cast.house()
     cast.alice("100.00")
     cast.player("bob", "100.00")
@@ -49,13 +49,13 @@ def _parameters() -> dict[str, Any]:
 
 def settle() -> None:
     """Go on to another millisecond: the feed shows whole ones only."""
-    newest = feed._first_id(timezone.now())
-    while feed._first_id(feed.settled_before()) <= newest:
+    newest = history._first_id(timezone.now())
+    while history._first_id(history.settled_before()) <= newest:
         time.sleep(0.001)
 
 
 def everything() -> list[str]:
-    return [row.reference for row in feed.page(feed.START)]
+    return [row.reference for row in history.feed_page(history.START)]
 
 
 def test_shows_every_row_in_the_order_of_ids(house: None) -> None:
@@ -110,14 +110,14 @@ def slow_then_quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             assert may_commit.wait(30)
         return stale
 
-    monkeypatch.setattr(teller.ledger, "write", held_up)
+    monkeypatch.setattr(posting.ledger, "write", held_up)
     first = threading.Thread(target=lambda: (cast.bet("alice", reference="slow"), connection.close()))
     first.start()
     try:
         assert written.wait(30)
         cast.bet("bob", reference="quick")
         quick = Transaction.objects.get(reference="quick")
-        while feed._first_id(timezone.now()) <= quick.id:
+        while history._first_id(timezone.now()) <= quick.id:
             time.sleep(0.001)
         yield
     finally:
@@ -128,7 +128,7 @@ def slow_then_quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_would_pass_a_late_commit_by_if_it_looked_at_the_clock_alone(
     house: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "_SETTLED_BEFORE", "SELECT clock_timestamp()")
+    monkeypatch.setattr(history, "_SETTLED_BEFORE", "SELECT clock_timestamp()")
     with slow_then_quick(monkeypatch):
         assert everything()[2:] == ["quick"]
     assert everything()[2:] == ["slow", "quick"]
@@ -142,9 +142,9 @@ def test_waits_for_a_row_that_commits_late(house: None, monkeypatch: pytest.Monk
 
 
 def test_is_not_held_up_for_long_by_a_report(house: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "_SETTLED_BEFORE", feed._SETTLED_BEFORE.replace("30 seconds", "0 seconds"))
+    monkeypatch.setattr(history, "_SETTLED_BEFORE", history._SETTLED_BEFORE.replace("30 seconds", "0 seconds"))
     with somebody():
-        assert feed.settled_before() > timezone.now() - timedelta(seconds=5)
+        assert history.settled_before() > timezone.now() - timedelta(seconds=5)
         settle()
         cast.bet(reference="b-1")
         settle()
@@ -152,20 +152,20 @@ def test_is_not_held_up_for_long_by_a_report(house: None, monkeypatch: pytest.Mo
 
 
 def test_waits_for_a_writer_however_long_it_takes(house: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "_SETTLED_BEFORE", feed._SETTLED_BEFORE.replace("30 seconds", "0 seconds"))
+    monkeypatch.setattr(history, "_SETTLED_BEFORE", history._SETTLED_BEFORE.replace("30 seconds", "0 seconds"))
     with somebody() as cursor:
         cursor.execute("SELECT pg_current_xact_id()")
         cursor.execute("SELECT xact_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")
         ((start,),) = cursor.fetchall()
-        assert feed.settled_before() <= start
+        assert history.settled_before() <= start
 
 
 def test_allows_for_clocks_that_differ(books: None) -> None:
-    assert feed.settled_before() <= timezone.now() - timedelta(seconds=1)
+    assert history.settled_before() <= timezone.now() - timedelta(seconds=1)
 
 
 def test_makes_ids_inside_the_posting_transaction(house: None) -> None:
     """What the bound rests on: an id's time is never before its transaction's BEGIN."""
-    before = feed._first_id(timezone.now())
+    before = history._first_id(timezone.now())
     cast.bet(reference="b-1")
     assert Transaction.objects.get(reference="b-1").id >= before

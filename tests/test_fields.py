@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from casino_pam import fields
-from casino_pam.fields import InvalidField
+from casino_pam.api import fields
+from wallet.errors import InvalidField
 
 SOURCES = ("game", "jackpot")
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from casino_pam import teller
-from casino_pam.commands import Asked
-from casino_pam.drainer import Drainer
-from casino_pam.game_door import answers
-from casino_pam.receipts import Receipt
+from casino_pam.api import responses
+from casino_pam.engine import commands, posting
+from casino_pam.engine.commands import Asked
+from casino_pam.engine.queue import Drainer
+from casino_pam.engine.results import Receipt
 from tests import cast
 from tests.door import Door, Reply, raw
-from wallet.book import Row
 from wallet.errors import Busy, Refused
 from wallet.models import Transaction
+from wallet.state import Row
 
 WALLET = {"player": "alice", "currency": "EUR"}
 PLAY = {**WALLET, "reference": "r-1", "round": "round-1", "game": "slot-1"}
@@ -103,7 +103,7 @@ def row(**fields: Any) -> Row:
 
 def receipt(its: Row, **fields: Any) -> dict[str, Any]:
     money = {"cash": 9000, "bonus": 500, "held": 700, "amount": 1000, "digits": 2}
-    return answers.receipt(
+    return responses.receipt(
         Receipt(row=its, player="alice", currency="EUR", version=7, status="posted", **money, **fields)
     )
 
@@ -288,8 +288,8 @@ class Hesitant(Drainer):
         self.takes -= 1
         return super().submit(request)
 
-    def _post_some(self, asked: Sequence[Asked]) -> list[teller.Outcome]:
-        return [Busy() if each.player in self.too_late else teller.ask(each) for each in asked]
+    def _post_some(self, asked: Sequence[Asked]) -> list[posting.Outcome]:
+        return [Busy() if each.player in self.too_late else posting.ask(each) for each in asked]
 
 
 @pytest.fixture
@@ -338,8 +338,8 @@ def test_leaves_a_poisoned_operation_without_harm_to_its_neighbours(
             raise ValueError("a rule was missed")
         return honest(desk, command)
 
-    honest = teller.VERBS[teller.Bet]
-    monkeypatch.setitem(teller.VERBS, teller.Bet, poisoned)
+    honest = posting.VERBS[commands.Bet]
+    monkeypatch.setitem(posting.VERBS, commands.Bet, poisoned)
     operations = [operation("bet", f"r-{number}", "1.00") for number in range(5)]
     results = door.post("bulk", {"operations": operations})["results"]
     assert [each["status"] for each in results] == ["posted", "posted", 500, "posted", "posted"]
@@ -348,7 +348,7 @@ def test_leaves_a_poisoned_operation_without_harm_to_its_neighbours(
 
 
 def test_shows_a_stored_reference_as_its_source_knows_it() -> None:
-    assert answers.own_reference("alice\x1fr-1") == "r-1"
-    assert answers.own_reference("r-1") == "r-1"
-    problem = answers.problem(Refused("unknown_transaction", reference="alice\x1fr-1"), "id")
+    assert responses.own_reference("alice\x1fr-1") == "r-1"
+    assert responses.own_reference("r-1") == "r-1"
+    problem = responses.problem(Refused("unknown_transaction", reference="alice\x1fr-1"), "id")
     assert problem["reference"] == "r-1"

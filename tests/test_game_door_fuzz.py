@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from casino_pam.connection import BoundedHttp
-from casino_pam.game_door.calls import CALLS
+from casino_pam.api.game.handlers import CALLS
+from casino_pam.server.http_protocol import BoundedHttp
 from tests import cast
 from tests.door import Client, Door, Reply, as_bytes, listening, until_closed
 from wallet.errors import STATUS

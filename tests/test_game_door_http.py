@@ -12,8 +12,8 @@ from django.test import override_settings
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from casino_pam.game_door import app
-from casino_pam.game_door.calls import CALLS
+from casino_pam.api.game import app
+from casino_pam.api.game.handlers import CALLS
 from tests.door import Door, Reply, asgi_headers, path_of, raw, signed
 from wallet.models import Transaction
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from django.db import DatabaseError
 
-from casino_pam import teller
-from casino_pam.commands import Asked
-from casino_pam.drainer import Drainer
-from casino_pam.house import House
+from casino_pam.api.game.directory import House
+from casino_pam.engine import posting
+from casino_pam.engine.commands import Asked
+from casino_pam.engine.queue import Drainer
 from tests import cast, operators
 from tests.door import Door, asgi_headers, path_of, raw, signed
 from wallet.models import Provider, Transaction
@@ -183,10 +183,10 @@ class Interrupted(Drainer):
         super().__init__(self._post_later)
         self.changes = list(changes)
 
-    def _post_later(self, asked: Sequence[Asked]) -> list[teller.Outcome]:
+    def _post_later(self, asked: Sequence[Asked]) -> list[posting.Outcome]:
         if self.changes:
             on_acme(self.changes.pop(0))
-        return teller.post(asked)
+        return posting.post(asked)
 
 
 @pytest.mark.parametrize("call", BODIES)
@@ -226,7 +226,7 @@ def test_tells_operations_of_a_bulk_apart_when_the_secret_is_revoked_half_way(
 ) -> None:
     cast.house()
     cast.alice()
-    monkeypatch.setattr("casino_pam.drainer.LARGEST_BATCH", 1)
+    monkeypatch.setattr("casino_pam.engine.queue.LARGEST_BATCH", 1)
     operations = [{**BET, "op": "bet", "reference": f"r-{number}"} for number in range(3)]
     with Door(Interrupted(lambda acme: None, revoke(older_only=False))) as door:
         reply = door.post("bulk", {"operations": operations})
@@ -239,7 +239,7 @@ def test_tells_what_was_posted_of_a_bulk_when_the_secrets_cannot_be_read_again(
 ) -> None:
     cast.house()
     cast.alice()
-    monkeypatch.setattr("casino_pam.drainer.LARGEST_BATCH", 1)
+    monkeypatch.setattr("casino_pam.engine.queue.LARGEST_BATCH", 1)
 
     def away(house: House) -> None:
         raise DatabaseError

@@ -10,7 +10,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client, override_settings
 
 from casino_pam import health
-from casino_pam.machine import free_port
+from casino_pam.local.os_support import free_port
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.db import DatabaseError, connection
 
-from casino_pam.house import House
+from casino_pam.api.game.directory import House
 from tests import cast
 from wallet.errors import Busy
 from wallet.models import Provider

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from casino_pam.machine import PROJECT, free_port, listening, processes_in
-from casino_pam.servers import passing_servers
+from casino_pam.local.os_support import PROJECT, free_port, listening, processes_in
+from casino_pam.local.servers import passing_servers
 from tests.test_settings import OURS
 
 SOURCES = ("casino_pam", "wallet", "bonus", "templates", "manage.py")
@@ -52,7 +52,7 @@ class Checkout:
         """Start it without waiting."""
         with self.output.open("wb") as output:
             self.launched = subprocess.Popen(
-                [sys.executable, "-m", "casino_pam.launch", str(self.port)],
+                [sys.executable, "-m", "casino_pam.local.launch", str(self.port)],
                 cwd=self.folder,
                 env=self.environment | {"DEMO": "off"} | environment,
                 stdout=output,
@@ -195,7 +195,7 @@ def test_a_taken_port_is_one_line(checkout: Checkout) -> None:
 def test_two_launches_of_one_checkout_do_not_share_data(checkout: Checkout) -> None:
     checkout.launch_and_wait()
     second = subprocess.run(
-        [sys.executable, "-m", "casino_pam.launch", str(free_port())],
+        [sys.executable, "-m", "casino_pam.local.launch", str(free_port())],
         cwd=checkout.folder,
         env=checkout.environment,
         capture_output=True,

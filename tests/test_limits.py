@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from casino_pam import commands, teller
+from casino_pam.engine import commands, posting
 from tests import at_once, bonuses, cast
 from tests.cast import word
 from tests.limits import MIDNIGHT, MONDAY, a_bet, bets, forget, limit
@@ -279,7 +279,7 @@ def test_a_refusal_uses_nothing_up():
 
 def test_bets_of_one_posting_see_each_other():
     limit(stake_day="20.00")
-    assert [word(each) for each in teller.post([a_bet(f"b{n}") for n in range(3)])] == [
+    assert [word(each) for each in posting.post([a_bet(f"b{n}") for n in range(3)])] == [
         "posted",
         "posted",
         "limit_reached",
@@ -296,7 +296,7 @@ def test_a_posting_across_midnight_counts_for_both_days():
         a_bet("b5", at=MIDNIGHT + cast.DAY),
         a_bet("b6", amount=500, at=MIDNIGHT + cast.DAY),
     ]
-    words = [word(each) for each in teller.post(asked)]
+    words = [word(each) for each in posting.post(asked)]
     assert words == ["posted", "limit_reached", "posted", "limit_reached", "limit_reached", "posted"]
     # What the process remembers of the days begun in that posting is what the rows say.
     assert word(cast.bet(amount="0.01", at=MIDNIGHT + cast.DAY)) == "limit_reached"

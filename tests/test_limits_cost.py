@@ -8,16 +8,16 @@ from functools import partial
 import pytest
 from django.db import IntegrityError
 
-from casino_pam import teller
+from casino_pam.engine import posting
 from tests import cast
 from tests.cast import word
 from tests.interleaving import meanwhile
 from tests.limits import MIDNIGHT, a_bet, bets, forget, limit
-from wallet import baselines, ledger
+from wallet import ledger, limits
 from wallet.models import Wallet, WalletLimits
 from wallet.money import MAX_AMOUNT
 from wallet.periods import NAMES, Totals
-from wallet.session import Session
+from wallet.pg.session import Session
 
 HOUR = 3600 * cast.SECOND
 MONTH_END = int(datetime(2026, 10, 1, tzinfo=UTC).timestamp()) * cast.SECOND
@@ -69,7 +69,7 @@ def test_a_process_that_did_not_see_the_period_begin_looks_it_up_once(statements
     all_nine()
     forget()
     looked_up = sent_by(statements, cast.bet)
-    assert [each for each in looked_up if each not in usual] == [baselines._FIND]
+    assert [each for each in looked_up if each not in usual] == [limits._FIND]
     assert len(looked_up) == len(usual) + 1
     assert sent_by(statements, cast.bet) == usual
 
@@ -84,7 +84,7 @@ def test_one_statement_looks_up_many_wallets(statements):
     for batch in ("x", "y"):
         statements.clear()
         asked = [a_bet(f"{batch}1"), a_bet(f"{batch}2", player="bob"), a_bet(f"{batch}3")]
-        assert [word(each) for each in teller.post(asked)] == ["posted"] * 3
+        assert [word(each) for each in posting.post(asked)] == ["posted"] * 3
         sent.append(len(statements))
     assert sent[0] == sent[1] + 1
 
@@ -99,8 +99,8 @@ def test_requests_that_no_limit_concerns_look_nothing_up(statements):
 def test_a_long_history_is_searched_by_halving():
     """Each step reads one row by its version, whatever the planner knows of the table."""
     cast.bet()
-    with teller._transaction() as session:
-        statement = baselines._FIND.replace("%s", "'{1}'")
+    with posting._transaction() as session:
+        statement = limits._FIND.replace("%s", "'{1}'")
         plan = [line for (line,) in session.rows(f"EXPLAIN (COSTS OFF) {statement}", [])]
     reads = [line for line in plan if "wallet_transaction" in line]
     assert len(reads) == 2
@@ -108,7 +108,7 @@ def test_a_long_history_is_searched_by_halving():
 
 
 def test_keeps_no_more_than_it_may():
-    small = baselines.Kept(most=3)
+    small = limits.Kept(most=3)
     for wallet in range(5):
         small.put((wallet, 0), Totals(wallet, 0, 0))
     assert [small.get((wallet, 0)) is not None for wallet in range(5)] == [False, False, True, True, True]

@@ -11,12 +11,12 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casino_pam import limits
-from casino_pam.limits import WAIT, Increase, decided
 from tests import bonuses, cast, rest
 from tests.at_once import threads
 from tests.interleaving import meanwhile
 from tests.limits import MIDNIGHT, forget, limit
+from wallet import limits
+from wallet.limits import WAIT, Increase, decided
 from wallet.models import AuditEntry, Player, WalletLimits
 from wallet.periods import NAMES
 

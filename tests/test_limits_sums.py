@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from casino_pam import commands, limits, teller
+from casino_pam.engine import commands, posting
 from tests import books as the_books
 from tests import cast
 from tests.limits import forget, limit
+from wallet import limits
 from wallet.models import Transaction, Wallet
 from wallet.periods import NAMES, moment
 
@@ -94,7 +95,7 @@ def test_the_gates_use_what_the_rows_of_the_period_add_up_to(
             forget()
         if len(verbs) > 1:
             # Together, to see the same rules apply to rows that are not yet in the database.
-            teller.post([command(*verb, who, at, bets) for verb in verbs])
+            posting.post([command(*verb, who, at, bets) for verb in verbs])
         else:
             check_alone(wallet, verbs[0], at, amounts, bets)
         wallet.refresh_from_db()
@@ -113,7 +114,7 @@ def check_alone(wallet: Wallet, verb: tuple[str, int], at: int, amounts: dict[st
         if name.partition("_")[0] in subjects
     }
     passed = {name: left for name, left in room.items() if value > max(left, 0)}
-    outcome = teller.ask(command(kind, value, wallet.player.code, at, bets))
+    outcome = posting.ask(command(kind, value, wallet.player.code, at, bets))
     if not passed:
         assert cast.word(outcome) in ("posted", "void")
     else:

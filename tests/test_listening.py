@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from casino_pam import listening
-from casino_pam.listening import Listener, Loop
+from casino_pam.server import accept
+from casino_pam.server.accept import Listener, Loop
 
 
 class Full:
@@ -71,7 +71,7 @@ def test_two_who_listen_on_one_socket_share_what_comes() -> None:
 def test_takes_what_waits_and_looks_again_when_there_was_no_room(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, full: bool
 ) -> None:
-    monkeypatch.setattr(listening, "FULL_SECONDS", 0.01)
+    monkeypatch.setattr(accept, "FULL_SECONDS", 0.01)
 
     async def scene(loop: Loop, sock: socket.socket) -> None:
         taken: list[asyncio.Protocol] = []

@@ -14,11 +14,11 @@ import redis
 from django.conf import settings
 from redis.client import PubSub
 
-from casino_pam import teller
-from casino_pam.desk import Desk
-from casino_pam.live import announcer as module
-from casino_pam.live.announcer import Announcer
-from casino_pam.live.frames import CHANNEL, Announcement, Change, decode
+from casino_pam.engine import posting
+from casino_pam.engine.execution import Desk
+from casino_pam.live import publisher as module
+from casino_pam.live.publisher import Announcer
+from casino_pam.live.snapshot import CHANNEL, Announcement, Change, decode
 from tests import cast
 from tests.sockets import database_url, deaf_server
 
@@ -48,7 +48,7 @@ class Redis:
 def desks(books: None, monkeypatch: pytest.MonkeyPatch) -> list[Desk]:
     """The desks of all postings of this test, as listeners get them."""
     seen: list[Desk] = []
-    monkeypatch.setattr(teller, "after_commit", [seen.append])
+    monkeypatch.setattr(posting, "after_commit", [seen.append])
     cast.house()
     return seen
 
@@ -166,7 +166,7 @@ def test_a_frozen_redis_delays_no_bet(books: None, monkeypatch: pytest.MonkeyPat
         assert go_on.wait(60)
 
     announcer = Announcer(lambda: frozen)
-    monkeypatch.setattr(teller, "after_commit", [announcer.note])
+    monkeypatch.setattr(posting, "after_commit", [announcer.note])
     cast.house()
     cast.alice("100.00")
     assert standing.wait(30)

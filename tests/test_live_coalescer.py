@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casino_pam.live.coalescer import WINDOW_SECONDS, Coalescer
-from casino_pam.live.frames import Change
+from casino_pam.live.snapshot import Change
 
 NOON = 1000.0
 WAGERING = {"bonus": "b-1", "wagered": 1500, "required": 6000, "percent": 25, "status": "active"}

@@ -3,7 +3,7 @@
 import pytest
 from django.db import connections
 
-from casino_pam.live.reader import read
+from casino_pam.live.snapshot import read
 from tests import bonuses, cast
 
 

@@ -13,13 +13,13 @@ import uvicorn
 from django.conf import settings
 from websockets.sync.client import ClientConnection
 
-from casino_pam.live import wire
 from casino_pam.live.coalescer import Coalescer
 from casino_pam.live.consumer import PlayerConsumer
-from casino_pam.live.frames import CHANNEL, Announcement, Change, encode
 from casino_pam.live.hub import Hub
-from casino_pam.live.wire import BoundedWebSocket
-from casino_pam.machine import free_port
+from casino_pam.live.snapshot import CHANNEL, Announcement, Change, encode
+from casino_pam.local.os_support import free_port
+from casino_pam.server import ws_protocol
+from casino_pam.server.ws_protocol import BoundedWebSocket
 from tests.running import eventually
 from tests.sockets import dial, next_frame, ticket, until
 
@@ -127,8 +127,8 @@ def test_what_waits_for_a_client_that_never_reads_is_bounded(books: None) -> Non
         half_way = running.held()
         announce(51, 100, reader)
         held = running.held()
-        assert max(half_way) > wire.MOST_UNSENT, "the sleepers took it all, and nothing was tested"
-        assert max(held) <= wire.MOST_UNSENT + 2 * FRAME
+        assert max(half_way) > ws_protocol.MOST_UNSENT, "the sleepers took it all, and nothing was tested"
+        assert max(held) <= ws_protocol.MOST_UNSENT + 2 * FRAME
         assert sum(held) <= sum(half_way)
 
 
@@ -145,12 +145,12 @@ def test_pings_of_a_client_that_never_reads_fill_nothing(books: None) -> None:
     with serving(Patient) as running, sleeper(running.port) as sock:
         eventually(lambda: len(running.sockets()) == 1, "the sleeper")
         announce(1, 100)
-        eventually(lambda: max(running.held()) > wire.MOST_UNSENT, "a full buffer")
+        eventually(lambda: max(running.held()) > ws_protocol.MOST_UNSENT, "a full buffer")
         ping = b"\x89\xfd" + b"\x00" * 4 + b"x" * 125
         for _ in range(20_000):
             sock.sendall(ping)
         announce(101, 101)
-        assert max(running.held()) <= wire.MOST_UNSENT + 2 * FRAME
+        assert max(running.held()) <= ws_protocol.MOST_UNSENT + 2 * FRAME
 
 
 @pytest.mark.parametrize("protocol", [Patient, Impatient])

@@ -14,7 +14,6 @@ from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 
 from casino_pam import tokens
-from casino_pam.live import tickets
 from tests import bonuses, cast
 from tests.door import served
 from tests.sockets import PATIENCE, dial, next_frame, ticket, until
@@ -147,7 +146,7 @@ def test_a_text_that_is_no_ticket_is_told_so_after_the_handshake(port: int, text
 def test_a_socket_ends_with_the_session_it_was_opened_for(port: int) -> None:
     cast.alice("100.00")
     ends_at = int(time.time()) + 2
-    short, _ = tickets.issue(tokens.PlayerToken("alice", ends_at), time.time())
+    short, _ = tokens.issue_ticket(tokens.PlayerToken("alice", ends_at), time.time())
     with dial(port, short) as client:
         assert next_frame(client)["cash"] == "100.00"
         assert closed_with(client) == 4401
@@ -156,8 +155,8 @@ def test_a_socket_ends_with_the_session_it_was_opened_for(port: int) -> None:
 
 def test_a_ticket_ends_with_its_token(books: None) -> None:
     now = int(time.time())
-    assert tickets.issue(tokens.PlayerToken("alice", now + 900), now)[1] == now + 30
-    assert tickets.issue(tokens.PlayerToken("alice", now + 5), now)[1] == now + 5
+    assert tokens.issue_ticket(tokens.PlayerToken("alice", now + 900), now)[1] == now + 30
+    assert tokens.issue_ticket(tokens.PlayerToken("alice", now + 5), now)[1] == now + 5
 
 
 @pytest.mark.parametrize(

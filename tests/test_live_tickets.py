@@ -8,7 +8,6 @@ from django.conf import settings
 from django.test import override_settings
 
 from casino_pam import tokens
-from casino_pam.live import tickets
 from tests import cast, rest
 from tests.sockets import deaf_server
 
@@ -19,7 +18,7 @@ def test_a_ticket_stands_for_the_player_who_asked_and_for_thirty_seconds(books: 
     before = int(time.time())
     reply = rest.player("alice").post("me/socket-ticket")
     assert reply.status == 201
-    token = tickets.spend(reply["ticket"])
+    token = tokens.spend_ticket(reply["ticket"])
     assert token is not None
     assert token.player == "alice"
     good_for = datetime.fromisoformat(reply["expires_at"]).timestamp() - before
@@ -28,15 +27,15 @@ def test_a_ticket_stands_for_the_player_who_asked_and_for_thirty_seconds(books: 
 
 def test_a_ticket_is_spent_once(books: None) -> None:
     token = tokens.PlayerToken("alice", int(time.time()) + 60)
-    ticket, _ = tickets.issue(token, time.time())
-    assert tickets.spend(ticket) == token
-    assert tickets.spend(ticket) is None
+    ticket, _ = tokens.issue_ticket(token, time.time())
+    assert tokens.spend_ticket(ticket) == token
+    assert tokens.spend_ticket(ticket) is None
 
 
 def test_a_ticket_that_was_not_spent_in_time_is_worth_nothing(books: None) -> None:
     long_ago = time.time() - 31
-    ticket, _ = tickets.issue(tokens.PlayerToken("alice", int(time.time()) + 60), long_ago)
-    assert tickets.spend(ticket) is None
+    ticket, _ = tokens.issue_ticket(tokens.PlayerToken("alice", int(time.time()) + 60), long_ago)
+    assert tokens.spend_ticket(ticket) is None
 
 
 @pytest.mark.parametrize("caller", [rest.Caller(), rest.Caller("Bearer x")])

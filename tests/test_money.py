@@ -4,15 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wallet.money import (
-    MAX_AMOUNT,
-    MAX_BALANCE,
-    InvalidAmount,
-    is_reference,
-    parse,
-    parse_signed,
-    show,
-)
+from wallet.money import MAX_AMOUNT, MAX_BALANCE, InvalidAmount, is_reference, parse, parse_signed, show
 
 DIGITS = st.integers(0, 8)
 

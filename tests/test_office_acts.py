@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
 
-from casino_pam.office import acting
+from casino_pam.backoffice.actions import action_page
 from tests import bonuses, cast, office, operators
 from tests.at_once import threads
 from tests.office import DAY, ENDS, balances, excluded, expires, gifts, limited, locks, player, row, wallet
@@ -63,7 +63,7 @@ def prepared(case: Case) -> None:
 
 
 def permission(case: Case) -> str:
-    return next(act.permission for act in acting.ACTS if act.name == case.act)
+    return next(act.permission for act in action_page.ACTIONS if act.name == case.act)
 
 
 def operator(case: Case) -> Client:
@@ -76,7 +76,7 @@ def trail(case: Case) -> list[tuple[str, str, str, str]]:
 
 
 def test_every_act_has_a_case():
-    assert {case.act for case in CASES} == {act.name for act in acting.ACTS}
+    assert {case.act for case in CASES} == {act.name for act in action_page.ACTIONS}
 
 
 @every
@@ -134,7 +134,7 @@ def test_two_copies_of_a_form_at_once_act_once(case: Case) -> None:
 @every
 def test_who_lacks_the_one_permission_is_refused_and_that_is_audited(case: Case) -> None:
     prepared(case)
-    others = {act.permission for act in acting.ACTS} - {permission(case)}
+    others = {act.permission for act in action_page.ACTIONS} - {permission(case)}
     client = office.olga(*others)
     address = office.address(case.act, case.row())
     assert client.get(address).status_code == 403
@@ -177,7 +177,7 @@ def test_a_stranger_is_led_to_the_log_in(case: Case) -> None:
 
 def test_what_is_not_there_is_not_found():
     client = operators.sue()
-    for act in acting.ACTS:
+    for act in action_page.ACTIONS:
         key = "0" if act.subject.key == "int" else "01900000-0000-7000-8000-000000000001"
         assert client.get(f"/admin/office/{act.subject.name}/{key}/{act.name}/").status_code == 404
         assert client.get(f"/admin/office/{act.subject.name}/x/{act.name}/").status_code == 404

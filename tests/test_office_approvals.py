@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from bonus.models import Bonus
-from casino_pam import approvals, commands
+from casino_pam.engine import approvals, commands
 from tests import bonuses, cast, operators
 from tests.at_once import threads
 from tests.cast import eur

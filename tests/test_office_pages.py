@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from casino_pam.office import withdrawals
+from casino_pam.backoffice import withdrawals
 from tests import bonuses, cast, office, operators
 from tests.cast import eur
 from wallet.models import Player, Transaction, Wallet

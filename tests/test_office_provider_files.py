@@ -15,15 +15,15 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from casino_pam.connection import LARGEST_MESSAGE
-from casino_pam.office import provider_files as page
-from casino_pam.office import uploads
+from casino_pam import guard
+from casino_pam.backoffice import provider_files as page
+from casino_pam.server.http_protocol import LARGEST_MESSAGE
 from tests import door, operators, provider_files, reporting
 from tests.provider_files import DAY, honest, line, written
 from wallet.models import AuditEntry, ProviderRun
-from wallet.provider_file.findings import TO_DO
+from wallet.provider_file.comparison import TO_DO
 
-HOME = uploads.PATH
+HOME = guard.PATH
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def changed() -> bytes:
 
 
 def test_the_address_is_the_one_that_the_server_layer_knows() -> None:
-    assert reverse("office:provider_files") == uploads.PATH
+    assert reverse("office:provider_files") == guard.PATH
 
 
 def test_a_file_that_agrees_is_said_to_agree(finance: Client) -> None:

@@ -16,12 +16,12 @@ from django.utils import timezone
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from psycopg.errors import QueryCanceled
 
-from casino_pam import gauges
-from casino_pam.office import pulse as live
+from casino_pam import metrics
+from casino_pam.backoffice import dashboard as live
 from tests import bonuses, cast, operators
 from wallet.models import ReconciliationRun, Transaction
-from wallet.reports import pulse
-from wallet.reports.snapshot import snapshot
+from wallet.reports import figures
+from wallet.reports.sums import snapshot
 
 SECOND = 1_000_000
 
@@ -41,7 +41,9 @@ def told(client: Client, **asked: Any) -> Any:
 
 def found(first: int, end: int) -> list[tuple[Any, ...]]:
     with snapshot() as own:
-        return [(each.at, each.currency, each.bets, each.staked, each.paid) for each in pulse.seconds(own, first, end)]
+        return [
+            (each.at, each.currency, each.bets, each.staked, each.paid) for each in figures.seconds(own, first, end)
+        ]
 
 
 def test_adds_each_second_up_by_currency_and_net_of_rollbacks(finance: Client) -> None:
@@ -70,7 +72,7 @@ def test_reads_a_range_of_the_primary_key_and_never_the_whole_ledger(finance: Cl
         cursor.execute("ANALYZE wallet_transaction, wallet_wallet")
         cursor.execute("SET enable_seqscan = off")
         values = {"from_id": newest, "since": timezone.now(), "until": timezone.now()}
-        cursor.execute("EXPLAIN " + pulse._SECONDS, values)
+        cursor.execute("EXPLAIN " + figures._SECONDS, values)
         plan = "\n".join(line for (line,) in cursor.fetchall())
         cursor.execute("RESET enable_seqscan")
     assert "wallet_transaction_pkey" in plan
@@ -115,7 +117,7 @@ def test_says_what_to_do_when_the_ledger_is_too_slow(finance: Client, monkeypatc
     def slow(*_: Any) -> Any:
         raise QueryCanceled
 
-    monkeypatch.setattr(live.pulse, "seconds", slow)
+    monkeypatch.setattr(live.figures, "seconds", slow)
     answer = finance.get(reverse("office:pulse_state"))
     assert answer.status_code == 503
     assert "refresh_reports" in json.loads(answer.content)["problem"]
@@ -128,6 +130,6 @@ def test_adds_up_what_live_workers_say_and_forgets_the_dead(tmp_path: Path, monk
         file = MmapedDict(str(tmp_path / f"gauge_livesum_{pid}.db"))
         file.write_value(mmap_key("casino_pam_sockets", "casino_pam_sockets", [], [], "help"), float(sockets), 0.0)
         file.close()
-    assert gauges.total(gauges.SOCKETS) == 7
-    gauges.forget_the_dead()
-    assert gauges.total(gauges.SOCKETS) == 2
+    assert metrics.total(metrics.SOCKETS) == 7
+    metrics.forget_the_dead()
+    assert metrics.total(metrics.SOCKETS) == 2

@@ -9,7 +9,7 @@ from django.db.models import Model
 from django.test import Client
 
 from bonus.offers import create_offer
-from casino_pam import approvals
+from casino_pam.engine import approvals
 from tests import bonuses, cast, office, operators
 from tests.cast import eur
 from tests.offers import CASHBACK
@@ -204,7 +204,7 @@ def test_what_the_books_could_not_take_keeps_its_reference(monkeypatch):
         raise Busy("unavailable")
 
     with monkeypatch.context() as patch:
-        patch.setattr("casino_pam.teller.carry_out", lost)
+        patch.setattr("casino_pam.engine.posting.carry_out", lost)
         answer = office.sent(client, "settle", row("h-1", "HOLD")(), form)
     assert (answer.status_code, answer.context["form"].data["reference"]) == (503, form["reference"])
     assert "acts once" in office.told(answer)

@@ -16,13 +16,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from casino_pam import spreadsheet
-from casino_pam.office import reports
-from casino_pam.office.report_list import REPORTS
+from casino_pam.backoffice import report_pages
+from casino_pam.backoffice.report_list import REPORTS
 from tests import cast, operators, reporting, tamper
 from tests.reporting import FIRST, LAST
 from wallet.models import AuditEntry, Player
 from wallet.reports import figures
-from wallet.reports.snapshot import snapshot
+from wallet.reports.sums import snapshot
 
 SPAN = {"since": str(FIRST), "until": str(LAST)}
 ASKED: dict[str, dict[str, str]] = {
@@ -187,8 +187,8 @@ def test_numbers_and_names_are_written_as_they_are(text: str) -> None:
 def test_a_long_report_is_cut_on_the_page_and_whole_in_the_file(
     finance: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reports, "SHOWN", 2)
-    monkeypatch.setattr(reports, "LINES", 2)
+    monkeypatch.setattr(report_pages, "SHOWN", 2)
+    monkeypatch.setattr(report_pages, "LINES", 2)
     shown = body(finance.get(page("balances"), ASKED["balances"]))
     assert "These are the first 2 rows." in shown
     assert "3 players" not in shown and "2 players" in shown
@@ -197,9 +197,9 @@ def test_a_long_report_is_cut_on_the_page_and_whole_in_the_file(
 
 def test_the_rows_of_a_file_are_fetched_as_they_are_sent(finance: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is read to its end before the first piece is sent, and who leaves ends the reading."""
-    monkeypatch.setattr(reports, "LINES", 1)
+    monkeypatch.setattr(report_pages, "LINES", 1)
     asked = {"day": LAST, "holding": "any"}
-    pieces = reports._pieces(REPORTS["balances"], asked)
+    pieces = report_pages._pieces(REPORTS["balances"], asked)
     next(pieces)
     next(pieces)
     assert cursors() == ["report"]
@@ -233,7 +233,7 @@ def test_a_page_asks_no_more_of_the_database_for_more_rows(finance: Client) -> N
 
 def test_a_report_that_takes_too_long_says_what_to_do(finance: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "_BALANCES", "SELECT pg_sleep(30)")
-    monkeypatch.setattr(reports, "SECONDS", 1)
+    monkeypatch.setattr(report_pages, "SECONDS", 1)
     answer = finance.get(page("trial-balance"), ASKED["trial-balance"])
     assert (answer.status_code, answer["Retry-After"]) == (503, "1")
     assert "manage.py refresh_reports" in body(answer)

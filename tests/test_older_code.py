@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.urls import reverse
 
-from casino_pam.machine import PROJECT
+from casino_pam.local.os_support import PROJECT
 from tests import bonuses, books, cast, operators, rest
 from tests.door import Door
 

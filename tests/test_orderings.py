@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from casino_pam import teller
+from casino_pam.engine import posting
 from tests import cast
 from tests.model import House, Wallet
 from tests.second_opinion import command, heard
@@ -72,7 +72,7 @@ def players(count: int) -> None:
 
 def posted(asked: list[Any]) -> list[Any]:
     """The outcomes, posted some hundreds at a time, as the drainer would."""
-    return [outcome for chunk in range(0, len(asked), 500) for outcome in teller.post(asked[chunk : chunk + 500])]
+    return [outcome for chunk in range(0, len(asked), 500) for outcome in posting.post(asked[chunk : chunk + 500])]
 
 
 def expected(steps: list[Step], place: int, profile: dict[str, Any]) -> tuple[House, list[Any]]:

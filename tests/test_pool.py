@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from casino_pam.machine import PROJECT, free_port
+from casino_pam.local.os_support import PROJECT, free_port
 from tests.black_hole import Wire
 from tests.door import wait_until
 from wallet.pg import deadline

@@ -5,9 +5,8 @@ import json
 import pytest
 
 from casino_pam import problems
-from casino_pam.fields import InvalidField
-from casino_pam.strict_json import Malformed
-from wallet.errors import STATUS, Busy, Refused
+from casino_pam.api.strict_json import Malformed
+from wallet.errors import STATUS, Busy, InvalidField, Refused
 
 # Straight from the contract: status -> codes.
 CONTRACT = {

@@ -16,8 +16,8 @@ from tests.provider_files import DAY, compared, differing, honest, line, line_of
 from wallet import money
 from wallet.kinds import Kind
 from wallet.models import DaySum, ProviderDifference, ProviderRun, Transaction
-from wallet.provider_file import NotAFile, run
-from wallet.provider_file.findings import SORTS, TO_DO
+from wallet.provider_file import NotAFile, comparison
+from wallet.provider_file.comparison import SORTS, TO_DO
 from wallet.provider_file.lines import LONGEST
 
 
@@ -301,7 +301,7 @@ def test_the_run_and_its_differences_are_kept_and_nothing_is_repaired(house: Non
 
 
 def test_a_run_keeps_its_first_differences_and_tells_them_all(house: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "KEPT", 3)
+    monkeypatch.setattr(comparison, "KEPT", 3)
     outcome, found = compared(written([line(f"ghost-{number}") for number in range(10)]))
     assert len(found) == outcome.count == ProviderRun.objects.get().difference_count > 10
     assert ProviderDifference.objects.count() == 3

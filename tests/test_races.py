@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from casino_pam import commands, teller
+from casino_pam.engine import commands, posting
 from tests import books as the_books
 from tests import cast
 from tests.cast import word
 from tests.hands import Batches, OtherProcess, work
 from tests.interleaving import elsewhere, meanwhile
 from wallet import ledger
-from wallet.book import Book
 from wallet.models import Transaction, Wallet
+from wallet.state import Book
 
 LEVELS = ("read committed", "repeatable read", "serializable")
 
@@ -82,7 +82,7 @@ class Race:
 @pytest.fixture
 def race(books: None, other: tuple[str, OtherProcess], monkeypatch: pytest.MonkeyPatch) -> Race:
     level, process = other
-    monkeypatch.setattr(teller, "_BEGIN", teller._BEGIN.replace(teller._ISOLATION, level.upper()))
+    monkeypatch.setattr(posting, "_BEGIN", posting._BEGIN.replace(posting._ISOLATION, level.upper()))
     cast.house()
     # Above the default level whoever loses a wallet loses the whole posting: fewer prove as much.
     if level == LEVELS[0]:
@@ -146,7 +146,7 @@ def test_a_bet_racing_its_own_rollback_never_moves_money_and_spends_its_name(rac
         assert set(undone) <= ({"posted", "already_rolled_back"} if undone["posted"] else {"void"})
         assert undone["posted"] == (1 if Transaction.objects.filter(reference=f"{name}-bet", status="POSTED") else 0)
         assert cast.balances(name) == (10000, 0, 0)
-        assert word(teller.ask(a_bet(name, f"{name}-bet"))) == "rolled_back"
+        assert word(posting.ask(a_bet(name, f"{name}-bet"))) == "rolled_back"
 
 
 def test_two_hundred_bets_race_their_rollbacks_in_batches_of_forty(race):
@@ -170,7 +170,7 @@ def test_two_hundred_bets_race_their_rollbacks_in_batches_of_forty(race):
 def test_a_win_racing_the_rollback_of_its_bet_is_paid_or_the_bet_undone_never_both(race):
     names = race.players("100.00")
     for name in names:
-        teller.ask(a_bet(name, f"{name}-bet"))
+        posting.ask(a_bet(name, f"{name}-bet"))
     hands = [
         [
             [a_win(name, f"{name}-win") if hand % 4 < 2 else an_undo(name, f"{name}-bet", f"{name}-undo")]
@@ -188,7 +188,7 @@ def test_a_hold_is_settled_or_released_and_never_both(race):
     names = race.players("100.00")
     given = {"source": "cashier", "at": cast.NOON, "currency": "EUR"}
     for name in names:
-        teller.ask(commands.Hold(player=name, reference=f"{name}-hold", amount=4000, **given))
+        posting.ask(commands.Hold(player=name, reference=f"{name}-hold", amount=4000, **given))
     kinds = (commands.Settle, commands.Release)
     hands = [
         [[kinds[hand // 2 % 2](player=name, reference=f"{name}-hold", **given)] for name in names]
@@ -268,8 +268,8 @@ def test_two_bets_with_money_for_one_are_both_posted_only_without_any_guard(
 ):
     cast.player("p", "10.00")
     without(monkeypatch, *taken_away)
-    rival = meanwhile(monkeypatch, ledger, "write", lambda: teller.ask(a_bet("p", "b1")))
-    mine = teller.ask(a_bet("p", "b2"))
+    rival = meanwhile(monkeypatch, ledger, "write", lambda: posting.ask(a_bet("p", "b1")))
+    mine = posting.ask(a_bet("p", "b2"))
     assert word(rival[0]) == "posted"
     assert [word(rival[0]), word(mine)].count("posted") == posted
     staked = sum(Transaction.objects.filter(kind="BET", status="POSTED").values_list("amount", flat=True))
@@ -308,14 +308,14 @@ def test_reading_rows_before_wallets_refuses_the_twin_of_what_was_accepted(
     """The twin commits between the two readings: the money is gone and nobody saw what took it."""
     cast.profile(rollback_wins=True)
     cast.player("p")
-    teller.ask(a_win("p", "win"))
+    posting.ask(a_win("p", "win"))
     if kind == "rollback of a win":
         asked: Any = an_undo("p", "win", "undo")
     else:
         asked = a_bet("p", "bet")
         without(monkeypatch, "ledger_reference")
-    twin = in_between(monkeypatch, lambda: teller.ask(asked), rows_first=rows_first)
-    mine = teller.ask(asked)
+    twin = in_between(monkeypatch, lambda: posting.ask(asked), rows_first=rows_first)
+    mine = posting.ask(asked)
     assert (word(twin[0]), word(mine)) == ("posted", expected)
     assert cast.balances("p") == (0, 0, 0)
 
@@ -323,6 +323,6 @@ def test_reading_rows_before_wallets_refuses_the_twin_of_what_was_accepted(
 def test_a_spent_name_saves_the_bet_even_when_rows_are_read_first(constraints, monkeypatch):
     """Its false refusal would be a row as well, and the name is taken: look again, and find the twin."""
     cast.player("p", "10.00")
-    twin = in_between(monkeypatch, lambda: teller.ask(a_bet("p", "bet")), rows_first=True)
-    mine = teller.ask(a_bet("p", "bet"))
+    twin = in_between(monkeypatch, lambda: posting.ask(a_bet("p", "bet")), rows_first=True)
+    mine = posting.ask(a_bet("p", "bet"))
     assert (word(twin[0]), word(mine), mine.replayed, mine.row) == ("posted", "posted", True, twin[0].row)

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from casino_pam.game_door.signing import sign
-from casino_pam.simulator.connection import Connection
+from casino_pam.api.game.signing import sign
+from casino_pam.local.simulator import Connection
 from tests import cast
 from tests.door import path_of, served
 from wallet.models import Transaction

@@ -8,7 +8,7 @@ from django.db import connection
 from tests import cast, tamper
 from tests.reconciling import found, history, named
 from wallet.models import Transaction
-from wallet.reconcile import Discrepancy, Scope, house
+from wallet.reconcile import Discrepancy, Scope, ledger_wide
 
 
 @pytest.mark.usefixtures("books")
@@ -166,7 +166,7 @@ class TestNames:
         history()
         tamper.sql("UPDATE wallet_wallet SET cash = cash + 1 WHERE id = %s", tamper.wallet_id("bob"))
         with connection.connection.cursor() as cursor:
-            (unbalanced,) = house.balanced(cursor)
+            (unbalanced,) = ledger_wide.balanced(cursor)
         told = "EUR comes to 1, not 0: players 13401, cashier -12000, house -1500, promo 0, adjustments 100"
         assert unbalanced == Discrepancy(1, None, None, told)
 

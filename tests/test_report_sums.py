@@ -15,10 +15,10 @@ from django.db import connection, connections
 
 from tests import cast, reporting
 from tests.reporting import DAYS, FIRST, LAST
-from wallet import feed
+from wallet import history
 from wallet.models import DaySum, SummedUp, Transaction
 from wallet.reports import figures, sums
-from wallet.reports.snapshot import snapshot
+from wallet.reports.sums import snapshot
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_small_steps_come_to_the_same(house: None, stride: int, monkeypatch: pyt
 
 def test_a_row_that_is_committed_late_is_taken_in_later(house: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A posting under way holds the bound back, so its rows, made before others, are not passed by."""
-    monkeypatch.setattr(feed, "_SETTLED_BEFORE", feed._SETTLED_BEFORE.replace("2 seconds", "0 seconds"))
+    monkeypatch.setattr(history, "_SETTLED_BEFORE", history._SETTLED_BEFORE.replace("2 seconds", "0 seconds"))
     parameters = connection.get_connection_params()
     with psycopg.connect(**parameters) as other:
         other.execute("SELECT pg_current_xact_id()")

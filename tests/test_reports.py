@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from bonus import reports as bonus_reports
+from bonus import costs as bonus_reports
 from bonus.models import Bonus
 from tests import cast, reporting, tamper
 from tests.reporting import DAYS, FIRST, LAST, added, posted
 from wallet.kinds import Kind
 from wallet.models import Transaction, Wallet
 from wallet.reports import figures
-from wallet.reports.snapshot import snapshot
+from wallet.reports.sums import snapshot
 
 
 @pytest.fixture(params=["live", "kept", "both"])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bonus.models import Bonus, Offer
-from bonus.offer_json import show_offer, validate_offer
+from bonus.offers import show_offer, validate_offer
 from tests import bonuses, cast, rest
 from tests.offers import CURRENCIES, FIXED, SPINS, WELCOME, changed
 from wallet.models import Player, Transaction
@@ -99,7 +99,7 @@ def test_lists_offers_by_code(shop: rest.Caller) -> None:
 
 
 def test_lists_offers_a_hundred_a_page(shop: rest.Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("casino_pam.rest.offers.PAGE", 2)
+    monkeypatch.setattr("casino_pam.api.rest.bonus_views.PAGE", 2)
     for code in ("aa", "bb", "cc"):
         shop.post("offers", {**FIXED, "code": code})
     first = shop.get("offers")
@@ -225,7 +225,7 @@ def test_forfeits_nothing_without_a_reference(shop: rest.Caller) -> None:
 
 
 def test_lists_a_players_bonuses_newest_first(shop: rest.Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("casino_pam.rest.promises.PAGE", 2)
+    monkeypatch.setattr("casino_pam.api.rest.bonus_views.PAGE", 2)
     shop.post("offers", {**FIXED, "per_player": 9})
     made = [shop.post("bonuses", asked(f"g-{n}"))["id"] for n in range(3)]
     first = shop.get("players/bob/bonuses")

@@ -7,12 +7,12 @@ import pytest
 
 from bonus.models import Bonus, Offer
 from casino_pam import tokens
-from casino_pam.rest.door import Nowhere
-from casino_pam.rest.urls import urlpatterns
+from casino_pam.api.rest.base import Nowhere
+from casino_pam.api.rest.urls import urlpatterns
 from tests import bonuses, cast, rest
 from tests.offers import FIXED
 from wallet.models import ApiKey, Player, Transaction, Wallet, WalletLimits
-from wallet.models.access import SCOPES
+from wallet.models.provider import SCOPES
 
 MONEY = {"player": "alice", "currency": "EUR", "reference": "r-1", "amount": "1.00"}
 PLAY = {**MONEY, "round": "round-1", "game": "slot-1"}

@@ -12,8 +12,8 @@ from django.db import connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from casino_pam.machine import free_port
-from casino_pam.rest import callers, throttling
+from casino_pam.api.rest import authentication, throttling
+from casino_pam.local.os_support import free_port
 from tests import cast, rest
 from tests.test_rest_callers import EVERY
 from wallet.models import ApiKey
@@ -80,7 +80,7 @@ def test_says_that_nothing_is_known_while_postgresql_is_away(
 ) -> None:
     # The key is known all the same, so that every view is reached.
     kept = ApiKey.objects.select_related("provider").get()
-    monkeypatch.setattr(callers, "_key", lambda text: kept)
+    monkeypatch.setattr(authentication, "_key", lambda text: kept)
     caller = rest.player("alice") if path.startswith("me") else shop
     with postgresql_away():
         answer = caller.call(method, path, body)
@@ -112,7 +112,7 @@ def test_says_nothing_of_a_fault_of_its_own(shop: rest.Caller, monkeypatch: pyte
     def fault(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a secret of the house")
 
-    monkeypatch.setattr("casino_pam.accounts.find", fault)
+    monkeypatch.setattr("casino_pam.engine.accounts.find", fault)
     answer = shop.get("players/alice")
     assert (answer.status, answer["code"], answer["retry"]) == (500, "internal", True)
     assert "secret" not in str(answer.body)

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from casino_pam import tokens
-from casino_pam.rest.schema import document
+from casino_pam.api.rest.schema import document
 from tests import books as the_books
 from tests import cast, rest
 from tests.door import Client, served

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests import cast, rest
-from wallet import statement
+from wallet import history
 from wallet.models import Transaction, Wallet
 
 EUR = "players/alice/wallets/EUR"
@@ -174,7 +174,7 @@ def test_refuses_garbage_filters(shop: rest.Caller, field: str, value: Any) -> N
 
 def test_goes_on_below_what_a_page_could_look_through(shop: rest.Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     plays(25)
-    monkeypatch.setattr(statement, "REACH", 10)
+    monkeypatch.setattr(history, "REACH", 10)
     found = all_pages(shop, f"{EUR}/transactions", kind="deposit")
     assert [entry["version"] for entry in found] == [1]
     assert shop.get(f"{EUR}/transactions", kind="deposit")["results"] == []
@@ -201,7 +201,7 @@ def test_merges_wallets_whatever_a_page_could_look_through(shop: rest.Caller, mo
     cast.player("alice", "100", currency="JPY")
     plays(23)
     plays(5, currency="JPY")
-    monkeypatch.setattr(statement, "REACH", 4)
+    monkeypatch.setattr(history, "REACH", 4)
     found = all_pages(rest.player("alice"), "me/transactions", kind="bet")
     keys = [(entry["created_at"], entry["currency"]) for entry in found]
     assert (len(keys), len(set(keys))) == (28, 28)
@@ -251,7 +251,7 @@ def test_finds_every_version_by_its_time(shop: rest.Caller) -> None:
     plays(20)
     wallet = Wallet.objects.get()
     for row in Transaction.objects.all():
-        assert statement.version_at(wallet, row.created_at) == row.version
+        assert history.version_at(wallet, row.created_at) == row.version
 
 
 def test_finds_the_last_of_rows_of_one_instant(shop: rest.Caller) -> None:
@@ -270,7 +270,7 @@ def test_refuses_what_is_no_instant(shop: rest.Caller, at: str) -> None:
 
 
 def test_streams_the_whole_statement(shop: rest.Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("casino_pam.rest.wallets.CSV_PAGE", 7)
+    monkeypatch.setattr("casino_pam.api.rest.wallet_views.CSV_PAGE", 7)
     plays(30)
     answer = shop.get(f"{EUR}/transactions.csv")
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/csv; charset=utf-8")

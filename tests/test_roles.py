@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 
 from bonus.models import Bonus
-from casino_pam import commands
+from casino_pam.engine import commands
 from tests import bonuses, cast, operators
 from tests.back_office import furnish
 from tests.books import ROLES

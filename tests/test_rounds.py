@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 
 from tests import cast
-from wallet.rounds import open_rounds
+from wallet.history import open_rounds
 
 HOUR = timedelta(hours=1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from casino_pam import commands, teller
+from casino_pam.engine import commands, posting
 from tests import cast
 from tests.cast import word
 from wallet.models import Player, Provider, Transaction
@@ -230,7 +230,7 @@ def test_rule_24_a_refused_batch_leaves_its_neighbours_in_the_same_posting_alone
         an_undo("never", "x3"),
         a_bet("x1"),
     ]
-    outcomes = teller.post(asked)
+    outcomes = posting.post(asked)
     assert [word(outcome) for outcome in outcomes] == [
         "posted",
         "insufficient_funds",
@@ -251,7 +251,7 @@ def test_rule_24_a_refused_batch_leaves_its_neighbours_in_the_same_posting_alone
 def test_rule_24_twin_batches_in_one_posting_agree():
     operations = (a_bet("b1"), a_win("w1", 500))
     failing = (a_bet("b2"), a_bet("x", 99_999))
-    first, second, third, fourth = teller.post(
+    first, second, third, fourth = posting.post(
         [commands.Batch(operations=each) for each in (operations, operations, failing, failing)]
     )
     assert [receipt.row for receipt in first] == [receipt.row for receipt in second]
@@ -273,7 +273,7 @@ def test_rule_25_operations_posted_together_succeed_and_fail_one_by_one():
         a_bet("n1", player="nobody"),
         an_undo("a1", "r"),
     ]
-    outcomes = teller.post(asked)
+    outcomes = posting.post(asked)
     assert [word(outcome) for outcome in outcomes] == [
         "posted",
         "insufficient_funds",
@@ -289,7 +289,7 @@ def test_rule_25_operations_posted_together_succeed_and_fail_one_by_one():
 def test_rule_25_a_thousand_operations_are_posted_in_order_of_each_player():
     cast.bob("100.00")
     asked = [a_bet(f"r{n}", 10, player=("alice", "bob")[n % 2], round=f"round-{n % 50}") for n in range(1000)]
-    outcomes = teller.post(asked)
+    outcomes = posting.post(asked)
     assert {word(outcome) for outcome in outcomes} == {"posted"}
     for player in (0, 1):
         assert [outcome.version for outcome in outcomes[player::2]] == list(range(2, 502))

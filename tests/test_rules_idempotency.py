@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from casino_pam import commands, teller
+from casino_pam.engine import commands, posting
 from tests import cast
 from wallet.models import Transaction
 
@@ -167,7 +167,7 @@ def test_rule_2_a_repeat_reads_a_handful_of_rows_however_many_there_are():
         )
         for n, round in enumerate(rounds)
     ]
-    assert {outcome.status for outcome in teller.post(asked)} == {"posted"}
+    assert {outcome.status for outcome in posting.post(asked)} == {"posted"}
     with connection.cursor() as cursor:
         before = pages_read(cursor)
         repeat = cast.bet(reference="r")

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from casino_pam import commands, teller
+from casino_pam.engine import commands, posting
 from tests import books, cast
 from tests.cast import word
 from wallet.models import Currency, Player, Transaction, Wallet
@@ -127,7 +127,7 @@ def test_rule_28_a_hold_takes_only_cash_that_is_there():
 
 def test_rule_28_holding_settling_and_holding_again_in_one_posting():
     given = {"source": "cashier", "player": "alice", "at": cast.NOON, "currency": "EUR"}
-    held, twin, settled, released, more = teller.post(
+    held, twin, settled, released, more = posting.post(
         [
             commands.Hold(reference="h", amount=4000, **given),
             commands.Hold(reference="h", amount=4000, **given),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bonus import lifecycle
-from casino_pam import commands
+from casino_pam.engine import commands
 from tests import cast
 from wallet.errors import Refused
 from wallet.models import Currency, Game, Player, Provider, Transaction, Wallet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from casino_pam import commands
+from casino_pam.engine import commands
 from tests import cast
 from tests.cast import word
 from wallet.models import Currency, Game, Player, Provider, Transaction

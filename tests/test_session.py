@@ -14,11 +14,11 @@ import pytest
 from django.db import connection
 from psycopg import errors
 
-from casino_pam.servers import PostgreSQL, passing_servers
+from casino_pam.local.servers import PostgreSQL, passing_servers
 from tests.interleaving import elsewhere
 from wallet.pg import deadline
 from wallet.pg.connection import Silent
-from wallet.session import Session, numbered, session_of
+from wallet.pg.session import Session, numbered, session_of
 
 ECHO = "SELECT %s::text"
 DIVIDE = "SELECT 1 / %s::integer"

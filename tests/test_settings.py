@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, ConnectionHandler, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from casino_pam.machine import PROJECT
+from casino_pam.local.os_support import PROJECT
 
 SETTINGS = (PROJECT / "casino_pam" / "settings.py").read_text()
 # Every environment variable that the settings read.

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casino_pam.game_door import signing
-from casino_pam.game_door.signing import Unauthenticated, read_claim, sign, verify
+from casino_pam.api.game import signing
+from casino_pam.api.game.signing import Unauthenticated, read_claim, sign, verify
 
 NOW = 1_700_000_000
 SECRET = "correct-horse-é"

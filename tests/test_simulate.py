@@ -8,10 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from casino_pam import demo
-from casino_pam.simulator.connection import Connection
-from casino_pam.simulator.journal import Entry, Journal, differences
-from casino_pam.simulator.provider import FakeProvider, Shares
-from casino_pam.simulator.table import Rounds, Seat
+from casino_pam.local import demo_data
+from casino_pam.local.simulator import Connection, Entry, FakeProvider, Journal, Rounds, Seat, Shares, differences
 from tests import cast
 from tests.door import served
 from wallet.models import Transaction
@@ -21,7 +19,7 @@ from wallet.models import Transaction
 def casino(settings):
     """A demo casino on two real workers; yields its address."""
     settings.DEMO = True
-    demo.load()
+    demo_data.load()
     with served(SECRET_KEY=settings.SECRET_KEY) as client:
         yield f"http://127.0.0.1:{client.port}"
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from casino_pam import teller
+from casino_pam.engine import posting
 from tests import cast
 from tests.model import DEFAULTS, House, Wallet
 from tests.second_opinion import PLAYS, command, heard
@@ -117,7 +117,7 @@ class Houses(RuleBasedStateMachine):
 
     def ask(self, verb: str, **asked: Any) -> None:
         wanted = self.house.ask(verb, **asked)
-        assert heard(teller.ask(command(verb, asked))) == wanted
+        assert heard(posting.ask(command(verb, asked))) == wanted
 
     # --- what may be asked -------------------------------------------------------------------
 
@@ -165,7 +165,7 @@ class Houses(RuleBasedStateMachine):
         """Several bets in one posting: each sees those before it."""
         steps = [self.named(fields, player=player, currency="EUR") for player, fields in asked]
         wanted = [self.house.ask("bet", **step) for step in steps]
-        assert [heard(each) for each in teller.post([command("bet", step) for step in steps])] == wanted
+        assert [heard(each) for each in posting.post([command("bet", step) for step in steps])] == wanted
 
     # --- what an operator may change ---------------------------------------------------------
 

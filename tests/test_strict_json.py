@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casino_pam.strict_json import MAX_DEPTH, Malformed, parse
+from casino_pam.api.strict_json import MAX_DEPTH, Malformed, parse
 
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=8)
 VALUES = st.recursive(

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 from psycopg import errors
 
-from casino_pam import commands, needs, teller
+from casino_pam.engine import commands, loading, posting
 from tests import cast
 from tests.cast import word
 from tests.interleaving import elsewhere, meanwhile
@@ -16,7 +16,7 @@ from tests.postings import START, PassingTime, a_bet, alarms
 from wallet import ledger
 from wallet.errors import Refused
 from wallet.models import Transaction
-from wallet.session import numbered
+from wallet.pg.session import numbered
 
 # --- exactly once, answered only when it stands ------------------------------------------------
 
@@ -24,23 +24,23 @@ from wallet.session import numbered
 def test_refuses_to_work_inside_a_transaction(books):
     cast.house()
     cast.alice()
-    for ask in (teller.ask, teller.rehearse):
+    for ask in (posting.ask, posting.rehearse):
         with transaction.atomic(), pytest.raises(RuntimeError, match="inside a transaction"):
             ask(a_bet("b1"))
     assert cast.balances() == (10000, 0, 0)
 
 
 def test_answers_nobody_at_all_with_nothing(books):
-    assert teller.post([]) == []
+    assert posting.post([]) == []
 
 
 def test_carry_out_raises_the_refusal_that_ask_returns(books):
     cast.house()
     cast.alice("5.00")
-    assert teller.ask(a_bet("b1")).code == "insufficient_funds"
+    assert posting.ask(a_bet("b1")).code == "insufficient_funds"
     with pytest.raises(Refused, match="insufficient_funds"):
-        teller.carry_out(a_bet("b1"))
-    assert teller.carry_out(a_bet("b2", amount=500)).cash == 0
+        posting.carry_out(a_bet("b1"))
+    assert posting.carry_out(a_bet("b2", amount=500)).cash == 0
 
 
 def test_posts_a_batch_in_order_and_answers_each_in_its_place(books):
@@ -48,7 +48,7 @@ def test_posts_a_batch_in_order_and_answers_each_in_its_place(books):
     cast.alice("15.00")
     cast.bob("10.00")
     asked = [a_bet("a1"), a_bet("b1", "bob"), a_bet("a2"), a_bet("a1"), a_bet("a3", amount=500), a_bet("x", "nobody")]
-    outcomes = teller.post(asked)
+    outcomes = posting.post(asked)
     assert [word(outcome) for outcome in outcomes] == [
         "posted",
         "posted",
@@ -64,7 +64,7 @@ def test_posts_a_batch_in_order_and_answers_each_in_its_place(books):
 def test_a_twin_in_the_same_batch_is_answered_by_the_row_of_the_first(books):
     cast.house()
     cast.alice("10.00")
-    first, twin, refused, refused_twin = teller.post([a_bet("b1"), a_bet("b1"), a_bet("b2"), a_bet("b2")])
+    first, twin, refused, refused_twin = posting.post([a_bet("b1"), a_bet("b1"), a_bet("b2"), a_bet("b2")])
     assert twin.row == first.row and twin.replayed
     assert (refused.facts["replayed"], refused_twin.facts["replayed"]) == (False, True)
     assert {**refused.facts, "replayed": True} == refused_twin.facts
@@ -73,19 +73,19 @@ def test_a_twin_in_the_same_batch_is_answered_by_the_row_of_the_first(books):
 def test_a_command_past_its_deadline_is_left_untouched_and_its_neighbours_post(books):
     cast.house()
     cast.alice("100.00")
-    late, in_time = teller.post([a_bet("late", deadline=0.0), a_bet("b1")])
+    late, in_time = posting.post([a_bet("late", deadline=0.0), a_bet("b1")])
     assert (word(late), word(in_time)) == ("busy", "posted")
     assert not Transaction.objects.filter(reference="late").exists()
-    assert word(teller.ask(a_bet("late"))) == "posted"
+    assert word(posting.ask(a_bet("late"))) == "posted"
 
 
 def test_a_receipt_that_was_never_written_is_never_answered(books, monkeypatch):
     """The wallet turns out stale, and when the command would be looked at again its time is up."""
     cast.house()
     cast.alice("100.00")
-    monkeypatch.setattr(teller, "time", PassingTime())
+    monkeypatch.setattr(posting, "time", PassingTime())
     meanwhile(monkeypatch, ledger, "write", lambda: cast.bet(reference="rival"))
-    outcome = teller.ask(a_bet("b1", deadline=START + 0.5))
+    outcome = posting.ask(a_bet("b1", deadline=START + 0.5))
     assert word(outcome) == "busy"
     assert not Transaction.objects.filter(reference="b1").exists()
     assert cast.balances() == (9000, 0, 0)
@@ -96,10 +96,10 @@ def test_a_stale_wallet_is_looked_at_again_and_its_neighbours_are_kept(books, mo
     cast.alice("100.00")
     cast.bob("10.00")
     attempts = []
-    reading = needs.read
-    monkeypatch.setattr(teller, "read", lambda cursor, asked: attempts.append(len(asked)) or reading(cursor, asked))
+    reading = loading.read
+    monkeypatch.setattr(posting, "read", lambda cursor, asked: attempts.append(len(asked)) or reading(cursor, asked))
     meanwhile(monkeypatch, ledger, "write", lambda: cast.deposit("alice", amount=1, reference="rival"))
-    outcomes = teller.post([a_bet("a1"), a_bet("b1", "bob"), a_bet("a2", amount=8000)])
+    outcomes = posting.post([a_bet("a1"), a_bet("b1", "bob"), a_bet("a2", amount=8000)])
     assert [(word(outcome), outcome.replayed, outcome.cash) for outcome in outcomes] == [
         ("posted", False, 9001),
         ("posted", False, 0),
@@ -114,7 +114,7 @@ def test_what_was_written_in_another_wallet_of_a_stale_player_is_answered_as_its
     cast.alice("100.00")
     cast.player("alice", "500", currency="JPY")
     meanwhile(monkeypatch, ledger, "write", lambda: cast.deposit("alice", amount=1, reference="rival"))
-    yen, euro = teller.post([a_bet("y1", currency="JPY", amount=500), a_bet("e1")])
+    yen, euro = posting.post([a_bet("y1", currency="JPY", amount=500), a_bet("e1")])
     assert (word(yen), yen.replayed, yen.cash) == ("posted", True, 0)
     assert (word(euro), euro.replayed, euro.cash) == ("posted", False, 9001)
     assert Transaction.objects.filter(kind="BET").count() == 2
@@ -125,12 +125,12 @@ def test_nothing_rests_on_the_unwritten_row_of_another_player(books, monkeypatch
     cast.house()
     cast.alice("100.00")
     cast.bob("100.00")
-    monkeypatch.setattr(teller, "time", PassingTime())
+    monkeypatch.setattr(posting, "time", PassingTime())
     meanwhile(monkeypatch, ledger, "write", lambda: cast.deposit("alice", amount=1, reference="rival"))
     undo = commands.Rollback(source="acme", player="bob", reference="rb1", original="same", at=cast.NOON)
-    hers, his = teller.post([a_bet("same", deadline=START + 0.5), undo])
+    hers, his = posting.post([a_bet("same", deadline=START + 0.5), undo])
     assert (word(hers), word(his)) == ("busy", "void")
-    assert word(teller.ask(a_bet("same", "bob"))) == "rolled_back"
+    assert word(posting.ask(a_bet("same", "bob"))) == "rolled_back"
 
 
 def test_a_refusal_that_leaves_no_row_does_not_rest_on_balances_older_than_its_rows(books, monkeypatch):
@@ -191,7 +191,7 @@ def test_looks_again_after(books, monkeypatch, error):
         return writing(cursor, book)
 
     monkeypatch.setattr(ledger, "write", losing_once)
-    outcome = teller.ask(a_bet("b1"))
+    outcome = posting.ask(a_bet("b1"))
     assert raised and (word(outcome), outcome.replayed, outcome.cash) == ("posted", False, 9000)
 
 
@@ -199,8 +199,8 @@ def test_a_reference_spent_meanwhile_in_another_wallet_is_seen_when_looking_agai
     cast.house()
     cast.alice("100.00")
     cast.player("alice", "500", currency="JPY")
-    happened = meanwhile(monkeypatch, ledger, "write", lambda: teller.ask(a_bet("b1", currency="JPY", amount=5)))
-    refused = teller.ask(a_bet("b1"))
+    happened = meanwhile(monkeypatch, ledger, "write", lambda: posting.ask(a_bet("b1", currency="JPY", amount=5)))
+    refused = posting.ask(a_bet("b1"))
     assert word(happened[0]) == "posted"
     assert (refused.code, refused.facts["differing"]) == ("reference_reused", ["currency", "amount"])
     assert cast.balances() == (10000, 0, 0)
@@ -245,14 +245,14 @@ def killed(victim) -> None:
 def test_a_database_that_cannot_be_reached_is_unavailable_not_our_fault(books, monkeypatch, caplog):
     cast.house()
     cast.alice("100.00")
-    monkeypatch.setattr(teller, "time", PassingTime())
+    monkeypatch.setattr(posting, "time", PassingTime())
     connection.close()
     with monkeypatch.context() as away:
         away.setitem(connection.settings_dict, "PORT", 1)
-        assert [word(outcome) for outcome in teller.post([a_bet("b1"), a_bet("b2")])] == ["unavailable"] * 2
+        assert [word(outcome) for outcome in posting.post([a_bet("b1"), a_bet("b2")])] == ["unavailable"] * 2
     connection.close()
     assert alarms(caplog) == []
-    assert word(teller.ask(a_bet("b1"))) == "posted"
+    assert word(posting.ask(a_bet("b1"))) == "posted"
 
 
 # --- after the commit --------------------------------------------------------------------------
@@ -271,8 +271,8 @@ def test_listeners_hear_of_moved_wallets_after_the_commit_and_only_of_those(book
         heard.append((sorted(moved), written))
 
     meanwhile(monkeypatch, ledger, "write", lambda: cast.deposit("alice", amount=1, reference="rival"))
-    monkeypatch.setattr(teller, "after_commit", [lambda desk: heard.append(1 / 0), listener])
-    teller.post([a_bet("a1"), a_bet("b1", "bob")])
+    monkeypatch.setattr(posting, "after_commit", [lambda desk: heard.append(1 / 0), listener])
+    posting.post([a_bet("a1"), a_bet("b1", "bob")])
     # The rival's deposit, then Bob while Alice was stale, then Alice.
     assert heard == [(["alice"], True), (["bob"], True), (["alice"], True)]
 
@@ -292,7 +292,7 @@ def test_wallets_are_locked_in_ascending_order_whatever_the_planner_knows(books,
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE wallet_wallet")
     columns = [ledger.array(["1", "2"], quoted=False)] * 10 + [ledger.array(["00", "00"], quoted=False)]
-    with teller._transaction() as session:
+    with posting._transaction() as session:
         literals = ", ".join(f"'{column}'" for column in columns)
         session.command(f"PREPARE locking AS {numbered(ledger.UPDATE_WALLETS)}")
         plan = [line for (line,) in session.rows(f"EXPLAIN (COSTS OFF) EXECUTE locking({literals})", [])]

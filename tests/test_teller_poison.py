@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from psycopg import errors
 
-from casino_pam import teller
-from casino_pam.receipts import Receipt
+from casino_pam.engine import posting
+from casino_pam.engine.results import Receipt
 from tests import cast
 from tests.cast import word
 from tests.postings import START, PassingTime, a_bet, alarms
 from wallet import ledger
-from wallet.book import Turn
 from wallet.models import Transaction, Wallet
 from wallet.money import MAX_BALANCE
+from wallet.state import Turn
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_poisoned_command_takes_nobody_with_it(books, caplog, poison, game, pl
     cast.house()
     cast.alice("100.00")
     asked = [a_bet(f"b{n}", game=game if n == place else "slot-1") for n in range(7)]
-    outcomes = teller.post(asked)
+    outcomes = posting.post(asked)
     assert [word(outcome) for outcome in outcomes] == ["internal" if n == place else "posted" for n in range(7)]
     assert [outcome.version for outcome in outcomes if isinstance(outcome, Receipt)] == [2, 3, 4, 5, 6, 7]
     assert cast.balances() == (4000, 0, 0)
@@ -49,16 +49,16 @@ def test_two_poisons_in_one_batch_are_both_found(books, poison):
     cast.house()
     cast.alice("100.00")
     games = ["slot-1", "poison", "slot-1", "bug", "slot-1"]
-    outcomes = teller.post([a_bet(f"b{n}", game=game) for n, game in enumerate(games)])
+    outcomes = posting.post([a_bet(f"b{n}", game=game) for n, game in enumerate(games)])
     assert [word(outcome) for outcome in outcomes] == ["posted", "internal", "posted", "internal", "posted"]
 
 
 def test_a_poisoned_reference_may_be_sent_again_once_the_rule_is_mended(books, monkeypatch, poison):
     cast.house()
     cast.alice("100.00")
-    assert word(teller.ask(a_bet("b1", game="poison"))) == "internal"
+    assert word(posting.ask(a_bet("b1", game="poison"))) == "internal"
     monkeypatch.undo()
-    assert word(teller.ask(a_bet("b1", game="poison"))) == "posted"
+    assert word(posting.ask(a_bet("b1", game="poison"))) == "posted"
 
 
 def test_a_command_that_always_loses_keeps_nobody_waiting_and_is_not_overtaken(books, monkeypatch):
@@ -78,10 +78,10 @@ def test_a_command_that_always_loses_keeps_nobody_waiting_and_is_not_overtaken(b
 
     clock = PassingTime()
     clock.step = 0.01
-    monkeypatch.setattr(teller, "time", clock)
+    monkeypatch.setattr(posting, "time", clock)
     monkeypatch.setattr(ledger, "write", colliding)
     asked = [("a1", "alice"), ("b1", "bob"), ("doomed", "bob"), ("a2", "alice"), ("b2", "bob"), ("a3", "alice")]
-    outcomes = teller.post([a_bet(reference, who, deadline=START + 0.5) for reference, who in asked])
+    outcomes = posting.post([a_bet(reference, who, deadline=START + 0.5) for reference, who in asked])
     assert [word(outcome) for outcome in outcomes] == ["posted", "posted", "busy", "posted", "busy", "posted"]
     assert cast.balances("bob") == (9000, 0, 0)
 

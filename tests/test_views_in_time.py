@@ -18,8 +18,8 @@ import msgspec
 import psycopg
 import pytest
 
-from casino_pam.machine import processes_in
-from casino_pam.servers import passing_servers
+from casino_pam.local.os_support import processes_in
+from casino_pam.local.servers import passing_servers
 from tests import browsing
 from tests.black_hole import Wire
 from tests.running import House, eventually

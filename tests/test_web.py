@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from casino_pam.machine import PROJECT, free_port, listening, processes_in
-from casino_pam.web import SILENCE_SECONDS
+from casino_pam.local.os_support import PROJECT, free_port, listening, processes_in
+from casino_pam.server.web import SILENCE_SECONDS
 from tests.test_settings import OURS
 
 SECONDS = 300
@@ -29,7 +29,7 @@ def eventually(condition: Callable[[], object], what: str) -> None:
 
 
 class Web:
-    """`python -m casino_pam.web` on a port of its own, in a folder of its own by which its workers are found."""
+    """`python -m casino_pam.server.web` on a port of its own, in a folder of its own by which its workers are found."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
@@ -37,7 +37,7 @@ class Web:
         self.log = folder / "log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "casino_pam.web", f"127.0.0.1:{self.port}"],
+                [sys.executable, "-m", "casino_pam.server.web", f"127.0.0.1:{self.port}"],
                 cwd=folder,
                 env=os.environ | {"PYTHONPATH": str(PROJECT), "STATIC_ROOT": str(folder)} | environment,
                 stderr=log,
@@ -132,7 +132,7 @@ def test_a_worker_that_dies_or_freezes_is_replaced_logged_and_counted(
         eventually(lambda: deaths(served).get(cause), "the count")
         assert deaths(served) == {"signal": 0, "exit": 0, "silence": 0} | {cause: 1}
         (line,) = (line for line in served.logged() if line["event"] == "worker_died")
-        told = {"pid": victim, "cause": cause, "level": "error", "logger": "casino_pam.web"} | ending
+        told = {"pid": victim, "cause": cause, "level": "error", "logger": "casino_pam.server.web"} | ending
         assert line.items() >= told.items()
         assert not {"signal", "exit_code"} & line.keys() - ending.keys()
 
@@ -174,7 +174,7 @@ def test_no_worker_outlives_a_stop(tmp_path: Path) -> None:
 
 def start_and_fail(address: str, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "casino_pam.web", address],
+        [sys.executable, "-m", "casino_pam.server.web", address],
         cwd=PROJECT,
         env=environment,
         capture_output=True,
@@ -194,7 +194,7 @@ def test_a_taken_port_is_one_line() -> None:
 
 def test_refuses_to_serve_with_settings_that_nobody_told() -> None:
     told = {name: value for name, value in os.environ.items() if name not in OURS}
-    code = "import environ, sys; environ.Env.read_env = lambda *path: None; from casino_pam.web import main; "
+    code = "import environ, sys; environ.Env.read_env = lambda *path: None; from casino_pam.server.web import main; "
     done = subprocess.run(
         [sys.executable, "-c", code + "sys.exit(main(['127.0.0.1:0']))"],
         cwd=PROJECT,

@@ -93,3 +93,16 @@ class Busy(Refused):
 
     def __init__(self, code: str = "busy", **facts: Any) -> None:
         super().__init__(code, **facts)
+
+
+class InvalidField(Refused):
+    """A field of the request is missing or has the wrong shape; nothing has happened."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__("invalid_field", field=field, detail=f"{field} {message}")
+        self.field = field
+        self.message = message
+
+    def inside(self, where: str) -> "InvalidField":
+        """The same refusal for a field of a part, say ``operations[1]``."""
+        return InvalidField(f"{where}.{self.field}", self.message)

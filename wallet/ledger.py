@@ -14,19 +14,10 @@ from typing import Final
 import msgspec
 from psycopg.errors import LockNotAvailable
 
-from wallet.book import (
-    Book,
-    Key,
-    OpenCurrency,
-    OpenGame,
-    OpenPlayer,
-    OpenProvider,
-    OpenWallet,
-    Row,
-)
 from wallet.periods import NAMES, UNLIMITED, OpenLimits, Totals
 from wallet.pg import locks
-from wallet.session import Session
+from wallet.pg.session import Session
+from wallet.state import Book, Key, OpenCurrency, OpenGame, OpenPlayer, OpenProvider, OpenWallet, Row
 
 _MICROSECONDS: Final = "(extract(epoch from {0}) * 1000000)::bigint"
 

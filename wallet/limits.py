@@ -1,13 +1,31 @@
-"""The gates of a player's own limits (docs/limits.md). Pure: what they rest on is in the open wallet."""
+"""A player's own limits: set and shown, and judged inside the posting (docs/limits.md).
+
+The judgement is pure: what it rests on is in the open wallet. Where a wallet's totals stood when a period began is
+looked up at most once in a process. Such totals never change any more: once a wallet has a row of the period, no row
+before the period can come (a row's time is never earlier than that of the row before it). So they may be kept.
+
+A lower limit holds at once. A higher one, or none, is asked for, waits a day, and holds only once it is asked for
+again after that: whoever raises a limit in the heat of the game has slept on it.
+"""
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
-from wallet.book import OpenWallet
+from django.db import connection, transaction
+from django.db.models import F
+
 from wallet.errors import Refused
-from wallet.periods import NAMES, PERIODS, SUBJECTS, Totals, spans, used, written
+from wallet.ledger import array
+from wallet.models import Wallet, WalletLimits
+from wallet.money import show
+from wallet.periods import DAY, NAMES, PERIODS, SUBJECTS, Totals, micros, moment, spans, used, written
+from wallet.pg.session import Answer, Session, session_of
+from wallet.state import Book, OpenWallet
 
 _DEPOSIT: Final = ("deposit",)
 # A stake counts as lost until it is won back.
@@ -60,7 +78,7 @@ def totals_before(wallet: OpenWallet, start: int) -> Totals:
     """The wallet's totals as they stood when the period began.
 
     That is the newest row before it: one of this posting, or the one that the wallet was read
-    with, or else one that was looked up (wallet/baselines.py).
+    with, or else one that was looked up (wallet/limits.py).
     """
     assert wallet.limits is not None
     rows = wallet.rows
@@ -70,3 +88,279 @@ def totals_before(wallet: OpenWallet, start: int) -> Totals:
     if wallet.limits.newest_at < start:
         return wallet.limits.totals
     return wallet.limits.before[start]
+
+
+# Some 40 MB: the day, the week and the month of the thirty thousand wallets that came last.
+MOST_KEPT: Final = 100_000
+
+
+class Asked(NamedTuple):
+    """A wallet at ``version``, whose newest row is not older than ``start`` (microseconds)."""
+
+    wallet: int
+    version: int
+    start: int
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return (self.wallet, self.start)
+
+
+class Kept:
+    """Totals by wallet and start of period; when full, the first that came go. Threads share it."""
+
+    def __init__(self, most: int = MOST_KEPT) -> None:
+        self._most = most
+        self._totals: dict[tuple[int, int], Totals] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[int, int]) -> Totals | None:
+        return self._totals.get(key)
+
+    def put(self, key: tuple[int, int], totals: Totals) -> None:
+        with self._lock:
+            while len(self._totals) >= self._most:
+                del self._totals[next(iter(self._totals))]
+            self._totals[key] = totals
+
+
+kept = Kept()
+
+# A wallet's versions run 1..n in the order of time, so an instant is found among them by halving
+# (as in wallet/history.py, here for many wallets at once): no index but (wallet, version).
+_FIND: Final = """
+WITH RECURSIVE search(wallet_id, start, low, high) AS (
+    SELECT n.wallet_id, n.start, 0::bigint, n.version
+    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS n(wallet_id, version, start)
+    UNION ALL
+    SELECT s.wallet_id, s.start, CASE WHEN t.is_before THEN t.version ELSE s.low END,
+           CASE WHEN t.is_before THEN s.high ELSE t.version - 1 END
+    FROM search s
+    CROSS JOIN LATERAL (
+        SELECT x.version, x.created_at < timestamptz 'epoch' + s.start * interval '1 microsecond' AS is_before
+        FROM wallet_transaction x
+        WHERE x.wallet_id = s.wallet_id AND x.version = (s.low + s.high + 1) / 2 OFFSET 0
+    ) t
+    WHERE s.low < s.high
+)
+SELECT s.wallet_id, s.start, coalesce(t.staked_total, 0), coalesce(t.paid_total, 0), coalesce(t.deposited_total, 0)
+FROM search s
+LEFT JOIN LATERAL (
+    SELECT * FROM wallet_transaction x WHERE x.wallet_id = s.wallet_id AND x.version = s.low OFFSET 0
+) t ON true
+WHERE s.low = s.high
+"""
+
+
+def find(session: Session, asked: Collection[Asked]) -> dict[tuple[int, int], Totals]:
+    """The totals before each start, by wallet and start; no statement where all of them are kept."""
+    found = {each.key: totals for each in asked if (totals := kept.get(each.key)) is not None}
+    missing = {each for each in asked if each.key not in found}
+    return found | _found(_put(session, missing)) if missing else found
+
+
+def ask(session: Session, gated: Iterable[tuple[OpenWallet, int]]) -> Answer | None:
+    """Ask for what the limits of these wallets need to judge a request received at that instant.
+
+    What is kept is known at once. Of a period that has no row yet nothing is asked: the wallet's
+    own totals are what it begins with.
+    """
+    missing = set()
+    for wallet, at in gated:
+        for span in spans(wallet.newest_at) if wallet.limits is not None else ():
+            if at < span.end and not _is_known(wallet, span.start):
+                missing.add(Asked(wallet.id, wallet.seen, span.start))
+    return _put(session, missing) if missing else None
+
+
+def know(book: Book, answer: Answer | None) -> None:
+    """Take in what was asked for."""
+    for (wallet, start), totals in _found(answer).items() if answer is not None else ():
+        limits = book.wallets_by_id[wallet].limits
+        assert limits is not None
+        limits.before[start] = totals
+
+
+def _is_known(wallet: OpenWallet, start: int) -> bool:
+    assert wallet.limits is not None
+    before = wallet.limits.before
+    if start not in before and (totals := kept.get((wallet.id, start))) is not None:
+        before[start] = totals
+    return start in before
+
+
+def _put(session: Session, asked: Collection[Asked]) -> Answer:
+    return session.put(_FIND, [array(map(str, column), quoted=False) for column in zip(*asked, strict=True)])
+
+
+def _found(answer: Answer) -> dict[tuple[int, int], Totals]:
+    found = {(wallet, start): Totals(*totals) for wallet, start, *totals in answer.rows()}
+    for key, totals in found.items():
+        kept.put(key, totals)
+    return found
+
+
+def keep(book: Book) -> None:
+    """After the commit: keep what the periods that this posting began have begun with."""
+    for wallet in book.wallets_by_id.values():
+        limits = wallet.limits
+        if limits is None or not wallet.rows:
+            continue
+        for span in spans(wallet.newest_at):
+            if limits.newest_at < span.start:
+                kept.put((wallet.id, span.start), totals_before(wallet, span.start))
+
+
+WAIT: Final = DAY
+
+# The limits to set, by column, in minor units; None lifts one. What is not named stays.
+Wanted = Mapping[str, int | None]
+
+
+class Increase(NamedTuple):
+    """A higher limit that was asked for; None is no limit. It may be confirmed from ``available_at`` on."""
+
+    amount: int | None
+    available_at: int
+
+    @property
+    def available(self) -> datetime:
+        return moment(self.available_at)
+
+
+class Changes(NamedTuple):
+    """The limits that changed, by column, as the audit trail has them: what holds, and what was asked for."""
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+class Limit(NamedTuple):
+    """One limit and what is used of it (minor units; a net loss below zero is a win)."""
+
+    subject: str
+    period: str
+    amount: int | None
+    used: int
+    resets_at: int
+    increase: Increase | None
+
+    @property
+    def resets(self) -> datetime:
+        return moment(self.resets_at)
+
+    @property
+    def left(self) -> int | None:
+        return None if self.amount is None else max(0, self.amount - self.used)
+
+
+def of(wallet: Wallet, at: int) -> list[Limit]:
+    """The nine limits of a wallet as they stand at ``at`` (microseconds since 1970)."""
+    return of_each([wallet], at)[wallet.id]
+
+
+def of_each(wallets: Sequence[Wallet], at: int) -> dict[int, list[Limit]]:
+    """As ``of``, of several wallets with as few statements, by their ids."""
+    kept = {each.wallet_id: each for each in WalletLimits.objects.filter(wallet__in=wallets)}
+    begun = _begun(wallets, at)
+    return {wallet.id: _limits(wallet, kept.get(wallet.id) or WalletLimits(), at, begun) for wallet in wallets}
+
+
+def _limits(wallet: Wallet, kept: WalletLimits, at: int, begun: Mapping[tuple[int, int], Totals]) -> list[Limit]:
+    increases = _increases(kept)
+    now = Totals(wallet.staked_total, wallet.paid_total, wallet.deposited_total)
+    return [
+        Limit(
+            subject,
+            period,
+            getattr(kept, f"{subject}_{period}"),
+            # A period without a row begins with what there is now.
+            used(subject, now, begun.get((wallet.id, span.start), now)),
+            span.end,
+            increases.get(f"{subject}_{period}"),
+        )
+        for subject in SUBJECTS
+        for period, span in zip(PERIODS, spans(max(at, _newest(wallet))), strict=True)
+    ]
+
+
+def _begun(wallets: Sequence[Wallet], at: int) -> dict[tuple[int, int], Totals]:
+    """What the periods that have rows began with, by wallet and start."""
+    asked = {
+        Asked(wallet.id, wallet.version, span.start)
+        for wallet in wallets
+        for span in spans(max(at, _newest(wallet)))
+        if span.start <= _newest(wallet)
+    }
+    if not asked:
+        return {}
+    connection.ensure_connection()
+    return find(session_of(connection.connection), asked)
+
+
+def _newest(wallet: Wallet) -> int:
+    return 0 if wallet.newest_at is None else micros(wallet.newest_at)
+
+
+def change(wallet: Wallet, wanted: Wanted, at: int) -> Changes | None:
+    """Set the named limits, or ask for them; None if that changes nothing."""
+    with transaction.atomic():
+        kept = _taken(wallet)
+        before = _amounts(kept), _increases(kept)
+        after = decided(*before, wanted, at)
+        if after == before:
+            return None
+        stored = {name: increase._asdict() for name, increase in after[1].items()}
+        WalletLimits.objects.filter(wallet=wallet).update(**after[0], increases=stored)
+    old, new = _told(*before, wallet.currency.digits), _told(*after, wallet.currency.digits)
+    changed = [name for name in NAMES if old[name] != new[name]]
+    return Changes({name: old[name] for name in changed}, {name: new[name] for name in changed})
+
+
+def decided(
+    amounts: Wanted, increases: Mapping[str, Increase], wanted: Wanted, at: int
+) -> tuple[dict[str, int | None], dict[str, Increase]]:
+    """What limits and increases become when ``wanted`` is asked for at ``at``. Pure."""
+    amounts, waiting = dict(amounts), dict(increases)
+    for name, amount in wanted.items():
+        asked = waiting.pop(name, None)
+        if not _raises(amounts[name], amount):
+            amounts[name] = amount
+        elif asked is None or asked.amount != amount:
+            waiting[name] = Increase(amount, at + WAIT)
+        elif at < asked.available_at:
+            waiting[name] = asked
+        else:
+            amounts[name] = amount
+    return amounts, waiting
+
+
+def _raises(present: int | None, amount: int | None) -> bool:
+    return present is not None and (amount is None or amount > present)
+
+
+def _taken(wallet: Wallet) -> WalletLimits:
+    """The wallet's row, which whoever else changes it waits for until this transaction ends."""
+    WalletLimits.objects.get_or_create(wallet=wallet)
+    WalletLimits.objects.filter(wallet=wallet).update(increases=F("increases"))
+    return WalletLimits.objects.get(wallet=wallet)
+
+
+def _told(amounts: Wanted, increases: Mapping[str, Increase], digits: int) -> dict[str, Any]:
+    """Each limit as the audit trail has it: what holds, and what was asked for."""
+
+    def text(amount: int | None) -> str | None:
+        return None if amount is None else show(amount, digits)
+
+    told: dict[str, Any] = {name: {"limit": text(amounts[name])} for name in NAMES}
+    for name, increase in increases.items():
+        told[name]["asked"] = {"limit": text(increase.amount), "available_at": written(increase.available_at)}
+    return told
+
+
+def _amounts(kept: WalletLimits) -> dict[str, int | None]:
+    return {name: getattr(kept, name) for name in NAMES}
+
+
+def _increases(kept: WalletLimits) -> dict[str, Increase]:
+    return {name: Increase(**fields) for name, fields in kept.increases.items()}

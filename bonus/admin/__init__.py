@@ -3,6 +3,6 @@
 A bonus can be read here and nothing else: what acts on one is a command.
 """
 
-from bonus.admin import bonuses, offers
+from bonus.admin import bonus_admin, offer_admin
 
-__all__ = ["bonuses", "offers"]
+__all__ = ["bonus_admin", "offer_admin"]

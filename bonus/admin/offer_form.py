@@ -1,27 +1,164 @@
 """The form of an offer: its JSON, one field a member, saved by the same two functions as the REST API.
 
-A field is called as the API calls the member, so that whatever the API would refuse lands on the
-field that is wrong: ``amounts.EUR.cap``, or ``weights.game`` for ``weights.game.blackjack-1``.
+A field is called as the API calls the member, so that whatever the API would refuse lands on the field that is
+wrong: ``amounts.EUR.cap``, or ``weights.game`` for ``weights.game.blackjack-1``. Bounds and contradictions are not
+the business of the fields: ``bonus.offers`` judges them, as for the REST API.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.html import format_html
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminSplitDateTimeWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
-from bonus.admin import fields
+from bonus.describe import percent
 from bonus.models import Offer
-from bonus.offer_json import InvalidOffer, show_offer, validate_offer
-from bonus.offers import create_offer, edit_offer, offer_to_json
+from bonus.offers import InvalidOffer, create_offer, edit_offer, offer_to_json, show_offer, validate_offer
 from bonus.rules import Base, Conversion, Counted, SpendOrder
-from bonus.terms import Kind, OfferSpec, OnWithdrawal, OverMaxStake
-from wallet.admin.pages import AnyForm
+from bonus.terms import OfferKind, OfferSpec, OnWithdrawal, OverMaxStake
+from wallet import money
+from wallet.admin.base import AnyForm
 from wallet.errors import Busy, Refused
 from wallet.models import Currency
 
-FRESH: Final = OfferSpec(code="", name="", kind=Kind.DEPOSIT_MATCH, multiplier=30, amounts={})
+
+def _basis_points(text: str) -> int:
+    """A percentage of at most two decimal places is a whole number of basis points."""
+    try:
+        return money.parse(text.removesuffix("%").strip(), 2)
+    except money.InvalidAmount as wrong:
+        raise ValidationError(f'"{text}" {wrong}.') from None
+
+
+class Text(forms.CharField):
+    """Text; nothing typed is null."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def clean(self, value: Any) -> Any:
+        return super().clean(value) or None
+
+
+class Percent(Text):
+    """A percentage as people write it; sent as basis points."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return percent(value).removesuffix(" %") if isinstance(value, int) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.prepare_value(initial), data)
+
+    def clean(self, value: Any) -> int | None:
+        text = super().clean(value)
+        return None if text is None else _basis_points(text)
+
+
+class Whole(forms.IntegerField):
+    widget = UnfoldAdminIntegerFieldWidget
+
+
+class Choice(forms.ChoiceField):
+    widget = UnfoldAdminSelectWidget
+
+
+class Switch(forms.BooleanField):
+    widget = UnfoldBooleanSwitchWidget
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, **kwargs)
+
+
+class Moment(forms.SplitDateTimeField):
+    """A time in UTC, sent in ISO 8601."""
+
+    widget = UnfoldAdminSplitDateTimeWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        return datetime.fromisoformat(value).astimezone(UTC) if isinstance(value, str) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        shown = self.prepare_value(initial)
+        # The form shows whole seconds: those it does not show were not changed.
+        return super().has_changed(shown.replace(microsecond=0) if shown else None, data)
+
+    def clean(self, value: Any) -> str | None:
+        moment: datetime | None = super().clean(value)
+        return None if moment is None else moment.isoformat()
+
+
+class WhichDeposit(Text):
+    """``any``, ``first``, or the number of a deposit."""
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else text
+
+
+class Countries(Text):
+    """Codes with commas or spaces between them; sent as a list."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.prepare_value(initial), data)
+
+    def clean(self, value: Any) -> list[str]:
+        return (super().clean(value) or "").replace(",", " ").split()
+
+
+class Names(forms.CharField):
+    """One name a line; sent as a list."""
+
+    widget = UnfoldAdminTextareaWidget(attrs={"rows": 4})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return _lines(self.prepare_value(initial)) != _lines(data)
+
+    def clean(self, value: Any) -> Any:
+        return _lines(super().clean(value))
+
+
+class Weights(Names):
+    """One ``name = percent`` a line; sent as an object of basis points."""
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return "\n".join(f"{name} = {percent(weight)}" for name, weight in value.items())
+        return value
+
+    def clean(self, value: Any) -> dict[str, int]:
+        weights: dict[str, int] = {}
+        for line in super().clean(value):
+            # A name may hold an equals sign, a percentage cannot.
+            name, sign, weight = (part.strip() for part in line.rpartition("="))
+            if not sign or not name:
+                raise ValidationError(f'"{line}" must be a name, =, and a percentage, such as "blackjack-1 = 10 %".')
+            if name in weights:
+                raise ValidationError(f"{name} stands here twice.")
+            weights[name] = _basis_points(weight)
+        return weights
+
+
+def _lines(text: Any) -> list[str]:
+    return [line.strip() for line in (text or "").splitlines() if line.strip()]
+
+
+FRESH: Final = OfferSpec(code="", name="", kind=OfferKind.DEPOSIT_MATCH, multiplier=30, amounts={})
 """What an empty form begins with: the defaults of an offer."""
 
 _AMOUNTS: Final = {
@@ -35,10 +172,10 @@ _AMOUNTS: Final = {
 
 _SAID: Final[dict[str, dict[Any, str]]] = {
     "kind": {
-        Kind.DEPOSIT_MATCH: "deposit match: a share of a deposit",
-        Kind.FIXED: "fixed: the same amount for everybody",
-        Kind.FREE_ROUNDS: "free rounds: what the rounds win",
-        Kind.CASHBACK: "cashback: a share of a period's net loss",
+        OfferKind.DEPOSIT_MATCH: "deposit match: a share of a deposit",
+        OfferKind.FIXED: "fixed: the same amount for everybody",
+        OfferKind.FREE_ROUNDS: "free rounds: what the rounds win",
+        OfferKind.CASHBACK: "cashback: a share of a period's net loss",
     },
     "base": {
         Base.BONUS: "the bonus",
@@ -71,27 +208,27 @@ _SAID: Final[dict[str, dict[Any, str]]] = {
 }
 
 
-def _choice(name: str, label: str, help_text: str) -> fields.Choice:
+def _choice(name: str, label: str, help_text: str) -> Choice:
     choices = [(word.value, said) for word, said in _SAID[name].items()]
-    return fields.Choice(choices=choices, label=label, help_text=help_text)
+    return Choice(choices=choices, label=label, help_text=help_text)
 
 
 def _terms() -> dict[str, forms.Field]:
     """The fields that are the same in every currency."""
     return {
-        "code": fields.Text(
+        "code": Text(
             required=False, help_text="Its name for back ends and players' claims, such as welcome. Never changes."
         ),
-        "name": fields.Text(required=False, help_text="What people call it."),
+        "name": Text(required=False, help_text="What people call it."),
         "kind": _choice("kind", "Kind", "What makes the bonus money."),
-        "enabled": fields.Switch(label="Open", help_text="A closed offer grants nothing; its bonuses live on."),
-        "percent_bp": fields.Percent(
+        "enabled": Switch(label="Open", help_text="A closed offer grants nothing; its bonuses live on."),
+        "percent_bp": Percent(
             required=False, label="Percent", help_text="Of the deposit or the net loss; rounded down to the cent."
         ),
-        "which_deposit": fields.WhichDeposit(
+        "which_deposit": WhichDeposit(
             required=False, label="Which deposit", help_text='"any", "first", or a number: 2 is the second.'
         ),
-        "multiplier": fields.Whole(
+        "multiplier": Whole(
             required=False, label="Times to wager", help_text="How often the base must be bet. 0: it is cash at once."
         ),
         "base": _choice("base", "Of what", "What is multiplied. Free rounds: always their winnings."),
@@ -100,50 +237,46 @@ def _terms() -> dict[str, forms.Field]:
             "spend_order", "Bets are paid", "Which balance pays first. Wins return as bets were paid."
         ),
         **_game_terms(),
-        "max_stake_bp": fields.Percent(
+        "max_stake_bp": Percent(
             required=False,
             label="Largest stake, percent of the bonus",
             help_text="Beside the limit in money below: the smaller one holds. Empty: no limit.",
         ),
         "over_max_stake": _choice("over_max_stake", "A larger stake", "What happens to it."),
         "conversion": _choice("conversion", "Becomes cash", "What a completed bonus pays."),
-        "sticky": fields.Switch(help_text="What was granted is never paid, only what was won on top of it."),
+        "sticky": Switch(help_text="What was granted is never paid, only what was won on top of it."),
         "on_withdrawal": _choice("on_withdrawal", "A withdrawal will", "In Great Britain it may never be refused."),
-        "claim_days": fields.Whole(
+        "claim_days": Whole(
             required=False, label="Days to start", help_text="From the grant until it is active. Empty: no limit."
         ),
-        "spend_days": fields.Whole(
+        "spend_days": Whole(
             required=False, label="Days to wager", help_text="From its start; then the bonus money leaves."
         ),
-        "valid_from": fields.Moment(required=False, label="Granted from", help_text="UTC. Empty: from now."),
-        "valid_until": fields.Moment(required=False, label="Granted until", help_text="UTC. Empty: no end."),
-        "per_player": fields.Whole(
-            required=False, label="Times a player", help_text="How often one player may have it."
-        ),
-        "total": fields.Whole(required=False, label="Times in all", help_text="Empty: no limit."),
-        "countries": fields.Countries(
-            required=False, label="Countries", help_text="Such as GB, DE. Empty: everywhere."
-        ),
+        "valid_from": Moment(required=False, label="Granted from", help_text="UTC. Empty: from now."),
+        "valid_until": Moment(required=False, label="Granted until", help_text="UTC. Empty: no end."),
+        "per_player": Whole(required=False, label="Times a player", help_text="How often one player may have it."),
+        "total": Whole(required=False, label="Times in all", help_text="Empty: no limit."),
+        "countries": Countries(required=False, label="Countries", help_text="Such as GB, DE. Empty: everywhere."),
     }
 
 
 def _game_terms() -> dict[str, forms.Field]:
     """How much which game counts."""
     return {
-        "weights.default": fields.Percent(
+        "weights.default": Percent(
             required=False, label="Every other game counts", help_text="Percent of the stake, 0 to 200."
         ),
-        "weights.game": fields.Weights(
+        "weights.game": Weights(
             required=False, label="Games", help_text="One a line: blackjack-1 = 10 %. Comes before its category."
         ),
-        "weights.category": fields.Weights(
+        "weights.category": Weights(
             required=False, label="Categories", help_text="One a line: live = 5 %. Comes before the provider."
         ),
-        "weights.provider": fields.Weights(required=False, label="Providers", help_text="One a line: acme = 50 %."),
-        "excluded.game": fields.Names(
+        "weights.provider": Weights(required=False, label="Providers", help_text="One a line: acme = 50 %."),
+        "excluded.game": Names(
             required=False, label="Excluded games", help_text="One a line. Played with cash only; nothing counts."
         ),
-        "excluded.category": fields.Names(required=False, label="Excluded categories", help_text="One a line."),
+        "excluded.category": Names(required=False, label="Excluded categories", help_text="One a line."),
     }
 
 
@@ -155,12 +288,12 @@ def currency_fields(currency: str) -> list[Any]:
 
 def _amounts(currency: str) -> dict[str, forms.Field]:
     offered: dict[str, forms.Field] = {
-        f"amounts.{currency}": fields.Switch(
+        f"amounts.{currency}": Switch(
             label=f"Offered in {currency}", help_text="Players with a wallet in another currency do not get it."
         )
     }
     for amount, (label, help_text) in _AMOUNTS.items():
-        offered[f"amounts.{currency}.{amount}"] = fields.Text(required=False, label=label, help_text=help_text)
+        offered[f"amounts.{currency}.{amount}"] = Text(required=False, label=label, help_text=help_text)
     return offered
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from casino_pam.live.frames import Change
+from casino_pam.live.snapshot import Change
 
 WINDOW_SECONDS: Final = 0.05
 

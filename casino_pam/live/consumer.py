@@ -1,13 +1,16 @@
 """The WebSocket of a player: ``/ws/player/?ticket=…`` (PLAY.md §4, docs/live.md).
 
-What a client says is never looked at, and nothing here goes through a channel layer: no word of a
-client's choosing can name a method, and a socket costs no connection to Redis.
+What a client says is never looked at, and nothing here goes through a channel layer: no word of a client's choosing
+can name a method, and a socket costs no connection to Redis. Whose pages may open a socket is decided here too:
+browsers guard it by no rule of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -15,11 +18,35 @@ import structlog
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 from django.conf import settings
+from django.http.request import split_domain_port
 from redis.exceptions import RedisError
 
-from casino_pam.live import origin, tickets
+from casino_pam import tokens
 from casino_pam.live.hub import SESSION_ENDED, Socket, hub
 from casino_pam.tokens import PlayerToken
+
+_shape = re.compile(r"(https?)://([^/?#@\s]+)").fullmatch
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+def allowed(headers: Iterable[tuple[bytes, bytes]], *, hosts: Collection[str], plain_http: bool) -> bool:
+    """Whether a handshake may go on: an Origin must name one of our hosts, exactly, and the port we are asked at.
+
+    A missing Origin is an app, not a browser: there the ticket is the only secret, as it always is.
+    """
+    headers = list(headers)
+    origins = [value.decode("latin-1") for name, value in headers if name == b"origin"]
+    asked = [value.decode("latin-1") for name, value in headers if name == b"host"]
+    if not origins:
+        return True
+    match = _shape(origins[0]) if len(origins) == 1 and len(asked) == 1 else None
+    if match is None or (match[1] == "http" and not plain_http):
+        return False
+    host, port = split_domain_port(match[2])
+    _, own_port = split_domain_port(asked[0])
+    default = _DEFAULT_PORTS[match[1]]
+    return bool(host) and host in hosts and (port or default) == (own_port or default)
+
 
 log = structlog.get_logger(__name__)
 
@@ -57,12 +84,12 @@ class PlayerConsumer(AsyncConsumer):  # type: ignore[misc]
             raise StopConsumer
 
     async def websocket_connect(self) -> None:
-        if not origin.allowed(self.scope["headers"], hosts=settings.ALLOWED_HOSTS, plain_http=settings.PLAIN_HTTP):
+        if not allowed(self.scope["headers"], hosts=settings.ALLOWED_HOSTS, plain_http=settings.PLAIN_HTTP):
             # Before acceptance this is a 403.
             await self._close(1008)
             return
         try:
-            token = await asyncio.to_thread(tickets.spend, self.ticket)
+            token = await asyncio.to_thread(tokens.spend_ticket, self.ticket)
         except RedisError as error:
             log.warning("ticket_not_checked", error=str(error))
             await self._refuse(TRY_AGAIN)

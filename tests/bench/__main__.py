@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import django
 
-from casino_pam.machine import PROJECT
+from casino_pam.local.os_support import PROJECT
 from tests.bench import baselines, house, load, report, sockets
 
 Figures = dict[str, float]

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from casino_pam.machine import postgresql_binaries
+from casino_pam.local.os_support import postgresql_binaries
 from tests.bench.house import WALLETS
 
 _COLUMNS = """id, command, wallet_id, version, kind, status, source, reference, round, game, amount, cash_delta,

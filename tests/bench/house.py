@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 import psycopg
 
-from casino_pam.machine import PROJECT, free_port, passing_place
-from casino_pam.servers import PostgreSQL, Server, Servers, Valkey
+from casino_pam.local.os_support import PROJECT, free_port, passing_place
+from casino_pam.local.servers import PostgreSQL, Server, Servers, Valkey
 
 WALLETS = 10_000
 SECRET = "a-benchmark-provider-secret"
@@ -56,7 +56,7 @@ def seed(wallets: int = WALLETS) -> None:
     """Players p0..pN with one funded EUR wallet each, and a provider `bench`, through the teller."""
     from django.core.management import call_command
 
-    from casino_pam import commands, teller
+    from casino_pam.engine import commands, posting
     from wallet.models import Currency, Player, Provider, Wallet
 
     call_command("migrate", verbosity=0)
@@ -73,13 +73,13 @@ def seed(wallets: int = WALLETS) -> None:
             )
             for n in range(first, min(first + 250, wallets))
         ]
-        assert all(outcome.status == "posted" for outcome in teller.post(deposits))  # type: ignore[union-attr]
+        assert all(outcome.status == "posted" for outcome in posting.post(deposits))  # type: ignore[union-attr]
 
 
 def promise(every: int = 3, wallets: int = WALLETS) -> None:
     """Every third player wagers a bonus too large to be completed in a measurement."""
     from bonus.offers import create_offer
-    from casino_pam import commands, teller
+    from casino_pam.engine import commands, posting
 
     weights = {"default": 10000, "game": {"slot-1": 1000}}
     amounts = {"EUR": {"amount": "1000000000.00"}}
@@ -92,7 +92,7 @@ def promise(every: int = 3, wallets: int = WALLETS) -> None:
         for n in range(0, wallets, every)
     ]
     for first in range(0, len(grants), 100):
-        for outcome in teller.post(grants[first : first + 100]):
+        for outcome in posting.post(grants[first : first + 100]):
             assert not isinstance(outcome, Exception), outcome
 
 
@@ -153,7 +153,7 @@ def settle_down() -> None:
 def web(workers: int = 2, application: list[str] | None = None, **told: str) -> Iterator[int]:
     """The product's own web command (or another application) on a free port; ``told`` are settings of its own."""
     port = free_port(0)
-    argv = application or ["-m", "casino_pam.web"]
+    argv = application or ["-m", "casino_pam.server.web"]
     environment = os.environ | {"WEB_WORKERS": str(workers), "PYTHONPATH": str(PROJECT)} | told
     process = subprocess.Popen([sys.executable, *argv, f"127.0.0.1:{port}"], env=environment, cwd=PROJECT)
     try:

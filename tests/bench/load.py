@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from casino_pam.game_door.signing import sign
+from casino_pam.api.game.signing import sign
 from tests.bench.house import SECRET, WALLETS
 
 _LUA = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from casino_pam.machine import PROJECT
+from casino_pam.local.os_support import PROJECT
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 

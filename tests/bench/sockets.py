@@ -95,14 +95,14 @@ async def _measure(port: int, seconds: int) -> dict[str, float]:
 
 
 async def _open(port: int, watchers: list[Watcher]) -> list[ClientConnection]:
-    from casino_pam.live import tickets
+    from casino_pam import tokens
     from casino_pam.tokens import PlayerToken
 
     found: list[ClientConnection] = []
     ends_at = int(time.time()) + 3600
     for first in range(0, len(watchers), TOGETHER):
         some = watchers[first : first + TOGETHER]
-        bought = [tickets.issue(PlayerToken(f"p{each.player}", ends_at), time.time())[0] for each in some]
+        bought = [tokens.issue_ticket(PlayerToken(f"p{each.player}", ends_at), time.time())[0] for each in some]
         urls = [f"ws://127.0.0.1:{port}/ws/player/?ticket={ticket}" for ticket in bought]
         found += await asyncio.gather(*(connect(url, open_timeout=60, compression=None) for url in urls))
     return found

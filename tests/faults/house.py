@@ -19,8 +19,8 @@ from urllib.request import urlopen
 
 import psycopg
 
-from casino_pam.machine import PROJECT, free_port, processes_in
-from casino_pam.servers import PostgreSQL, Servers, Valkey, passing_servers
+from casino_pam.local.os_support import PROJECT, free_port, processes_in
+from casino_pam.local.servers import PostgreSQL, Servers, Valkey, passing_servers
 from tests.faults.postgres_proxy import PostgresProxy
 from tests.faults.redis_proxy import RedisProxy
 from tests.faults.volume import move_ledger, small_volume
@@ -33,10 +33,10 @@ _FURNISH = """
 import django
 django.setup()
 import time
-from casino_pam import commands
-from tests import bonuses, cast
-from wallet.models import ApiKey, Player, Wallet, WalletLimits
-from wallet.models.access import SCOPES
+from casino_pam.engine import commands
+from tests import bonuses; from tests import cast
+from wallet.models import ApiKey; from wallet.models import Player; from wallet.models import Wallet; from wallet.models import WalletLimits
+from wallet.models.provider import SCOPES
 now = time.time_ns() // 1000
 cast.house()
 bonuses.gift("500.00", multiplier=50)
@@ -98,7 +98,7 @@ class FaultyHouse:
 
     def open(self) -> None:
         """Start the web workers; they always listen at the same port."""
-        argv = [sys.executable, "-m", "casino_pam.web", f"127.0.0.1:{self.port}"]
+        argv = [sys.executable, "-m", "casino_pam.server.web", f"127.0.0.1:{self.port}"]
         stepped = {"PYTHONPATH": str(Path(__file__).with_name("clock")), "FAULTS_CLOCK": str(self.folder / "clock")}
         with (self.folder / "web.log").open("ab") as log:
             self._web = subprocess.Popen(

@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Final
 
-from casino_pam.machine import PROJECT
+from casino_pam.local.os_support import PROJECT
 from tests.faults.episodes import NEVER, Episode
 from tests.faults.run import Run
 

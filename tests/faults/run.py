@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from casino_pam.machine import PROJECT
+from casino_pam.local.os_support import PROJECT
 from tests.faults.checker import Verdict, judge
 from tests.faults.clients import Orders
 from tests.faults.episodes import BACK_WITHIN, LONGEST_ANSWER, Episode, Watch, observe

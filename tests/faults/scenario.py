@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import psycopg
 
-from casino_pam.machine import as_account
+from casino_pam.local.os_support import as_account
 from tests.faults.episodes import LONGEST_ANSWER
 from tests.faults.house import HOT, FaultyHouse
 from tests.faults.link import Fault, Proxy

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from casino_pam.machine import PROJECT
+from casino_pam.local.os_support import PROJECT
 from tests import bonuses, cast, tamper
 from tests.door import Door
 from tests.faults.checker import judge

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from casino_pam.machine import Place
+from casino_pam.local.os_support import Place
 
 ROOMY = "size=6g"
 # What is left over when it is full: less than a page of a table.

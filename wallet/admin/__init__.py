@@ -3,6 +3,11 @@
 Nothing about money can be added, changed or deleted here, by anybody: money moves by commands.
 """
 
-from wallet.admin import keys, ledger, operators, people, providers, runs, trail
+from wallet.admin import ledger_pages, operator_admin, player_admin, provider_admin
 
-__all__ = ["keys", "ledger", "operators", "people", "providers", "runs", "trail"]
+__all__ = [
+    "ledger_pages",
+    "operator_admin",
+    "player_admin",
+    "provider_admin",
+]

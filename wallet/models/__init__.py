@@ -1,12 +1,15 @@
-from wallet.models.access import ApiKey
-from wallet.models.approval import Approval
-from wallet.models.audit import AuditEntry
-from wallet.models.limits import WalletLimits
-from wallet.models.people import Currency, Player, Wallet
-from wallet.models.provider import Game, Provider
-from wallet.models.provider_runs import ProviderDifference, ProviderRun
-from wallet.models.runs import Checkpoint, ReconciliationRun
-from wallet.models.sums import DaySum, SummedUp
+from wallet.models.oversight import (
+    Approval,
+    AuditEntry,
+    Checkpoint,
+    DaySum,
+    ProviderDifference,
+    ProviderRun,
+    ReconciliationRun,
+    SummedUp,
+)
+from wallet.models.people import Currency, Player, Wallet, WalletLimits
+from wallet.models.provider import ApiKey, Game, Provider
 from wallet.models.transaction import Transaction
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import Final
 
 from psycopg.errors import LockNotAvailable
 
-from wallet.session import Session
+from wallet.pg.session import Session
 
 # Whoever waits behind another waiter is not told for which row; but the first in line holds a lock that all can see.
 _QUEUES: Final = """

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import BinaryIO, Final, NamedTuple
 
 from wallet import money
+from wallet.history import SCOPE
 from wallet.kinds import Kind
-from wallet.statement import SCOPE
 
 HEADER: Final = "reference,kind,player,currency,round,game,amount,time"
 FIELDS: Final = tuple(HEADER.split(","))

@@ -1,8 +1,7 @@
 """Reconciliation: small checks that say where the books do not balance, and repair nothing."""
 
-from wallet.reconcile.findings import MOVED_ON, Cursored, Discrepancy, Stretch
-from wallet.reconcile.run import Report, Scope, reconcile
-from wallet.reconcile.stretches import EVERYTHING, examine, further_checks
+from wallet.reconcile.checks import MOVED_ON, Cursored, Discrepancy, Stretch
+from wallet.reconcile.runner import EVERYTHING, Report, Scope, examine, further_checks, reconcile
 
 __all__ = [
     "EVERYTHING",

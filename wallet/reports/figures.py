@@ -17,14 +17,14 @@ All amounts are minor units. Nothing here rounds, and no two currencies are ever
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
-from typing import Final
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
 
 import msgspec
 
-from wallet.reconcile.house import ACCOUNTS
-from wallet.reports.snapshot import Connected, stream
-from wallet.reports.sums import STANDING, midnight, span
+from wallet.history import OPEN, OpenRound, first_id
+from wallet.reconcile.ledger_wide import ACCOUNTS
+from wallet.reports.sums import STANDING, Connected, midnight, span, stream
 
 # Before the first day of any house.
 EVER: Final = date(1970, 1, 1)
@@ -246,3 +246,68 @@ FROM ({_AT}) b JOIN wallet_currency c ON c.code = b.currency_id WHERE {HOLDINGS[
 """
     found = own.execute(statement, {"end": midnight(day + timedelta(days=1))}).fetchall()
     return [(record[0], record[1], *map(int, record[2:])) for record in found]
+
+
+# A row is made after its command was received, and no clock of ours is a day slow.
+_AFTER: Final = timedelta(days=1)
+_LAST_ID: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+_ROUNDS: Final = OPEN.format(which="bet.created_at >= %(begin)s AND bet.created_at < %(end)s")
+_IN_ALL: Final = f"""
+SELECT currency_id, digits, count(*), sum(bets), sum(staked) FROM ({_ROUNDS}) o GROUP BY 1, 2 ORDER BY 1
+"""
+
+
+def _values(since: date, until: date) -> dict[str, Any]:
+    begin, end = midnight(since), midnight(until + timedelta(days=1))
+    return {"since": first_id(begin - _AFTER), "until": _LAST_ID, "begin": begin, "end": end, "source": None}
+
+
+def open_rounds(own: Connected, since: date, until: date) -> Iterator[OpenRound]:
+    """Open rounds with a live bet of the days ``since`` to ``until``, oldest first."""
+    for record in stream(own, _ROUNDS, _values(since, until)):
+        yield OpenRound(*record)
+
+
+def open_in_all(own: Connected, since: date, until: date) -> list[tuple[str, int, int, int, int]]:
+    """Currency, digits, rounds, bets and minor units staked of all of them together."""
+    found = own.execute(_IN_ALL, _values(since, until)).fetchall()
+    return [(currency, digits, rounds, int(bets), int(staked)) for currency, digits, rounds, bets, staked in found]
+
+
+# A row is made after its command was received, and by the clock of another machine maybe.
+SLACK: Final = timedelta(seconds=5)
+
+_SECONDS: Final = """
+SELECT extract(epoch FROM date_trunc('second', t.created_at))::bigint, w.currency_id, c.digits,
+       count(*) FILTER (WHERE t.kind = 'BET'),
+       coalesce(-sum(t.cash_delta + t.bonus_delta) FILTER (WHERE t.kind = 'BET' OR t.original_kind = 'BET'), 0),
+       coalesce(sum(t.cash_delta + t.bonus_delta) FILTER (WHERE t.kind = 'WIN' OR t.original_kind = 'WIN'), 0)
+FROM wallet_transaction t
+JOIN wallet_wallet w ON w.id = t.wallet_id
+JOIN wallet_currency c ON c.code = w.currency_id
+WHERE t.id >= %(from_id)s AND t.created_at >= %(since)s AND t.created_at < %(until)s
+  AND t.status = 'POSTED' AND t.kind IN ('BET', 'WIN', 'ROLLBACK')
+GROUP BY 1, 2, 3 ORDER BY 1, 2
+"""
+
+
+class Second(msgspec.Struct, frozen=True):
+    """One second of one currency: bets posted, and minor units staked and paid, net of rollbacks."""
+
+    at: int
+    currency: str
+    digits: int
+    bets: int
+    staked: int
+    paid: int
+
+
+def seconds(own: Connected, first: int, end: int) -> Iterator[Second]:
+    """The unix seconds from ``first`` up to ``end``; those in which nothing happened do not come.
+
+    A range of the primary key: ids begin with the time at which they were made (UUIDv7).
+    """
+    since, until = (datetime.fromtimestamp(second, UTC) for second in (first, end))
+    values = {"from_id": first_id(since - SLACK), "since": since, "until": until}
+    for record in stream(own, _SECONDS, values):
+        yield Second(*record[:4], *map(int, record[4:]))

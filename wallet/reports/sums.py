@@ -1,23 +1,65 @@
-"""The ledger added up by day: kept for what is settled, added up on the spot for the rest.
+"""The ledger added up by day, read in one snapshot: kept for what is settled, added up on the spot for the rest.
 
-Rows are taken into ``DaySum`` in the order of their ids, up to the bound below which no row can
-come to light any more (wallet/feed.py). A row's day is that of ``created_at`` in UTC, whenever it
-was taken in: so a day may still grow after its midnight, and no row is left out or counted twice.
-Every report adds the rows above the bound to what is kept, in one snapshot: it is complete at any
-time, and only slower where nobody has refreshed.
+Rows are taken into ``DaySum`` in the order of their ids, up to the bound below which no row can come to light any
+more (wallet/history.py). A row's day is that of ``created_at`` in UTC, whenever it was taken in: so a day may still
+grow after its midnight, and no row is left out or counted twice. Every report adds the rows above the bound to what
+is kept: it is complete at any time, and only slower where nobody has refreshed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+import psycopg
 from django.db import connection, transaction
 
-from wallet import feed
-from wallet.reports.snapshot import Connected, Values, one, snapshot, stream
-from wallet.rounds import first_id
+from wallet import history
+from wallet.history import first_id
+from wallet.pg.connection import Connection
+
+Connected = psycopg.Connection[Any]
+Values = Mapping[str, Any]
+
+# Rows fetched at a time: memory stays flat however long the report is.
+FETCHED: Final = 2_000
+
+_cursors = itertools.count()
+
+
+@contextmanager
+def snapshot(seconds: int = 0) -> Iterator[Connected]:
+    """A connection in a read-only transaction; ``seconds`` bounds each statement, 0 does not.
+
+    It is none of the pool's: a slow reader of a long file must not keep one from the doors. Raises
+    psycopg.errors.QueryCanceled from a statement that takes longer.
+    """
+    parameters = connection.get_connection_params()
+    with closing(Connection.connect(**parameters, autocommit=True)) as own:
+        own.execute(f"SET statement_timeout = '{seconds}s'")
+        # A reader who takes the file slowly leaves the transaction idle; the server layer ends one who stops.
+        own.execute("SET idle_in_transaction_session_timeout = '120s'")
+        own.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield own
+
+
+def stream(own: Connected, statement: str, values: Values) -> Iterator[tuple[Any, ...]]:
+    """The rows of a statement, a few thousand at a time."""
+    with own.cursor(name=f"report_{next(_cursors)}") as cursor:
+        cursor.itersize = FETCHED
+        cursor.execute(statement, values)
+        yield from cursor
+
+
+def one(own: Connected, statement: str, values: Values) -> tuple[Any, ...]:
+    """The only row of a statement."""
+    record = own.execute(statement, values).fetchone()
+    assert record is not None
+    return tuple(record)
+
 
 KEY: Final = ("day", "currency_id", "source", "game", "kind", "undoes")
 MEASURES: Final = ("rows", "amount", "cash", "bonus", "held")
@@ -94,7 +136,7 @@ def refresh(until: datetime | None = None, *, progress: Callable[[datetime], Non
 
     Another refresh may run meanwhile: whoever comes second to a stretch leaves it be.
     """
-    end = first_id(until or feed.settled_before())
+    end = first_id(until or history.settled_before())
     while (reached := _step(end)) is not None:
         progress(reached)
 

@@ -10,7 +10,7 @@ from django.db import IntegrityError
 
 from wallet.kinds import CASHIER
 from wallet.models import ApiKey, Provider
-from wallet.models.access import SCOPES
+from wallet.models.provider import SCOPES
 
 
 class Command(BaseCommand):

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from casino_pam import commands
-from casino_pam.chores import tend_due
+from casino_pam.engine import commands
+from casino_pam.engine.jobs import tend_due
 from wallet.errors import STATUS
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from bonus.models import Offer
-from bonus.terms import Kind
-from casino_pam import commands
-from casino_pam.chores import grant_cashback
+from bonus.terms import OfferKind
+from casino_pam.engine import commands
+from casino_pam.engine.jobs import grant_cashback
 
 
 class Command(BaseCommand):
@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *, offer: str, first: date, last: date, **options: Any) -> None:
         found = Offer.objects.filter(code=offer).first()
-        if found is None or found.kind != Kind.CASHBACK:
+        if found is None or found.kind != OfferKind.CASHBACK:
             raise CommandError(f"There is no cashback offer {offer!r}.")
         if first > last:
             raise CommandError("--from is later than --to.")

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from wallet import money
-from wallet.rounds import open_rounds
+from wallet.history import open_rounds
 
 
 class Command(BaseCommand):

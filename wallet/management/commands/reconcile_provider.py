@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from wallet.management.commands.refresh_reports import day
 from wallet.models import Provider
 from wallet.provider_file import HEADER, NotAFile, Outcome, compare
-from wallet.provider_file.findings import TO_DO, Difference
+from wallet.provider_file.comparison import TO_DO, Difference
 
 
 class Command(BaseCommand):

@@ -1,0 +1,229 @@
+"""Bonuses, to be looked at: how far each has come, what it was promised, and every row that says so."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.contrib import admin
+from django.db.models import F, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from bonus import rules, terms
+from bonus.describe import in_words
+from bonus.models import WAITING, Bonus, BonusStatus, Offer
+from wallet import formatting
+from wallet.admin import ledger_pages
+from wallet.admin.base import Window
+from wallet.admin.ledger_pages import Leaf
+from wallet.models import Player, Transaction
+
+# A search that fits more players or offers than this is to be made more precise.
+NAMED: Final = 100
+
+_COLOURS: Final = {
+    BonusStatus.PENDING: "grey",
+    BonusStatus.QUEUED: "blue",
+    BonusStatus.ACTIVE: "green",
+    BonusStatus.COMPLETED: "violet",
+    BonusStatus.DEPLETED: "orange",
+    BonusStatus.EXPIRED: "orange",
+    BonusStatus.FORFEITED: "red",
+    BonusStatus.CANCELLED: "red",
+}
+_MEANINGS: Final = {
+    BonusStatus.PENDING: "waits for its deposit, its first win or an approval",
+    BonusStatus.QUEUED: "waits until the bonus before it has ended",
+    BonusStatus.ACTIVE: "is being wagered",
+    BonusStatus.COMPLETED: "was wagered, and became cash",
+    BonusStatus.DEPLETED: "its money was lost before it was wagered",
+    BonusStatus.EXPIRED: "ran out of time",
+    BonusStatus.FORFEITED: "was given up, or taken back",
+    BonusStatus.CANCELLED: "was taken back before it began",
+}
+FALLEN_BACK: Final = Q(
+    status=BonusStatus.COMPLETED, wagered__lt=F("required") * rules.BASIS_POINTS, ended_reference__isnull=True
+)
+"""Completed bonuses whose bets were rolled back afterwards: somebody should look at what was converted.
+
+One that an operator completed was never wagered to its end, and somebody did look at it."""
+
+
+def present_status(bonus: Bonus) -> BonusStatus:
+    """As every reader is told: a bonus past its time has expired, whether or not the row is posted yet."""
+    runs_out = bonus.claim_by if bonus.status in WAITING else bonus.expires_at
+    live = bonus.status in WAITING or bonus.status == BonusStatus.ACTIVE
+    if live and runs_out is not None and runs_out <= timezone.now():
+        return BonusStatus.EXPIRED
+    return BonusStatus(bonus.status)
+
+
+def badge_of(bonus: Bonus) -> SafeString:
+    status = present_status(bonus)
+    return formatting.badge(status, _COLOURS[status])
+
+
+def progress(bonus: Bonus) -> rules.Progress:
+    return rules.shown_progress(bonus.wagered, bonus.required, completed=bonus.status == BonusStatus.COMPLETED)
+
+
+class ReviewFilter(admin.SimpleListFilter):
+    title = "review"
+    parameter_name = "review"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "completed, then fell back")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Bonus]) -> QuerySet[Bonus]:
+        return queryset.filter(FALLEN_BACK) if self.value() == "yes" else queryset
+
+
+def rows_of(bonus: Bonus, asked: HttpRequest) -> Leaf:
+    """The ledger's rows of a bonus, newest first: ``?to=VERSION`` and those before it."""
+    rows = ledger_pages.with_names(Transaction.objects.filter(bonus=bonus.pk)).order_by("-created_at", "-version")
+    to = ledger_pages.whole(asked.GET.get("to"))
+    begin = Transaction.objects.filter(wallet=bonus.wallet_id, version=to).first() if to else None
+    if begin is not None:
+        rows = rows.filter(created_at__lte=begin.created_at, version__lte=begin.version)
+    page = list(rows[: ledger_pages.PAGE + 1])
+    return Leaf(
+        rows=page[: ledger_pages.PAGE],
+        newest="?" if begin is not None else None,
+        older=f"?to={page[ledger_pages.PAGE].version}" if len(page) > ledger_pages.PAGE else None,
+        empty_text="No row yet: its money enters when it becomes active.",
+    )
+
+
+@admin.register(Bonus)
+class BonusAdmin(Window):
+    search_help_text = "A bonus's id, or the beginning of a player's or an offer's code"
+    empty_text = "No bonus has been granted yet."
+    list_display = ["owner", "promise", "state", "come", "granted_amount", "required_amount", "made", "runs_out"]
+    list_filter = ["status", ReviewFilter, "offer", "wallet__currency"]
+    list_select_related = ["offer", "player", "wallet__currency"]
+    # The ids are in order of time, and indexed.
+    ordering = ["-id"]
+    fieldsets = [
+        (None, {"fields": [("owner", "promise"), ("name", "source"), ("actor", "approver")]}),
+        (
+            "Dates",
+            {"fields": [("made", "start_by"), ("started", "runs_out"), ("over", "ended_reason")]},
+        ),
+    ]
+    readonly_fields = ["owner", "promise", "name", "made", "start_by", "started", "runs_out", "over"]
+    change_form_before_template = "admin/bonus/bonus/progress.html"
+    change_form_outer_after_template = "admin/bonus/bonus/rows.html"
+
+    class Media:
+        css = {"all": ["bonus/admin.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Bonus]:
+        return super().get_queryset(request).select_related("offer", "player", "wallet__currency", "wallet__player")
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("id",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Bonus], search_term: str
+    ) -> tuple[QuerySet[Bonus], bool]:
+        """Players and offers are looked up first, each along its own index."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        id = ledger_pages.uuid(term)
+        if id is not None:
+            return queryset.filter(id=id), False
+        begins = Q(code__startswith=term) | Q(code__startswith=term.lower())
+        players = list(Player.objects.filter(begins).order_by("code").values_list("pk", flat=True)[:NAMED])
+        offers = list(Offer.objects.filter(begins).order_by("code").values_list("pk", flat=True)[:NAMED])
+        return queryset.filter(Q(player__in=players) | Q(offer__in=offers)), False
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        bonus = self.get_object(request, object_id) if object_id else None
+        if bonus is not None and self.has_view_permission(request, bonus):
+            extra_context = {**self._page(bonus, request), **(extra_context or {})}
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def _page(self, bonus: Bonus, request: HttpRequest) -> dict[str, Any]:
+        currency = bonus.wallet.currency
+        status = present_status(bonus)
+        wagered, percent = progress(bonus)
+        crumbs = [*ledger_pages.wallet_crumbs(bonus.wallet), {"title": bonus.offer.code}]
+        return {
+            "title": f"{bonus.offer.name} of {bonus.player.code}",
+            "subtitle": "",
+            "crumbs": crumbs,
+            "bonus": bonus,
+            "currency": currency,
+            "badge": badge_of(bonus),
+            "meaning": _MEANINGS[status],
+            "overdue": status != bonus.status,
+            "fallen_back": bonus.status == BonusStatus.COMPLETED
+            and bonus.ended_reference is None
+            and bonus.wagered < bonus.required * rules.BASIS_POINTS,
+            "wagered": wagered,
+            "percent": percent,
+            "recorded": formatting.amount(bonus.wagered // rules.BASIS_POINTS, currency),
+            "terms": in_words(terms.decode(bonus.terms), currency.digits),
+            "leaf": rows_of(bonus, request),
+        }
+
+    @admin.display(description="Player")
+    def owner(self, bonus: Bonus) -> SafeString:
+        # The list leads from its first column to the bonus; the page leads on to the wallet.
+        return format_html("{}, {}", bonus.player.code, bonus.wallet.currency_id)
+
+    @admin.display(description="Offer")
+    def promise(self, bonus: Bonus) -> SafeString:
+        link = reverse("admin:bonus_offer_change", args=[bonus.offer_id])
+        return format_html('<a class="link" href="{}">{}</a>', link, bonus.offer.code)
+
+    @admin.display(description="Reference")
+    def name(self, bonus: Bonus) -> str:
+        return formatting.reference(bonus.reference)
+
+    @admin.display(description="Status")
+    def state(self, bonus: Bonus) -> SafeString:
+        return badge_of(bonus)
+
+    @admin.display(description="Progress")
+    def come(self, bonus: Bonus) -> SafeString:
+        percent = progress(bonus).percent
+        return format_html('<progress class="wagering" max="100" value="{}"></progress> {} %', percent, percent)
+
+    @admin.display(description="Granted")
+    def granted_amount(self, bonus: Bonus) -> SafeString:
+        return formatting.amount(bonus.amount, bonus.wallet.currency)
+
+    @admin.display(description="To be wagered")
+    def required_amount(self, bonus: Bonus) -> SafeString:
+        return formatting.amount(bonus.required, bonus.wallet.currency)
+
+    @admin.display(description="Promised")
+    def made(self, bonus: Bonus) -> SafeString:
+        return formatting.utc(bonus.created_at)
+
+    @admin.display(description="To be started by")
+    def start_by(self, bonus: Bonus) -> SafeString:
+        return formatting.utc(bonus.claim_by)
+
+    @admin.display(description="Started")
+    def started(self, bonus: Bonus) -> SafeString:
+        return formatting.utc(bonus.activated_at)
+
+    @admin.display(description="Runs out")
+    def runs_out(self, bonus: Bonus) -> SafeString:
+        return formatting.utc(bonus.claim_by if bonus.activated_at is None else bonus.expires_at)
+
+    @admin.display(description="Ended")
+    def over(self, bonus: Bonus) -> SafeString:
+        return formatting.utc(bonus.ended_at)

@@ -1,0 +1,1 @@
+"""The doors that speak JSON, and what they share."""

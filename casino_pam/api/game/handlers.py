@@ -1,0 +1,173 @@
+"""The eight calls of the game door: read the body, let the teller work, show what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from casino_pam.api import responses
+from casino_pam.api.fields import Body
+from casino_pam.api.game.directory import House, KnownProvider
+from casino_pam.api.game.protocol import Reader
+from casino_pam.engine import commands
+from casino_pam.engine.commands import Asked, Play
+from casino_pam.engine.posting import Outcome
+from casino_pam.engine.queue import Drainer
+from wallet.errors import Busy, InvalidField, Refused
+
+KIB: Final = 1024
+
+
+class Visit:
+    """One proven request: whom it came from, when, and the way of its commands to the teller."""
+
+    def __init__(
+        self,
+        house: House,
+        drainer: Drainer,
+        deadline: float,
+        request_id: str,
+    ) -> None:
+        self.house = house
+        self.request_id = request_id
+        self._drainer = drainer
+        self._provider: KnownProvider
+        self._prove_again: Callable[[], Awaitable[KnownProvider]]
+        self._at = commands.now()
+        self._deadline = deadline
+
+    def proven_by(self, provider: KnownProvider, prove_again: Callable[[], Awaitable[KnownProvider]]) -> None:
+        """Say who signed the request, and how to prove it again when the secrets have changed meanwhile."""
+        self._provider = provider
+        self._prove_again = prove_again
+
+    async def look_again(self) -> None:
+        """Learn what the house knows by now. Raises ``Busy`` when that takes longer than the request may wait."""
+        left = self._deadline + commands.GRACE_SECONDS - time.monotonic()
+        try:
+            await asyncio.wait_for(self.house.look_again(), left)
+        except TimeoutError:
+            raise Busy("unavailable") from None
+
+    def reader(self) -> Reader:
+        """Reads bodies by what the house knows now."""
+        return Reader(
+            self._provider.code,
+            self.house.digits,
+            per_player=self._provider.per_player,
+            at=self._at,
+            deadline=self._deadline,
+            secrets_version=self._provider.secrets_version,
+        )
+
+    async def outcomes(self, asked: Sequence[Asked], read_again: Callable[[Reader], Sequence[Asked]]) -> list[Outcome]:
+        """Hand the commands to the teller in order; one outcome for each.
+
+        Where the teller saw newer secrets than those that proved this request, it did nothing: the
+        request is proven again, and the commands are read again as the provider is known now.
+        """
+        found = await self._submit(asked)
+        places = [place for place, outcome in enumerate(found) if _secrets_changed(outcome)]
+        if not places:
+            return found
+        for place, outcome in zip(places, await self._submit_again(places, read_again), strict=True):
+            found[place] = outcome
+        return found
+
+    async def _submit(self, asked: Sequence[Asked]) -> list[Outcome]:
+        waiting: list[Awaitable[Outcome] | Busy] = []
+        for each in asked:
+            try:
+                waiting.append(self._drainer.submit(each))
+            except Busy as full:
+                waiting.append(full)
+        return [each if isinstance(each, Busy) else await each for each in waiting]
+
+    async def _submit_again(
+        self, places: Sequence[int], read_again: Callable[[Reader], Sequence[Asked]]
+    ) -> list[Outcome]:
+        try:
+            self._provider = await self._prove_again()
+        except Refused as refusal:
+            return [refusal] * len(places)
+        asked = read_again(self.reader())
+        found = await self._submit([asked[place] for place in places])
+        return [Busy() if _secrets_changed(outcome) else outcome for outcome in found]
+
+
+def _secrets_changed(outcome: Outcome) -> bool:
+    return isinstance(outcome, Refused) and outcome.code == "unauthenticated"
+
+
+Read = Callable[[Reader, Body], Asked]
+Carry = Callable[[Visit, Body], Awaitable[dict[str, Any]]]
+
+
+class Call(msgspec.Struct, frozen=True):
+    """``limit`` is the most bytes its body may have."""
+
+    name: str
+    carry_out: Carry
+    limit: int = 64 * KIB
+
+
+def _one(read: Read) -> Carry:
+    """A call that is one request to the teller."""
+
+    async def carry_out(visit: Visit, body: Body) -> dict[str, Any]:
+        try:
+            request = read(visit.reader(), body)
+        except Refused as refusal:
+            if refusal.code != "unknown_currency":
+                raise
+            await visit.look_again()
+            request = read(visit.reader(), body)
+        (outcome,) = await visit.outcomes([request], lambda reader: [read(reader, body)])
+        if isinstance(outcome, Refused):
+            raise outcome
+        return responses.answer(outcome, visit.request_id)
+
+    return carry_out
+
+
+async def _bulk(visit: Visit, body: Body) -> dict[str, Any]:
+    """Independent operations; the whole is refused only if none of them was taken."""
+    read = visit.reader().bulk(body)
+    if any(isinstance(each, Refused) and each.code == "unknown_currency" for each in read):
+        await visit.look_again()
+        read = visit.reader().bulk(body)
+    places = [place for place, each in enumerate(read) if not isinstance(each, Refused)]
+
+    def readable(read: list[Play | Refused]) -> list[Asked]:
+        return [each for place in places if not isinstance(each := read[place], Refused)]
+
+    outcomes = await visit.outcomes(readable(read), lambda reader: readable(reader.bulk(body)))
+    untaken = [each for each in outcomes if isinstance(each, Refused) and each.status in (401, 503)]
+    if untaken and len(untaken) == len(outcomes):
+        raise untaken[0]
+    arriving = iter(outcomes)
+    results = [
+        each if isinstance(each, Refused) else _in_its_place(place, next(arriving)) for place, each in enumerate(read)
+    ]
+    return {"results": [responses.answer(each, visit.request_id) for each in results]}
+
+
+def _in_its_place(place: int, outcome: Outcome) -> Outcome:
+    """What only the profile makes malformed is told like what the reader found."""
+    return outcome.inside(f"operations[{place}]") if isinstance(outcome, InvalidField) else outcome
+
+
+CALLS: Final = (
+    Call("balance", _one(Reader.balance)),
+    Call("bet", _one(Reader.bet)),
+    Call("win", _one(Reader.win)),
+    Call("rollback", _one(Reader.rollback)),
+    Call("end-round", _one(Reader.end_round)),
+    Call("batch", _one(Reader.batch)),
+    Call("bulk", _bulk, limit=1024 * KIB),
+    Call("transaction", _one(Reader.find)),
+)

@@ -1,0 +1,274 @@
+"""What the doors answer: results, players, wallets and rows as JSON, money as decimal strings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from bonus import rules
+from bonus.describe import in_words
+from bonus.offers import show_offer
+from bonus.open_bonuses import OpenBonus, ShownBonus
+from casino_pam import problems
+from casino_pam.api.game.protocol import SCOPE
+from casino_pam.engine.posting import Outcome
+from casino_pam.engine.results import Offered, Receipt, Standing, wagering_in_money
+from wallet.errors import Refused
+from wallet.limits import Limit
+from wallet.models import Player, Transaction, Wallet
+from wallet.money import show
+
+encode = msgspec.json.Encoder().encode
+
+
+def answer(outcome: Outcome, request_id: str) -> dict[str, Any]:
+    """What the caller is shown of an outcome; a refusal as its problem."""
+    if isinstance(outcome, Receipt):
+        return receipt(outcome)
+    if isinstance(outcome, Standing):
+        return balance(outcome)
+    if isinstance(outcome, Refused):
+        return problem(outcome, request_id)
+    assert isinstance(outcome, list), "no game asks for a bonus"
+    return {"results": [receipt(each) for each in outcome]}
+
+
+def receipt(it: Receipt) -> dict[str, Any]:
+    row, digits = it.row, it.digits
+    shown: dict[str, Any] = {
+        "transaction": row.id,
+        "kind": row.kind.lower(),
+        "status": it.status,
+        "reference": own_reference(row.reference),
+        "currency": it.currency,
+        "amount": show(it.amount, digits),
+        "balance": show(it.cash + it.bonus, digits),
+        "cash": show(it.cash, digits),
+        "bonus": show(it.bonus, digits),
+        "version": it.version,
+        "replayed": it.replayed,
+        "wagering": None if it.wagering is None else wagering_in_money(it.wagering, digits),
+    }
+    if row.late:
+        shown["late"] = True
+    if row.shortfall:
+        shown["shortfall"] = show(row.shortfall, digits)
+    if row.void_amount:
+        shown["voided"] = show(row.void_amount, digits)
+    return shown
+
+
+def balance(it: Standing) -> dict[str, Any]:
+    return {
+        "currency": it.currency,
+        "balance": show(it.cash + it.bonus, it.digits),
+        "cash": show(it.cash, it.digits),
+        "bonus": show(it.bonus, it.digits),
+        "version": it.version,
+        "wagering": None if it.wagering is None else wagering_in_money(it.wagering, it.digits),
+    }
+
+
+def problem(refusal: Refused, request_id: str) -> dict[str, Any]:
+    """The refusal as a problem, in the words of this door."""
+    facts = refusal.facts
+    if refusal.code == "unauthenticated":
+        # One code; only our log says which check failed.
+        return problems.problem(Refused(refusal.code), request_id)
+    if "reference" in facts:
+        facts = {**facts, "reference": own_reference(facts["reference"])}
+    return problems.problem(Refused(refusal.code, **facts), request_id)
+
+
+def own_reference(stored: str) -> str:
+    """The reference as its source knows it, without the player it may be scoped to."""
+    return stored.rpartition(SCOPE)[2]
+
+
+def instant(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def player(it: Player) -> dict[str, Any]:
+    return {
+        "player": it.code,
+        "country": it.country,
+        "locks": {"bet": it.bet_locked, "deposit": it.deposit_locked, "withdraw": it.withdraw_locked},
+        "excluded_until": None if it.excluded_until is None else instant(it.excluded_until),
+        "wallets": [wallet.currency_id for wallet in it.wallets.all()],
+    }
+
+
+def limits(wallet: Wallet, found: list[Limit]) -> dict[str, Any]:
+    """The nine limits by subject and period."""
+    digits = wallet.currency.digits
+    answer: dict[str, Any] = {"player": wallet.player.code, "currency": wallet.currency_id}
+    for each in found:
+        asked = each.increase
+        answer.setdefault(each.subject, {})[each.period] = {
+            "limit": _amount(each.amount, digits),
+            "used": show(each.used, digits),
+            "left": _amount(each.left, digits),
+            "resets_at": instant(each.resets),
+            "increase": asked and {"limit": _amount(asked.amount, digits), "available_at": instant(asked.available)},
+        }
+    return answer
+
+
+def _amount(minor: int | None, digits: int) -> str | None:
+    return None if minor is None else show(minor, digits)
+
+
+def standing(it: Standing) -> dict[str, Any]:
+    """A wallet as it stands."""
+    return {"player": it.player, "held": show(it.held, it.digits), **balance(it)}
+
+
+def past(wallet: Wallet, row: Transaction | None) -> dict[str, Any]:
+    """A wallet as ``row`` left it; what was wagered then is not kept by the wallet."""
+    return standing(
+        Standing(
+            player=wallet.player.code,
+            currency=wallet.currency_id,
+            digits=wallet.currency.digits,
+            cash=0 if row is None else row.cash_after,
+            bonus=0 if row is None else row.bonus_after,
+            held=0 if row is None else row.held_after,
+            version=0 if row is None else row.version,
+        )
+    )
+
+
+def entry(row: Transaction, wallet: Wallet) -> dict[str, Any]:
+    """A row of a statement."""
+    digits = wallet.currency.digits
+    return {
+        "transaction": str(row.id),
+        "command": str(row.command),
+        "kind": row.kind.lower(),
+        "status": row.status.lower(),
+        "source": row.source,
+        "reference": own_reference(row.reference),
+        "round": row.round,
+        "game": row.game,
+        "currency": wallet.currency_id,
+        "amount": show(row.amount, digits),
+        "cash_delta": show(row.cash_delta, digits),
+        "bonus_delta": show(row.bonus_delta, digits),
+        "held_delta": show(row.held_delta, digits),
+        "cash": show(row.cash_after, digits),
+        "bonus": show(row.bonus_after, digits),
+        "held": show(row.held_after, digits),
+        "version": row.version,
+        "refusal": row.refusal,
+        "created_at": instant(row.created_at),
+    }
+
+
+def feed_entry(row: Transaction) -> dict[str, Any]:
+    """A row of the house: a statement's row and all that a warehouse may ask of it."""
+    digits = row.wallet.currency.digits
+    return {
+        "player": row.wallet.player.code,
+        **entry(row, row.wallet),
+        "original": None if row.original is None else own_reference(row.original),
+        "original_kind": None if row.original_kind is None else row.original_kind.lower(),
+        "closes": None if row.closes is None else str(row.closes),
+        "win_source": row.win_source,
+        "end_round": row.ends_round,
+        "late": row.late,
+        "captured": row.captured,
+        "voided": show(row.void_amount, digits),
+        "shortfall": show(row.shortfall, digits),
+        "bonus_id": None if row.bonus is None else str(row.bonus),
+        "actor": row.actor,
+        "reason": row.reason,
+    }
+
+
+def withdrawal_receipt(it: Receipt) -> dict[str, Any]:
+    return {**receipt(it), "held": show(it.held, it.digits)}
+
+
+def deposit_receipt(it: Receipt) -> dict[str, Any]:
+    """With what became of the offer that the deposit named."""
+    granted = it.facts["granted"]
+    return {
+        **receipt(it),
+        "granted": None if granted is None else bonus(granted, it.digits),
+        "grant_refusal": it.facts["grant_refusal"],
+    }
+
+
+def bonus(it: ShownBonus, digits: int) -> dict[str, Any]:
+    return {
+        "id": it.id,
+        "offer": it.offer,
+        "currency": it.currency,
+        "status": it.status,
+        "amount": show(it.amount, digits),
+        "required": show(it.required, digits),
+        "wagered": show(it.wagered, digits),
+        "percent": it.percent,
+        "created_at": _moment(it.created_at),
+        "expires_at": _moment(it.expires_at),
+        "ended_at": _moment(it.ended_at),
+    }
+
+
+def terms(it: OpenBonus, digits: int) -> dict[str, Any]:
+    """What the player was promised, in figures and in sentences; the largest stake as it is judged."""
+    promised = it.terms
+    most = rules.effective_max_stake(it.amount, max_stake=promised.max_stake, max_stake_bp=promised.max_stake_bp)
+    return {
+        "kind": promised.kind,
+        "max_stake": None if most is None else show(most, digits),
+        "max_conversion": None if promised.max_conversion is None else show(promised.max_conversion, digits),
+        "weights": msgspec.to_builtins(promised.weights),
+        "excluded": {"game": sorted(promised.excluded.game), "category": sorted(promised.excluded.category)},
+        "said": [line._asdict() for line in in_words(promised, digits)],
+    }
+
+
+def offered(it: Offered, digits: Mapping[str, int]) -> dict[str, Any]:
+    """Offers as a player is told of them: what concerns other players and currencies is left out."""
+    results = []
+    for spec, currencies in it.offers:
+        told = show_offer(spec, digits)
+        told["amounts"] = {currency: told["amounts"][currency] for currency in currencies}
+        for hidden in ("enabled", "total", "countries"):
+            del told[hidden]
+        results.append(told)
+    return {"results": results, "next": None}
+
+
+def _moment(microseconds: int | None) -> str | None:
+    if microseconds is None:
+        return None
+    return instant(datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds))
+
+
+def withdrawal(hold: Transaction, end: Transaction | None) -> dict[str, Any]:
+    wallet = hold.wallet
+    return {
+        "reference": own_reference(hold.reference),
+        "player": wallet.player.code,
+        "currency": wallet.currency_id,
+        "amount": show(hold.amount, wallet.currency.digits),
+        "status": _withdrawal_status(hold, end),
+        "transaction": str(hold.id),
+        "refusal": hold.refusal,
+        "created_at": instant(hold.created_at),
+        "ended_at": None if end is None else instant(end.created_at),
+    }
+
+
+def _withdrawal_status(hold: Transaction, end: Transaction | None) -> str:
+    if hold.refusal is not None:
+        return "refused"
+    if end is None:
+        return "held"
+    return {"SETTLE": "settled", "RELEASE": "released"}[end.kind]

@@ -1,0 +1,90 @@
+"""What every view of the REST door is: the order of its checks, and what it knows of its caller."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from casino_pam.api.rest import exceptions
+from casino_pam.api.strict_json import Malformed
+from casino_pam.engine import commands
+from casino_pam.tokens import PlayerToken
+from wallet import money
+from wallet.errors import Refused
+from wallet.models import ApiKey
+
+# Parts of paths, and what to say where nothing goes by that name.
+_UNKNOWN: Final = {
+    "player": "unknown_player",
+    "currency": "unknown_wallet",
+    "reference": "unknown_withdrawal",
+    "offer": "unknown_offer",
+    "bonus": "unknown_bonus",
+}
+
+
+class Door(APIView):
+    """Path, method, credentials, scope, throttle, body: the first that fails is the answer."""
+
+    http_method_names = ["get", "head", "post", "patch", "put"]
+    # The scope a key must have, or callers.PLAYER for a player's token.
+    scope: ClassVar[str]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.method not in self.allowed_methods:
+            raise MethodNotAllowed(str(request.method))
+        super().initial(request, *args, **kwargs)
+        for part, name in kwargs.items():
+            if not money.is_reference(name):
+                # Nothing can be called so, and PostgreSQL need not be asked for a NUL.
+                raise Refused(_UNKNOWN.get(part, "not_found"))
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response.headers["X-Request-ID"] = exceptions.request_id()
+        response.headers["Cache-Control"] = "no-store"
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The request's JSON object. Raises Refused where there is none."""
+        if self.request.stream is None:
+            raise Malformed("The body must be a JSON object.")
+        assert isinstance(self.request.data, dict)
+        return self.request.data
+
+    @property
+    def body_if_any(self) -> dict[str, Any]:
+        """As ``body``, where the request needs none."""
+        return {} if self.request.stream is None else self.body
+
+    @property
+    def key(self) -> ApiKey:
+        assert isinstance(self.request.auth, ApiKey)
+        return self.request.auth
+
+    @property
+    def token(self) -> PlayerToken:
+        assert isinstance(self.request.auth, PlayerToken)
+        return self.request.auth
+
+    def carried(self) -> dict[str, Any]:
+        """What every command of a back end carries, whatever it is about."""
+        return {"actor": f"key:{self.key.name}", "at": commands.now(), "deadline": commands.deadline()}
+
+
+class Nowhere(Door):
+    """Every path below this door that is no other view's, whatever the method."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise Refused("not_found")
+
+
+def made(body: dict[str, Any]) -> Response:
+    return Response(body, 201)

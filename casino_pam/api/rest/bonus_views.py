@@ -1,0 +1,313 @@
+"""Offers and bonuses: offers made and edited, bonuses granted, claimed and given up.
+
+What is already granted keeps its terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from bonus import open_bonuses, queries
+from bonus.models import Offer as OfferModel
+from bonus.offers import create_offer, edit_offer, offer_to_json
+from bonus.queries import Found
+from casino_pam.api import fields, responses
+from casino_pam.api.fields import Body, optional
+from casino_pam.api.rest import examples, pagination, serializers
+from casino_pam.api.rest.authentication import PLAYER
+from casino_pam.api.rest.base import Door, made
+from casino_pam.api.rest.schema import described
+from casino_pam.engine import accounts, commands, posting
+from casino_pam.engine.commands import Browse, Claim, Forfeit, Grant
+from casino_pam.engine.results import Offered, Promised
+from casino_pam.tokens import PlayerToken
+from wallet.errors import Busy, InvalidField, Refused
+from wallet.kinds import BONUS
+
+PAGE: Final = 100
+# Somebody else editing the same offer at the same moment, over and over, is not to be expected.
+EDITS_TRIED: Final = 5
+
+
+class Offers(Door):
+    """Make an offer, or list them by code."""
+
+    scope = "offers"
+
+    @described(
+        "Make an offer",
+        asks=serializers.Offer,
+        sends=examples.OFFER,
+        answers=serializers.Offer,
+        gets=examples.OFFER,
+        status=201,
+        refusals=("already_exists",),
+    )
+    def post(self, request: Request) -> Response:
+        return made(offer_to_json(create_offer(self.body)))
+
+    @described(
+        "List the offers",
+        answers=serializers.Offers,
+        query=("cursor",),
+        name="offers_list",
+    )
+    def get(self, request: Request) -> Response:
+        after = optional(fields.text_id, pagination.named(request, ("cursor",)), "cursor")
+        found = list(OfferModel.objects.filter(code__gt=after or "").order_by("code")[: PAGE + 1])
+        following = found[PAGE - 1].code if len(found) > PAGE else None
+        return Response({"results": [offer_to_json(each) for each in found[:PAGE]], "next": following})
+
+
+class Offer(Door):
+    """One offer."""
+
+    scope = "offers"
+
+    @described("Read an offer", answers=serializers.Offer, gets=examples.OFFER, refusals=("unknown_offer",))
+    def get(self, request: Request, offer: str) -> Response:
+        return Response(offer_to_json(_offer(offer)))
+
+    @described(
+        "Edit an offer; bonuses already granted keep their terms",
+        asks=serializers.OfferChanges,
+        sends={"enabled": False},
+        answers=serializers.Offer,
+        gets={**examples.OFFER, "enabled": False},
+        refusals=("unknown_offer",),
+    )
+    def patch(self, request: Request, offer: str) -> Response:
+        changes = self.body
+        for _ in range(EDITS_TRIED):
+            try:
+                return Response(offer_to_json(edit_offer(_offer(offer), changes)))
+            except Busy:
+                continue
+        raise Busy
+
+
+def _offer(code: str) -> OfferModel:
+    found = OfferModel.objects.filter(code=code).first()
+    if found is None:
+        raise Refused("unknown_offer", offer=code)
+    return found
+
+
+NO_WALLET: Final = ("unknown_player", "unknown_wallet", "unknown_currency")
+NOT_GRANTED: Final = ("unknown_offer", "player_excluded", "wallet_locked", "offer_not_available")
+
+# --- back ends -----------------------------------------------------------------------------------
+
+
+class Bonuses(Door):
+    """Grant a bonus."""
+
+    scope = "bonuses"
+
+    @described(
+        "Grant a bonus",
+        asks=serializers.GrantAsked,
+        sends=examples.GRANT,
+        answers={200: serializers.Bonus, 201: serializers.Bonus},
+        refusals=(*NO_WALLET, *NOT_GRANTED, "reference_reused"),
+    )
+    def post(self, request: Request) -> Response:
+        body = self.body
+        command = Grant(
+            player=fields.text_id(body, "player"),
+            reference=fields.text_id(body, "reference"),
+            offer=fields.text_id(body, "offer"),
+            currency=_currency(body),
+            source=self.key.source,
+            **self.carried(),
+        )
+        return _made(posting.carry_out(command))
+
+
+class Bonus(Door):
+    """One bonus."""
+
+    scope = "bonuses"
+
+    @described("Read a bonus", answers=serializers.Bonus, gets=examples.BONUS, refusals=("unknown_bonus",))
+    def get(self, request: Request, bonus: str) -> Response:
+        return Response(_now(_found(bonus)))
+
+
+class ForfeitBonus(Door):
+    """Take a bonus back; one that still waits is cancelled."""
+
+    scope = "bonuses"
+
+    @described(
+        "Forfeit a bonus",
+        asks=serializers.ForfeitAsked,
+        sends={"reference": "f-1"},
+        answers=serializers.Bonus,
+        gets={**examples.BONUS, "status": "forfeited"},
+        refusals=("unknown_bonus", "bonus_ended"),
+    )
+    def post(self, request: Request, bonus: str) -> Response:
+        reference = fields.text_id(self.body, "reference")
+        found = _found(bonus)
+        command = Forfeit(
+            player=found.player,
+            bonus=found.bonus.id,
+            reference=reference,
+            reason="taken back",
+            source=self.key.source,
+            **self.carried(),
+        )
+        return Response(_promised(posting.carry_out(command)))
+
+
+class PlayerBonuses(Door):
+    """The bonuses of a player, newest first."""
+
+    scope = "bonuses"
+
+    @described(
+        "A player's bonuses",
+        answers=serializers.Bonuses,
+        query=("cursor",),
+        refusals=("unknown_player",),
+    )
+    def get(self, request: Request, player: str) -> Response:
+        return _listed(request, accounts.find(player).code, _now)
+
+
+# --- players -------------------------------------------------------------------------------------
+
+
+class MyOffers(Door):
+    """What the player could claim now."""
+
+    scope = PLAYER
+
+    @described("Offers I could claim", answers=serializers.Offers, refusals=("unknown_player",))
+    def get(self, request: Request) -> Response:
+        asked = Browse(source=BONUS, player=self.token.player, at=commands.now(), deadline=commands.deadline())
+        outcome = posting.rehearse(asked)
+        if isinstance(outcome, Refused):
+            raise outcome
+        assert isinstance(outcome, Offered)
+        return Response(responses.offered(outcome, accounts.digits()))
+
+
+class MyBonuses(Door):
+    """The player's bonuses, newest first; and a claim of another one."""
+
+    scope = PLAYER
+
+    @described(
+        "My bonuses",
+        answers=serializers.MyBonuses,
+        query=("cursor",),
+    )
+    def get(self, request: Request) -> Response:
+        return _listed(request, self.token.player, _with_terms)
+
+    @described(
+        "Claim an offer",
+        asks=serializers.ClaimAsked,
+        sends={"offer": "welcome", "currency": "EUR"},
+        answers=serializers.Bonus,
+        gets={**examples.BONUS, "status": "pending"},
+        status=201,
+        refusals=(*NO_WALLET, *NOT_GRANTED),
+    )
+    def post(self, request: Request) -> Response:
+        body = self.body
+        command = Claim(offer=fields.text_id(body, "offer"), currency=_currency(body), **_asked_by(self.token))
+        return _made(posting.carry_out(command))
+
+
+class ForfeitMyBonus(Door):
+    """The player gives a bonus up."""
+
+    scope = PLAYER
+
+    @described(
+        "Give a bonus up",
+        answers=serializers.Bonus,
+        gets={**examples.BONUS, "status": "forfeited"},
+        refusals=("unknown_bonus", "bonus_ended"),
+    )
+    def post(self, request: Request, bonus: str) -> Response:
+        given = optional(fields.text_id, self.body_if_any, "reference")
+        command = Forfeit(
+            bonus=_found(bonus).bonus.id,
+            reference=given or f"player-{uuid4()}",
+            reason="given up by the player",
+            **_asked_by(self.token),
+        )
+        return Response(_promised(posting.carry_out(command)))
+
+
+# --- both ----------------------------------------------------------------------------------------
+
+
+def _asked_by(token: PlayerToken) -> dict[str, Any]:
+    """What every command of a player carries."""
+    return {
+        "source": BONUS,
+        "player": token.player,
+        "actor": f"player:{token.player}",
+        "at": commands.now(),
+        "deadline": commands.deadline(),
+    }
+
+
+def _currency(body: Body) -> str:
+    currency = fields.currency(body)
+    if currency not in accounts.digits():
+        raise Refused("unknown_currency", currency=currency)
+    return currency
+
+
+def _found(text: str) -> Found:
+    """The bonus of that id; whatever is no id names no bonus."""
+    try:
+        found = queries.one(UUID(text))
+    except ValueError:
+        found = None
+    if found is None:
+        raise Refused("unknown_bonus", bonus=text)
+    return found
+
+
+def _listed(request: Request, player: str, show: Callable[[Found], dict[str, Any]]) -> Response:
+    cursor = pagination.named(request, ("cursor",)).get("cursor")
+    found = queries.of_player(player, before=_place(cursor), most=PAGE + 1)
+    following = found[PAGE - 1].bonus.id if len(found) > PAGE else None
+    return Response({"results": [show(each) for each in found[:PAGE]], "next": following})
+
+
+def _place(cursor: str | None) -> UUID | None:
+    try:
+        return None if cursor is None else UUID(cursor)
+    except ValueError:
+        raise InvalidField("cursor", "must be the next of an earlier page of this list") from None
+
+
+def _now(found: Found) -> dict[str, Any]:
+    """The bonus as it stands; one past its time has expired."""
+    return responses.bonus(open_bonuses.shown(found.bonus, commands.now()), found.digits)
+
+
+def _with_terms(found: Found) -> dict[str, Any]:
+    """As ``_now``, for the player, who plays by them."""
+    return {**_now(found), "terms": responses.terms(found.bonus, found.digits)}
+
+
+def _promised(it: Promised) -> dict[str, Any]:
+    return responses.bonus(it.bonus, it.digits)
+
+
+def _made(it: Promised) -> Response:
+    return Response(_promised(it), 200) if it.replayed else made(_promised(it))

@@ -1,0 +1,298 @@
+"""Money in and out at the word of a back end, and the plays of one that is its own provider.
+
+The bodies and answers of plays are the game door's. The provider is the key's, never the body's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from casino_pam.api import fields, responses
+from casino_pam.api.fields import Body
+from casino_pam.api.game.protocol import Reader
+from casino_pam.api.rest import examples, serializers
+from casino_pam.api.rest.base import Door
+from casino_pam.api.rest.schema import described
+from casino_pam.api.rest.serializers import LONGEST_REASON
+from casino_pam.engine import accounts, approvals, commands, posting
+from casino_pam.engine.commands import Adjust, Deposit, Hold, Play
+from casino_pam.engine.results import Receipt
+from wallet import history
+from wallet.errors import InvalidField, Refused
+from wallet.models import Provider, Transaction
+
+C = TypeVar("C", Deposit, Hold, Adjust)
+
+NO_WALLET = ("unknown_player", "unknown_wallet", "unknown_currency")
+
+
+class CashierDoor(Door):
+    """Spends references of the key's own money source."""
+
+    def asked(self) -> dict[str, Any]:
+        return {"source": self.key.source, **self.carried()}
+
+
+class Deposits(CashierDoor):
+    """Money in."""
+
+    scope = "cashier"
+
+    @described(
+        "Put money in",
+        asks=serializers.DepositAsked,
+        sends=examples.ASKED,
+        answers=serializers.DepositReceipt,
+        gets=examples.receipt("deposit", "d-1", "25.00", granted=None, grant_refusal=None),
+        refusals=(*NO_WALLET, "reference_reused", "player_excluded", "wallet_locked", "limit_reached"),
+    )
+    def post(self, request: Request) -> Response:
+        command = _deposit(self.body, self.asked())
+        return Response(responses.deposit_receipt(posting.carry_out(command)))
+
+
+class DepositCheck(CashierDoor):
+    """What would become of a deposit now; nothing happens."""
+
+    scope = "cashier"
+
+    @described(
+        "What would become of a deposit",
+        asks=serializers.DepositAsked,
+        sends=examples.ASKED,
+        answers=serializers.DepositChecked,
+        gets={"refusal": "wallet_locked", "grant_refusal": None},
+        refusals=NO_WALLET,
+    )
+    def post(self, request: Request) -> Response:
+        outcome = posting.rehearse(_deposit(self.body, self.asked()))
+        if isinstance(outcome, Receipt):
+            return Response({"refusal": None, "grant_refusal": outcome.facts.get("grant_refusal")})
+        assert isinstance(outcome, Refused)
+        if outcome.status not in (409, 422):
+            raise outcome
+        return Response({"refusal": outcome.code, "grant_refusal": None})
+
+
+class Withdrawals(CashierDoor):
+    """Hold money for a withdrawal."""
+
+    scope = "cashier"
+
+    @described(
+        "Hold money for a withdrawal",
+        asks=serializers.Asked,
+        sends={**examples.ASKED, "reference": "w-1"},
+        answers=serializers.WithdrawalReceipt,
+        gets=examples.receipt("hold", "w-1", "25.00", held="25.00"),
+        refusals=(*NO_WALLET, "reference_reused", "wallet_locked", "insufficient_funds", "limit_reached"),
+    )
+    def post(self, request: Request) -> Response:
+        command = _read(Hold, self.body, self.asked())
+        return Response(responses.withdrawal_receipt(posting.carry_out(command)))
+
+
+class Withdrawal(CashierDoor):
+    """What became of a withdrawal."""
+
+    scope = "cashier"
+
+    @described("What became of a withdrawal", answers=serializers.Withdrawal, refusals=("unknown_withdrawal",))
+    def get(self, request: Request, reference: str) -> Response:
+        return Response(responses.withdrawal(*_found(self.key.source, reference)))
+
+
+class EndOfWithdrawal(CashierDoor):
+    """A held withdrawal was paid, or will not be."""
+
+    scope = "cashier"
+    verb: ClassVar[type[commands.Settle | commands.Release]]
+
+    def end(self, reference: str) -> Response:
+        _ = self.body_if_any
+        hold, _end = _found(self.key.source, reference)
+        command = self.verb(
+            player=hold.wallet.player.code,
+            currency=hold.wallet.currency_id,
+            reference=reference,
+            **self.asked(),
+        )
+        return Response(responses.withdrawal_receipt(posting.carry_out(command)))
+
+
+class Settle(EndOfWithdrawal):
+    verb = commands.Settle
+
+    @described(
+        "The withdrawal was paid",
+        answers=serializers.WithdrawalReceipt,
+        gets=examples.receipt("settle", "w-1", "25.00", held="0.00"),
+        refusals=("unknown_withdrawal", "already_released"),
+    )
+    def post(self, request: Request, reference: str) -> Response:
+        return self.end(reference)
+
+
+class Release(EndOfWithdrawal):
+    verb = commands.Release
+
+    @described(
+        "The withdrawal will not be paid; the money goes back",
+        answers=serializers.WithdrawalReceipt,
+        gets=examples.receipt("release", "w-1", "25.00", held="0.00"),
+        refusals=("unknown_withdrawal", "already_settled"),
+    )
+    def post(self, request: Request, reference: str) -> Response:
+        return self.end(reference)
+
+
+class Adjustments(CashierDoor):
+    """Correct a balance by hand; a large correction waits for a second person."""
+
+    scope = "adjust"
+
+    @described(
+        "Correct a balance by hand",
+        asks=serializers.AdjustmentAsked,
+        sends={**examples.ASKED, "reference": "a-1", "amount": "-2.50", "reason": "Paid twice on 21 November"},
+        answers={200: serializers.Receipt, 202: serializers.AdjustmentWaits},
+        refusals=(*NO_WALLET, "reference_reused", "insufficient_funds", "limit_reached"),
+    )
+    def post(self, request: Request) -> Response:
+        command = _read(Adjust, self.body, self.asked(), reason=_reason(self.body))
+        outcome = approvals.adjust(command)
+        if isinstance(outcome, Receipt):
+            return Response(responses.receipt(outcome))
+        return Response({"status": outcome.state, "id": str(outcome.id)}, 202)
+
+
+def _deposit(body: Body, asked: dict[str, Any]) -> Deposit:
+    offer = fields.optional(fields.text_id, body, "offer")
+    return _read(Deposit, body, asked, offer=offer, captured=fields.flag(body, "captured"))
+
+
+def _read(verb: type[C], body: Body, asked: dict[str, Any], **more: Any) -> C:
+    """The command in the body; whatever is malformed is refused before an unknown currency is."""
+    currency = fields.currency(body)
+    digits = accounts.digits().get(currency)
+    command = verb(
+        player=fields.text_id(body, "player"),
+        currency=currency,
+        reference=fields.text_id(body, "reference"),
+        amount=_amount(body, digits, signed=verb is Adjust),
+        **more,
+        **asked,
+    )
+    if digits is None:
+        raise Refused("unknown_currency", currency=currency)
+    return command
+
+
+def _amount(body: Body, digits: int | None, *, signed: bool) -> int:
+    """Minor units; of a currency we do not keep only the shape can be judged."""
+    if digits is not None:
+        return fields.signed_amount(body, "amount", digits) if signed else fields.amount(body, "amount", digits)
+    text = body.get("amount")
+    fields.amount_text({"amount": text.removeprefix("-")} if signed and type(text) is str else body, "amount")
+    return 0
+
+
+def _reason(body: Body) -> str:
+    reason = body.get("reason")
+    if type(reason) is not str or not 0 < len(reason) <= LONGEST_REASON or not reason.isprintable():
+        raise InvalidField("reason", f"must be a string of 1 to {LONGEST_REASON} printable characters")
+    return reason
+
+
+def _found(source: str, reference: str) -> tuple[Transaction, Transaction | None]:
+    found = history.withdrawal(source, reference)
+    if found is None:
+        raise Refused("unknown_withdrawal", reference=reference)
+    return found
+
+
+class Plays(Door):
+    scope = "play"
+    read: ClassVar[Callable[[Reader, dict[str, Any]], Play]]
+
+    def play(self) -> Response:
+        body = self.body
+        receipt = posting.carry_out(type(self).read(self._reader(), body))
+        return Response(responses.receipt(receipt))
+
+    def _reader(self) -> Reader:
+        provider = self.key.provider
+        if provider is None:
+            raise Refused("forbidden", why="key_without_provider")
+        per_player = provider.reference_scope == Provider.ReferenceScope.PLAYER
+        return Reader(provider.code, accounts.digits(), per_player=per_player, **self.carried())
+
+
+class Bets(Plays):
+    read = Reader.bet
+
+    @described(
+        "Take a stake",
+        asks=serializers.Bet,
+        sends=examples.PLAYED,
+        answers=serializers.Receipt,
+        gets=examples.receipt("bet", "b-1", "1.00"),
+        refusals=(
+            *NO_WALLET,
+            "reference_reused",
+            "rolled_back",
+            "round_closed",
+            "player_excluded",
+            "wallet_locked",
+            "currency_disabled",
+            "game_excluded",
+            "stake_above_limit",
+            "limit_reached",
+            "bonus_active",
+            "insufficient_funds",
+        ),
+    )
+    def post(self, request: Request) -> Response:
+        return self.play()
+
+
+class Wins(Plays):
+    read = Reader.win
+
+    @described(
+        "Pay",
+        asks=serializers.Win,
+        sends={**examples.PLAYED, "reference": "w-1", "amount": "7.50", "bet": "b-1"},
+        answers=serializers.Receipt,
+        gets=examples.receipt("win", "w-1", "7.50"),
+        refusals=(*NO_WALLET, "reference_reused", "rolled_back", "round_closed", "unknown_original", "limit_reached"),
+    )
+    def post(self, request: Request) -> Response:
+        return self.play()
+
+
+class Rollbacks(Plays):
+    read = Reader.rollback
+
+    @described(
+        "Undo a bet or a win",
+        asks=serializers.Rollback,
+        sends={"player": "alice", "reference": "rb-1", "original": "b-1"},
+        answers=serializers.Receipt,
+        gets=examples.receipt("rollback", "rb-1", "1.00"),
+        refusals=(
+            *NO_WALLET,
+            "reference_reused",
+            "original_mismatch",
+            "already_rolled_back",
+            "has_payout",
+            "unknown_original",
+            "insufficient_funds",
+        ),
+    )
+    def post(self, request: Request) -> Response:
+        return self.play()

@@ -1,0 +1,320 @@
+"""Players: made, read, locked, limited, excluded, given a token; and what a player may see and set with one."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+from django.db import transaction
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from casino_pam import tokens
+from casino_pam.api import fields, responses
+from casino_pam.api.fields import Body, optional
+from casino_pam.api.rest import examples, pagination, serializers
+from casino_pam.api.rest.authentication import PLAYER
+from casino_pam.api.rest.base import Door, made
+from casino_pam.api.rest.schema import described
+from casino_pam.api.rest.wallet_views import listed
+from casino_pam.engine import accounts, commands
+from wallet import audit, limits
+from wallet.errors import InvalidField, Refused
+from wallet.limits import Wanted
+from wallet.models import Wallet
+from wallet.periods import PERIODS, SUBJECTS
+
+LOCKS: Final = ("bet", "deposit", "withdraw")
+MOST_WALLETS: Final = 100
+
+_country_shape = re.compile(r"[A-Z]{2}").fullmatch
+
+
+class Players(Door):
+    """Make a player."""
+
+    scope = "players"
+
+    @described(
+        "Make a player",
+        asks=serializers.NewPlayer,
+        sends={"player": "alice", "country": "MT", "wallets": ["EUR"]},
+        answers=serializers.Player,
+        gets=examples.PLAYER,
+        status=201,
+        refusals=("unknown_currency", "already_exists"),
+    )
+    def post(self, request: Request) -> Response:
+        body = self.body
+        player = fields.text_id(body, "player")
+        country = fields.optional(_country, body, "country")
+        currencies = fields.optional(_currencies, body, "wallets") or []
+        return made(responses.player(accounts.create(player, country=country, currencies=currencies)))
+
+
+class Player(Door):
+    """A player: locks, exclusion, wallets."""
+
+    scope = "players"
+
+    @described("Read a player", answers=serializers.Player, gets=examples.PLAYER, refusals=("unknown_player",))
+    def get(self, request: Request, player: str) -> Response:
+        return Response(responses.player(accounts.find(player)))
+
+    @described(
+        "Lock, exclude or correct a player",
+        asks=serializers.PlayerChanges,
+        sends={"locks": {"bet": True}, "excluded_until": "2027-01-01T00:00:00Z"},
+        answers=serializers.Player,
+        gets={**examples.PLAYER, "locks": {"bet": True, "deposit": False, "withdraw": False}},
+        refusals=("unknown_player",),
+    )
+    def patch(self, request: Request, player: str) -> Response:
+        return Response(responses.player(accounts.change(player, **_changes(self.body))))
+
+
+class PlayerWallets(Door):
+    """Open a wallet."""
+
+    scope = "players"
+
+    @described(
+        "Open a wallet",
+        asks=serializers.NewWallet,
+        sends={"currency": "EUR"},
+        answers=serializers.Wallet,
+        status=201,
+        refusals=("unknown_player", "unknown_currency", "already_exists"),
+    )
+    def post(self, request: Request, player: str) -> Response:
+        return made(responses.past(accounts.open_wallet(player, fields.currency(self.body)), None))
+
+
+class PlayerTokens(Door):
+    """Hand out a short-lived token for the player's browser or app."""
+
+    scope = "players"
+
+    @described("Hand out a player's token", answers=serializers.Token, status=201, refusals=("unknown_player",))
+    def post(self, request: Request, player: str) -> Response:
+        _ = self.body_if_any
+        text, token = tokens.issue(accounts.find(player).code, time.time())
+        expires = datetime.fromtimestamp(token.expires_at, UTC)
+        return made({"token": text, "expires_at": responses.instant(expires)})
+
+
+def _changes(body: Body) -> dict[str, Any]:
+    """The columns to set, each only if the body names it."""
+    changes: dict[str, Any] = {}
+    locks = fields.part(body.get("locks", {}), "locks")
+    for lock in LOCKS:
+        if lock in locks:
+            changes[f"{lock}_locked"] = _lock(locks, lock)
+    if "excluded_until" in body:
+        # null lifts the exclusion.
+        until = body["excluded_until"]
+        changes["excluded_until"] = None if until is None else fields.instant(body, "excluded_until")
+    if "country" in body:
+        changes["country"] = _country(body, "country")
+    return changes
+
+
+def _lock(locks: Body, lock: str) -> bool:
+    try:
+        return fields.flag(locks, lock)
+    except InvalidField as refusal:
+        raise refusal.inside("locks") from None
+
+
+def _country(body: Body, field: str) -> str:
+    code = body[field]
+    if type(code) is not str or _country_shape(code) is None:
+        raise InvalidField(field, 'must be the two capital letters of ISO 3166, such as "MT"')
+    return code
+
+
+def _currencies(body: Body, field: str) -> list[str]:
+    codes = body[field]
+    if type(codes) is not list or len(codes) > MOST_WALLETS:
+        raise InvalidField(field, f"must be an array of at most {MOST_WALLETS} currencies")
+    named = {f"{field}[{place}]": code for place, code in enumerate(codes)}
+    for where in named:
+        fields.currency(named, where)
+    if len(set(codes)) < len(codes):
+        raise InvalidField(field, "must name each currency once")
+    return codes
+
+
+NO_WALLET = ("unknown_player", "unknown_wallet")
+
+
+class LimitsDoor(Door):
+    """The limits of one wallet."""
+
+    def read(self, player: str) -> Response:
+        """Of the wallet named by ``?currency=``, or else of the one opened first."""
+        currency = fields.optional(fields.currency, pagination.named(self.request, ("currency",)), "currency")
+        return _answer(_wallet(player, currency))
+
+    def put_down(self, player: str, actor: str) -> Response:
+        currency = fields.currency(self.body)
+        wanted = _wanted(self.body, accounts.digits().get(currency))
+        wallet = _wallet(player, currency)
+        with transaction.atomic():
+            changes = limits.change(wallet, wanted, commands.now())
+            if changes is not None:
+                about = {"player": player, "subject": currency, "before": changes.before, "after": changes.after}
+                audit.named(self.request._request, actor, "limit", **about)
+        return _answer(wallet)
+
+
+class PlayerLimits(LimitsDoor):
+    scope = "players"
+
+    @described(
+        "Read a player's limits",
+        answers=serializers.Limits,
+        gets=examples.LIMITS,
+        query=("currency",),
+        refusals=NO_WALLET,
+    )
+    def get(self, request: Request, player: str) -> Response:
+        return self.read(player)
+
+    @described(
+        "Set a player's limits, at the player's word",
+        asks=serializers.LimitsAsked,
+        sends=examples.LIMITS_ASKED,
+        answers=serializers.Limits,
+        gets=examples.LIMITS,
+        refusals=NO_WALLET,
+    )
+    def put(self, request: Request, player: str) -> Response:
+        return self.put_down(player, f"key:{self.key.name}")
+
+
+class MyLimits(LimitsDoor):
+    scope = PLAYER
+
+    @described(
+        "My limits", answers=serializers.Limits, gets=examples.LIMITS, query=("currency",), refusals=("unknown_wallet",)
+    )
+    def get(self, request: Request) -> Response:
+        return self.read(self.token.player)
+
+    @described(
+        "Set my limits: a lower one holds at once, a higher one is asked for and confirmed a day later",
+        asks=serializers.LimitsAsked,
+        sends=examples.LIMITS_ASKED,
+        answers=serializers.Limits,
+        gets=examples.LIMITS,
+        refusals=("unknown_wallet",),
+    )
+    def put(self, request: Request) -> Response:
+        return self.put_down(self.token.player, f"player:{self.token.player}")
+
+
+class MyExclusion(Door):
+    """A cool-off or a self-exclusion: the player begins it or makes it longer, and cannot take it back."""
+
+    scope = PLAYER
+
+    @described(
+        "Exclude myself until a moment",
+        asks=serializers.ExclusionAsked,
+        sends={"excluded_until": "2027-01-01T00:00:00Z"},
+        answers=serializers.Player,
+        gets={**examples.PLAYER, "excluded_until": "2027-01-01T00:00:00.000000Z"},
+    )
+    def put(self, request: Request) -> Response:
+        player = self.token.player
+        until = fields.instant(self.body, "excluded_until")
+        record = partial(audit.named, request._request, f"player:{player}")
+        return Response(responses.player(accounts.exclude_myself(player, until, record)))
+
+
+def _wallet(player: str, currency: str | None) -> Wallet:
+    found = accounts.wallets(player, currency)
+    if not found:
+        raise Refused("unknown_wallet", player=player)
+    return found[0]
+
+
+def _answer(wallet: Wallet) -> Response:
+    return Response(responses.limits(wallet, limits.of(wallet, commands.now())))
+
+
+def _wanted(body: Body, digits: int | None) -> Wanted:
+    """The limits the body names; null lifts one. Of a currency we do not keep only the shape can be judged."""
+    wanted: dict[str, int | None] = {}
+    for subject in SUBJECTS:
+        named = fields.part(body.get(subject, {}), subject)
+        for period in PERIODS:
+            if period in named:
+                wanted[f"{subject}_{period}"] = _amount(named, subject, period, digits)
+    return wanted
+
+
+def _amount(named: dict[str, Any], subject: str, period: str, digits: int | None) -> int | None:
+    if named[period] is None:
+        return None
+    try:
+        if digits is not None:
+            return fields.amount(named, period, digits)
+        fields.amount_text(named, period)
+        return None
+    except InvalidField as refusal:
+        raise refusal.inside(subject) from None
+
+
+class Me(Door):
+    """The player: locks, exclusion, wallets."""
+
+    scope = PLAYER
+
+    @described("Read myself", answers=serializers.Player, gets=examples.PLAYER)
+    def get(self, request: Request) -> Response:
+        return Response(responses.player(accounts.find(self.token.player)))
+
+
+class MyWallets(Door):
+    """Where each of the player's wallets stands."""
+
+    scope = PLAYER
+
+    @described("My wallets", answers=serializers.Wallets, gets={"results": [examples.WALLET], "next": None})
+    def get(self, request: Request) -> Response:
+        found = accounts.standings(self.token.player)
+        return Response({"results": [responses.standing(each) for each in found], "next": None})
+
+
+class MyTransactions(Door):
+    """The statements of all the player's wallets in one, newest first; ``?currency=`` for one of them."""
+
+    scope = PLAYER
+
+    @described(
+        "My statement",
+        answers=serializers.Entries,
+        query=("currency", *pagination.STATEMENT),
+        refusals=("unknown_wallet",),
+    )
+    def get(self, request: Request) -> Response:
+        query = pagination.named(request, ("currency", *pagination.STATEMENT))
+        currency = optional(fields.currency, query, "currency")
+        return Response(listed(accounts.wallets(self.token.player, currency), query))
+
+
+class MySocketTicket(Door):
+    """A one-time ticket for the WebSocket, which cannot send a header."""
+
+    scope = PLAYER
+
+    @described("Buy a ticket for the WebSocket", answers=serializers.Ticket, status=201)
+    def post(self, request: Request) -> Response:
+        _ = self.body_if_any
+        ticket, expires_at = tokens.issue_ticket(self.token, time.time())
+        return made({"ticket": ticket, "expires_at": responses.instant(datetime.fromtimestamp(expires_at, UTC))})

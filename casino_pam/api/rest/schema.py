@@ -1,0 +1,162 @@
+"""The OpenAPI document and the Swagger page, both without a byte from another host."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+
+from casino_pam import problems
+from casino_pam.api.rest import serializers
+from casino_pam.api.rest.authentication import PLAYER
+from casino_pam.api.rest.base import Door
+from wallet.errors import STATUS
+
+View = TypeVar("View", bound=Callable[..., Any])
+Shape = Any
+
+_PROBLEM: Final = "application/problem+json"
+# Refusals that any request may meet, and any request with a body.
+_ALWAYS: Final = ("unauthenticated", "forbidden", "rate_limited", "internal", "busy", "unavailable")
+_OF_BODIES: Final = ("malformed", "invalid_field", "too_large", "unsupported_media_type")
+
+_TEXTS: Final = {
+    "kind": "A kind of row, such as `bet`.",
+    "status": "`posted`, `refused` or `void`.",
+    "round": "Rows of one round.",
+    "reference": "Rows spent under one reference.",
+    "since": "From this instant on (UTC, ISO 8601).",
+    "until": "Before this instant (UTC, ISO 8601).",
+    "cursor": "The `next` of the page before.",
+    "currency": "One wallet only.",
+    "at": "The balances at this instant (UTC, ISO 8601); `wagering` is then null.",
+    "after": "The `next` of the page before.",
+}
+_INSTANTS: Final = ("since", "until", "at")
+
+
+class HouseSchema(AutoSchema):
+    """Each path asks for a key or for a player's token, as its view's scope says."""
+
+    def get_auth(self) -> list[dict[str, Any]]:
+        scope = getattr(self.view, "scope", None)
+        if scope is None:
+            return []
+        return [{"playerToken": []}] if scope == PLAYER else [{"apiKey": []}]
+
+
+def described(
+    summary: str,
+    *,
+    answers: Shape,
+    status: int = 200,
+    asks: Shape = None,
+    sends: dict[str, Any] | None = None,
+    gets: dict[str, Any] | None = None,
+    query: tuple[str, ...] = (),
+    refusals: tuple[str, ...] = (),
+    name: str | None = None,
+) -> Callable[[View], View]:
+    """``sends`` and ``gets`` are examples of the request and the answer; ``refusals`` the codes beside
+    those that every request may meet; ``answers`` may be several by their status. ``name`` is the
+    operation's where its path alone gives it another's."""
+    codes = (*_ALWAYS, *refusals)
+    if asks is not None:
+        codes = (*codes, *_OF_BODIES)
+    elif query:
+        codes = (*codes, "malformed", "invalid_field")
+    examples = []
+    if sends is not None:
+        examples.append(OpenApiExample("Request", sends, request_only=True))
+    if gets is not None:
+        examples.append(OpenApiExample("Answer", gets, response_only=True, status_codes=[str(status)]))
+    decorate: Callable[[View], View] = extend_schema(
+        summary=summary,
+        operation_id=name,
+        request=asks,
+        responses={**(answers if isinstance(answers, dict) else {status: answers}), **_problems(codes)},
+        parameters=[_parameter(name) for name in query],
+        examples=examples,
+    )
+    return decorate
+
+
+def _problems(codes: tuple[str, ...]) -> dict[Any, OpenApiResponse]:
+    """The problems by status, each with its codes and what they mean."""
+    by_status: dict[int, list[str]] = {}
+    for code in sorted(set(codes), key=list(STATUS).index):
+        by_status.setdefault(STATUS[code], []).append(f"`{code}`: {problems.TEXTS[code][0]}.")
+    return {
+        (status, _PROBLEM): OpenApiResponse(serializers.Problem, description="  \n".join(lines))
+        for status, lines in by_status.items()
+    }
+
+
+def _parameter(name: str) -> OpenApiParameter:
+    shape = OpenApiTypes.DATETIME if name in _INSTANTS else OpenApiTypes.STR
+    return OpenApiParameter(name, shape, description=_TEXTS[name])
+
+
+SECURITY: Final = {
+    "apiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "A back end's key: `Api-Key <key>`.",
+    },
+    "playerToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A player's token, from `POST /api/v1/players/{player}/tokens`; it lives for 15 minutes.",
+    },
+}
+
+ABOUT: Final = """\
+Money is a decimal string with at most its currency's digits. Every command names a `reference`: the
+same request under the same reference is carried out once and answered as the first time, for ever.
+Every refusal is a problem (RFC 9457) whose `code` says which it is and whose `retry` says whether
+the very same request may be sent again. Unknown fields are ignored; `null` is not a way to leave a
+field out."""
+
+
+class Open(Door):
+    """Needs no credentials."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
+
+
+class Schema(Open):
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> HttpResponse:
+        return HttpResponse(document(), content_type="application/json")
+
+
+class Docs(Open):
+    """Swagger UI on the document above."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> HttpResponse:
+        return render(request, "docs.html")
+
+
+@functools.cache
+def document() -> bytes:
+    """The whole document as JSON; nothing in it changes while the process lives."""
+    return problems.encode(SchemaGenerator().get_schema(public=True))  # type: ignore[no-untyped-call]
+
+
+def completed(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """drf-spectacular's last hook: what is not said view by view."""
+    result["info"]["description"] = ABOUT
+    result["components"]["securitySchemes"] = SECURITY
+    return result

@@ -1,0 +1,138 @@
+"""Wallets and their statements, and the feed of all rows for the warehouse, AML and CRM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from django.db import connection
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from casino_pam import spreadsheet
+from casino_pam.api import responses
+from casino_pam.api.fields import Body, instant, optional
+from casino_pam.api.rest import examples, pagination, serializers
+from casino_pam.api.rest.base import Door
+from casino_pam.api.rest.schema import described
+from casino_pam.engine import accounts, commands, posting
+from wallet import history
+from wallet.history import Wanted
+from wallet.models import Wallet as WalletModel
+
+CSV_PAGE: Final = 1_000
+
+
+class Wallet(Door):
+    """Where a wallet stands, now or ``?at=`` an instant."""
+
+    scope = "players"
+
+    @described(
+        "Read a wallet, now or in the past",
+        answers=serializers.Wallet,
+        gets=examples.WALLET,
+        query=("at",),
+        refusals=("unknown_player", "unknown_wallet"),
+    )
+    def get(self, request: Request, player: str, currency: str) -> Response:
+        at = optional(instant, pagination.named(request, ("at",)), "at")
+        if at is not None:
+            (wallet,) = accounts.wallets(player, currency)
+            return Response(responses.past(wallet, history.row_at(wallet, at)))
+        now, until = commands.now(), commands.deadline()
+        asked = commands.Balance(source=self.key.source, player=player, currency=currency, at=now, deadline=until)
+        return Response(responses.standing(posting.carry_out(asked)))
+
+
+class Transactions(Door):
+    """A wallet's statement, newest first."""
+
+    scope = "players"
+
+    @described(
+        "A wallet's statement",
+        answers=serializers.Entries,
+        query=pagination.STATEMENT,
+        refusals=("unknown_player", "unknown_wallet"),
+    )
+    def get(self, request: Request, player: str, currency: str) -> Response:
+        query = pagination.named(request, pagination.STATEMENT)
+        return Response(listed(accounts.wallets(player, currency), query))
+
+
+class TransactionsCsv(Door):
+    """The whole statement, or what the filters leave of it, as a file."""
+
+    scope = "players"
+
+    @described(
+        "A wallet's statement as a file",
+        answers={(200, "text/csv"): OpenApiTypes.STR},
+        query=pagination.STATEMENT[:-1],
+        refusals=("unknown_player", "unknown_wallet"),
+    )
+    def get(self, request: Request, player: str, currency: str) -> StreamingHttpResponse:
+        wanted = pagination.wanted(pagination.named(request, pagination.STATEMENT[:-1]))
+        (wallet,) = accounts.wallets(player, currency)
+        return spreadsheet.download("transactions.csv", _pieces(wallet, wanted))
+
+
+def listed(wallets: list[WalletModel], query: Body) -> dict[str, Any]:
+    """A page of the wallets' merged statements."""
+    wanted, below = pagination.wanted(query), pagination.below(query, len(wallets))
+    page = history.page(wallets, wanted, below)
+    by_id = {wallet.id: wallet for wallet in wallets}
+    results = [responses.entry(row, by_id[row.wallet_id]) for row in page.rows]
+    return {"results": results, "next": pagination.cursor(page)}
+
+
+def _pieces(wallet: WalletModel, wanted: Wanted) -> Iterator[str]:
+    """The file page by page; between two pages no connection is kept from anybody."""
+    yield spreadsheet.line(COLUMNS)
+    try:
+        for rows in history.walk([wallet], wanted, CSV_PAGE):
+            entries = (responses.entry(row, wallet) for row in rows)
+            piece = "".join(spreadsheet.line(entry[name] for name in COLUMNS) for entry in entries)
+            connection.close()
+            yield piece
+    finally:
+        connection.close()
+
+
+COLUMNS: Final = (
+    "transaction",
+    "command",
+    "kind",
+    "status",
+    "source",
+    "reference",
+    "round",
+    "game",
+    "currency",
+    "amount",
+    "cash_delta",
+    "bonus_delta",
+    "held_delta",
+    "cash",
+    "bonus",
+    "held",
+    "version",
+    "refusal",
+    "created_at",
+)
+
+
+class Feed(Door):
+    """Rows in an order that never skips one. ``next`` is always there: ask with it again later."""
+
+    scope = "feed"
+
+    @described("Every row of the house", answers=serializers.FeedPage, query=("after",))
+    def get(self, request: Request) -> Response:
+        after = pagination.after(pagination.named(request, ("after",))) or history.START
+        rows = history.feed_page(after)
+        last = rows[-1].id if rows else after
+        return Response({"results": [responses.feed_entry(row) for row in rows], "next": str(last)})

@@ -1,0 +1,206 @@
+"""What an action of an operator is: the row it is about, who may do it, what it says, and the command behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final, Generic, TypeVar
+
+from django.db.models import Model, QuerySet
+from django.urls import reverse
+
+from bonus.admin.bonus_admin import present_status
+from bonus.models import Bonus
+from bonus.rules import BASIS_POINTS
+from casino_pam.backoffice.actions.forms import LOCKS, ActForm
+from casino_pam.engine import commands
+from wallet import audit, formatting, money
+from wallet.admin import ledger_pages
+from wallet.kinds import OPERATOR, Kind, Status
+from wallet.models import Currency, Player, Transaction, Wallet
+
+T = TypeVar("T", bound=Model)
+State = dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject(Generic[T]):
+    """A kind of row that can be acted on; ``name`` is what it is called in addresses.
+
+    ``state`` is what the form shows before the act and the audit trail keeps of before and after.
+    """
+
+    name: str
+    key: str
+    rows: Callable[[], QuerySet[T]]
+    player: Callable[[T], Player]
+    called: Callable[[T], str]
+    state: Callable[[T], State]
+
+    def again(self, row: T) -> T:
+        """The row as the database has it now."""
+        return self.rows().get(pk=row.pk)
+
+
+def home(player: Player) -> str:
+    """The player's page, where every act leads back to."""
+    return reverse("admin:wallet_player_change", args=[player.pk])
+
+
+def sum_of(minor: int, currency: Currency) -> str:
+    return f"{money.show(minor, currency.digits)} {currency.code}"
+
+
+def instant(moment: datetime | None) -> str:
+    return "never" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def of_player(player: Player) -> State:
+    locks = {said: "locked" if getattr(player, f"{lock}_locked") else "allowed" for lock, said in LOCKS.items()}
+    return {**locks, "excluded until": instant(player.excluded_until)}
+
+
+def of_wallet(wallet: Wallet) -> State:
+    return {name: sum_of(getattr(wallet, name), wallet.currency) for name in ("cash", "bonus", "held")}
+
+
+def closer(row: Transaction) -> Transaction | None:
+    """The row that undid or ended this one."""
+    return Transaction.objects.filter(closes=row.pk, status=Status.POSTED).first()
+
+
+_ENDED: Final = {Kind.SETTLE: "settled", Kind.RELEASE: "released", Kind.ROLLBACK: "rolled back"}
+
+
+def of_row(row: Transaction) -> State:
+    ended = closer(row)
+    return {
+        "transaction": f"{row.kind} {formatting.reference(row.reference)}",
+        "amount": sum_of(row.amount, row.wallet.currency),
+        "stands": _ENDED[ended.kind] if ended else row.status.lower(),
+        **of_wallet(row.wallet),
+    }
+
+
+def of_bonus(bonus: Bonus) -> State:
+    currency = bonus.wallet.currency
+    return {
+        "status": present_status(bonus),
+        "wagered": f"{sum_of(bonus.wagered // BASIS_POINTS, currency)} of {sum_of(bonus.required, currency)}",
+        "runs out": instant(bonus.claim_by if bonus.activated_at is None else bonus.expires_at),
+        **of_wallet(bonus.wallet),
+    }
+
+
+def _wallet_called(wallet: Wallet) -> str:
+    return f"{wallet.player.code}, {wallet.currency_id}"
+
+
+PLAYER: Final = Subject[Player](
+    name="player",
+    key="int",
+    rows=lambda: Player.objects.all(),
+    player=lambda player: player,
+    called=lambda player: player.code,
+    state=of_player,
+)
+WALLET: Final = Subject[Wallet](
+    name="wallet",
+    key="int",
+    rows=lambda: Wallet.objects.select_related("player", "currency"),
+    player=lambda wallet: wallet.player,
+    called=_wallet_called,
+    state=of_wallet,
+)
+ROW: Final = Subject[Transaction](
+    name="transaction",
+    key="uuid",
+    rows=lambda: ledger_pages.with_names(Transaction.objects.all()),
+    player=lambda row: row.wallet.player,
+    called=lambda row: f"{row.kind} {formatting.reference(row.reference)} of {_wallet_called(row.wallet)}",
+    state=of_row,
+)
+BONUS: Final = Subject[Bonus](
+    name="bonus",
+    key="uuid",
+    rows=lambda: Bonus.objects.select_related("offer", "player", "wallet__currency", "wallet__player"),
+    player=lambda bonus: bonus.player,
+    called=lambda bonus: f"{bonus.offer.code} of {_wallet_called(bonus.wallet)}",
+    state=of_bonus,
+)
+SUBJECTS: Final[dict[type[Model], Subject[Any]]] = {
+    Player: PLAYER,
+    Wallet: WALLET,
+    Transaction: ROW,
+    Bonus: BONUS,
+}
+
+
+class Guard(Enum):
+    """What lets a form act once, however often it is sent."""
+
+    COMMAND = "its reference is the command's"
+    TRANSACTION = "its row of the audit trail is written in the transaction of the change"
+    TRAIL = "its row of the audit trail is looked for first; what is sent twice at once does the same twice"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked(Generic[T]):
+    """A form that was filled in rightly: ``given`` is what it says, ``by`` the operator's name."""
+
+    on: T
+    given: dict[str, Any]
+    by: str
+    before: State
+
+    @property
+    def reference(self) -> str:
+        return str(self.given["reference"])
+
+    @property
+    def reason(self) -> str:
+        return str(self.given["reason"])
+
+    def carried(self) -> dict[str, Any]:
+        """What every command of an operator carries."""
+        return {
+            "source": OPERATOR,
+            "actor": self.by,
+            "at": commands.now(),
+            "deadline": commands.deadline(),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What came of an act: a sentence, and the ledger's row if there is one (its id)."""
+
+    said: str
+    row: str | None = None
+    outcome: str = audit.DONE
+
+
+def always(_: Any) -> None:
+    """Nothing ever stands in the way of the act."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act(Generic[T]):
+    """``effect`` says in a sentence what will happen, ``hindrance`` why it cannot now, or None."""
+
+    name: str
+    title: str
+    subject: Subject[T]
+    permission: str
+    form: type[ActForm]
+    effect: Callable[[T], str]
+    carry_out: Callable[[Asked[T]], Done]
+    hindrance: Callable[[T], str | None] = always
+    # It takes something away: its button says so in red.
+    takes: bool = False
+    guard: Guard = Guard.COMMAND
+
+    def address(self, row: T) -> str:
+        return reverse(f"office:{self.name}", args=[row.pk])

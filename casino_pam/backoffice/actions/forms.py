@@ -1,0 +1,203 @@
+"""The forms of the acts. Each carries a hidden reference, made when it is shown: sent twice, it acts once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminSplitDateTimeWidget,
+    UnfoldAdminTextInputWidget,
+)
+from uuid_utils.compat import uuid7
+
+from bonus.models import Bonus, Offer
+from bonus.terms import OfferKind
+from wallet import money
+from wallet.models import Currency, Player, Transaction, Wallet
+
+LOCKS: Final = {"bet": "bets", "deposit": "deposits", "withdraw": "withdrawals"}
+
+LONGEST_REASON: Final = 500
+_COOL_OFFS: Final = {"1": "24 hours", "3": "3 days", "7": "7 days", "30": "30 days"}
+# Longer than anybody means, and still a date that every reader of it can hold.
+_LONGEST: Final = timedelta(days=100 * 365)
+
+
+class Reason(forms.CharField):
+    """Why; one line, kept for ever."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("help_text", "One line, kept for ever with the act.")
+        super().__init__(max_length=LONGEST_REASON, **kwargs)
+
+    def clean(self, value: Any) -> str:
+        text: str = super().clean(value)
+        if not (text.isprintable() or not text):
+            raise ValidationError("Write it in one line of printable characters.")
+        return text
+
+
+class Amount(forms.CharField):
+    """Minor units of ``currency``; people type a decimal number."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def __init__(self, currency: Currency, *, signed: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.currency, self.signed = currency, signed
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not text:
+            return None
+        parse = money.parse_signed if self.signed else money.parse
+        try:
+            minor = parse(text, self.currency.digits)
+        except money.InvalidAmount as wrong:
+            raise ValidationError(f"{'Apart from a minus it' if self.signed else 'It'} {wrong}.") from None
+        if minor == 0:
+            raise ValidationError("It must not be zero.")
+        return minor
+
+
+class Moment(forms.SplitDateTimeField):
+    """A moment in UTC that is still to come, and not in another century."""
+
+    widget = UnfoldAdminSplitDateTimeWidget
+
+    def clean(self, value: Any) -> datetime:
+        moment: datetime = super().clean(value)
+        # Django reads it in the time zone of the house, which is UTC.
+        if not timezone.now() < moment < timezone.now() + _LONGEST:
+            raise ValidationError("It must lie in the future, and within a hundred years.")
+        return moment.astimezone(UTC)
+
+
+class ActForm(forms.Form):
+    """What every act asks; ``subject`` is the row that it is about."""
+
+    # Whether its fields stand three in a row.
+    columns = False
+
+    reference = forms.UUIDField(widget=forms.HiddenInput)
+    reason = Reason()
+
+    def __init__(self, subject: Any, data: Any = None) -> None:
+        super().__init__(data, initial={"reference": uuid7()})
+        self.subject = subject
+        self.prepare()
+        # Why comes last, whatever else is asked.
+        self.order_fields([name for name in self.fields if name != "reason"])
+
+    def prepare(self) -> None:
+        """Fields that depend on the subject."""
+
+    def clean_reference(self) -> str:
+        reference: UUID = self.cleaned_data["reference"]
+        return str(reference)
+
+
+class NoteForm(ActForm):
+    """An act that explains itself; a note is welcome."""
+
+    reason = Reason(required=False, label="Note", help_text="If there is more to say. Kept for ever with the act.")
+
+
+class AdjustForm(ActForm):
+    def prepare(self) -> None:
+        wallet: Wallet = self.subject
+        self.fields["amount"] = Amount(
+            wallet.currency,
+            signed=True,
+            label=f"Amount in {wallet.currency_id}",
+            help_text="With a minus in front it is taken from the player's cash.",
+        )
+
+
+class LocksForm(ActForm):
+    """Some of the player's locks; ``locked`` is how those stand that can be chosen."""
+
+    locked = False
+
+    def prepare(self) -> None:
+        player: Player = self.subject
+        # What stood otherwise when the form was shown may be sent all the same: it is a repeat.
+        offered = LOCKS if self.is_bound else standing(player, locked=self.locked)
+        self.fields["locks"] = forms.MultipleChoiceField(
+            choices=list(offered.items()),
+            widget=UnfoldAdminCheckboxSelectMultipleWidget,
+            label="Which",
+        )
+
+
+class LockForm(LocksForm):
+    pass
+
+
+class UnlockForm(LocksForm):
+    locked = True
+
+
+def standing(player: Player, *, locked: bool) -> dict[str, str]:
+    """The locks that are set, or those that are not."""
+    return {lock: said for lock, said in LOCKS.items() if getattr(player, f"{lock}_locked") is locked}
+
+
+class ExcludeForm(ActForm):
+    until = Moment(label="Until (UTC)")
+
+
+class CoolOffForm(ActForm):
+    days = forms.ChoiceField(choices=list(_COOL_OFFS.items()), widget=UnfoldAdminSelectWidget, label="For")
+
+
+class GrantForm(NoteForm):
+    def prepare(self) -> None:
+        wallet: Wallet = self.subject
+        offers = Offer.objects.filter(enabled=True, amounts__has_key=wallet.currency_id)
+        self.fields["offer"] = forms.ChoiceField(
+            choices=[(offer.code, f"{offer.name} ({offer.code})") for offer in offers],
+            widget=UnfoldAdminSelectWidget,
+            help_text=f"Offers that are enabled and speak of {wallet.currency_id}.",
+        )
+        self.fields["loss"] = Amount(
+            wallet.currency,
+            signed=False,
+            required=False,
+            label=f"Net loss in {wallet.currency_id}",
+            help_text="What a cashback pays on. Leave it empty for every other offer.",
+        )
+        self.cashback = {offer.code for offer in offers if offer.kind == OfferKind.CASHBACK}
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        needs, has = cleaned.get("offer") in self.cashback, cleaned.get("loss") is not None
+        if "offer" in cleaned and "loss" not in self.errors and needs is not has:
+            said = (
+                "A cashback is granted on a net loss: how much was it?" if needs else "Only a cashback pays on a loss."
+            )
+            self.add_error("loss", said)
+        return cleaned
+
+
+class ExtendForm(ActForm):
+    until = Moment(label="Until (UTC)", help_text="The new end. It may be earlier than the present one.")
+
+    def prepare(self) -> None:
+        bonus: Bonus = self.subject
+        self.fields["until"].initial = bonus.claim_by if bonus.activated_at is None else bonus.expires_at
+
+
+class RollbackForm(ActForm):
+    def prepare(self) -> None:
+        row: Transaction = self.subject
+        self.fields["reason"].help_text = f"One line, kept for ever in the row that undoes this {row.kind.lower()}."

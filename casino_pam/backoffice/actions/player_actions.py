@@ -1,0 +1,237 @@
+"""What is done to a player: locks, exclusion, and limits at the player's word (docs/limits.md).
+
+A lock and its row of the audit trail are one transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from casino_pam.backoffice.actions import forms as actions_forms
+from casino_pam.backoffice.actions.base import PLAYER, WALLET, Act, Asked, Done, Guard, State, Subject, instant, sum_of
+from casino_pam.backoffice.actions.forms import LOCKS, ActForm
+from casino_pam.engine import accounts, commands
+from wallet import limits, money
+from wallet.models import Currency, Player, Wallet
+from wallet.periods import NAMES
+
+
+def _named(locks: list[str]) -> str:
+    return " and ".join([", ".join(LOCKS[lock] for lock in locks[:-1])] * bool(locks[1:]) + [LOCKS[locks[-1]]])
+
+
+def _lock(asked: Asked[Player]) -> Done:
+    locks = asked.given["locks"]
+    accounts.change(asked.on.code, **{f"{lock}_locked": True for lock in locks})
+    return Done(said=f"Locked {asked.on.code}: no {_named(locks)} from now on.")
+
+
+def _unlock(asked: Asked[Player]) -> Done:
+    locks = asked.given["locks"]
+    accounts.change(asked.on.code, **{f"{lock}_locked": False for lock in locks})
+    return Done(said=f"Unlocked {asked.on.code}: {_named(locks)} are allowed again.")
+
+
+def _exclude(asked: Asked[Player]) -> Done:
+    return _excluded(asked, asked.given["until"])
+
+
+def _cool_off(asked: Asked[Player]) -> Done:
+    until = timezone.now().astimezone(UTC) + timedelta(days=int(asked.given["days"]))
+    return _excluded(asked, until.replace(microsecond=0))
+
+
+def _excluded(asked: Asked[Player], until: datetime) -> Done:
+    accounts.exclude(asked.on.code, until)
+    return Done(said=f"Excluded {asked.on.code} until {instant(until)}.")
+
+
+def _lift(asked: Asked[Player]) -> Done:
+    accounts.change(asked.on.code, excluded_until=None)
+    return Done(said=f"Lifted the exclusion of {asked.on.code}: bets, deposits and bonuses are allowed again.")
+
+
+def _excluded_now(player: Player) -> bool:
+    return player.excluded_until is not None and player.excluded_until > timezone.now()
+
+
+_EXCLUSION: Final = (
+    "No bets, deposits or bonuses until then, and bonuses that wait are cancelled. Wins, rollbacks and withdrawals "
+    "still go through. A longer exclusion that is in force stays."
+)
+
+PLAYER_ACTIONS: Final = (
+    Act(
+        name="lock",
+        title="Lock",
+        subject=PLAYER,
+        permission="wallet.lock_player",
+        form=actions_forms.LockForm,
+        effect=lambda player: (
+            "What you lock is refused from the next request on; wins, rollbacks and releases always go through."
+        ),
+        hindrance=lambda player: None if actions_forms.standing(player, locked=False) else "Everything is locked.",
+        carry_out=_lock,
+        guard=Guard.TRANSACTION,
+        takes=True,
+    ),
+    Act(
+        name="unlock",
+        title="Unlock",
+        subject=PLAYER,
+        permission="wallet.lock_player",
+        form=actions_forms.UnlockForm,
+        effect=lambda player: "What you unlock is allowed from the next request on.",
+        hindrance=lambda player: None if actions_forms.standing(player, locked=True) else "Nothing is locked.",
+        carry_out=_unlock,
+        guard=Guard.TRANSACTION,
+    ),
+    Act(
+        name="cool-off",
+        title="Cool off",
+        subject=PLAYER,
+        permission="wallet.exclude_player",
+        form=actions_forms.CoolOffForm,
+        effect=lambda player: f"A short exclusion, counted from now. {_EXCLUSION}",
+        carry_out=_cool_off,
+        guard=Guard.TRANSACTION,
+        takes=True,
+    ),
+    Act(
+        name="exclude",
+        title="Exclude",
+        subject=PLAYER,
+        permission="wallet.exclude_player",
+        form=actions_forms.ExcludeForm,
+        effect=lambda player: _EXCLUSION,
+        carry_out=_exclude,
+        guard=Guard.TRANSACTION,
+        takes=True,
+    ),
+    Act(
+        name="lift",
+        title="Lift the exclusion",
+        subject=PLAYER,
+        permission="wallet.exclude_player",
+        form=actions_forms.ActForm,
+        effect=lambda player: (
+            "The exclusion ends now; locks stay as they are. Where players exclude themselves the law may forbid it."
+        ),
+        hindrance=lambda player: None if _excluded_now(player) else "The player is not excluded.",
+        carry_out=_lift,
+        guard=Guard.TRANSACTION,
+    ),
+)
+
+
+class LimitAmount(forms.CharField):
+    """Minor units of ``currency``; empty is no limit. What was shown is sent along, to tell what was changed."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def __init__(self, currency: Currency, **kwargs: Any) -> None:
+        super().__init__(required=False, show_hidden_initial=True, **kwargs)
+        self.currency = currency
+
+    def clean(self, value: Any) -> int | None:
+        text: str = super().clean(value)
+        try:
+            return money.parse(text, self.currency.digits) if text else None
+        except money.InvalidAmount as wrong:
+            raise ValidationError(f"It {wrong}.") from None
+
+
+class LimitsForm(ActForm):
+    """A row for each subject, a column for each period."""
+
+    columns = True
+
+    def prepare(self) -> None:
+        wallet: Wallet = self.subject
+        now = commands.now()
+        for limit in limits.of(wallet, now):
+            text = "" if limit.amount is None else money.show(limit.amount, wallet.currency.digits)
+            self.fields[f"{limit.subject}_{limit.period}"] = LimitAmount(
+                wallet.currency,
+                initial=text,
+                label=f"{limit.subject.capitalize()} in a {limit.period}, {wallet.currency_id}",
+                help_text=_waiting(limit, wallet.currency, now),
+            )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        cleaned["wanted"] = {name: cleaned[name] for name in self.changed_data if name in NAMES and name in cleaned}
+        if not self.errors and not cleaned["wanted"]:
+            raise ValidationError("No limit was changed.")
+        return cleaned
+
+
+def _waiting(limit: limits.Limit, currency: Currency, now: int) -> str:
+    """How an increase that waits is confirmed."""
+    if limit.increase is None:
+        return ""
+    asked = f"Asked for: {_amount(limit.increase.amount, currency)}."
+    if now < limit.increase.available_at:
+        return f"{asked} It can be confirmed from {instant(limit.increase.available)}."
+    again = "empty this field" if limit.increase.amount is None else "enter it"
+    return f"{asked} To confirm it, {again} and send the form."
+
+
+def _amount(amount: int | None, currency: Currency) -> str:
+    return "no limit" if amount is None else sum_of(amount, currency)
+
+
+def _state(wallet: Wallet) -> State:
+    """The limits that are set or asked for."""
+    state = {}
+    for limit in limits.of(wallet, commands.now()):
+        said = _amount(limit.amount, wallet.currency)
+        if limit.increase is not None:
+            available = instant(limit.increase.available)
+            said += f" ({_amount(limit.increase.amount, wallet.currency)} asked for, from {available})"
+        if limit.amount is not None:
+            state[f"{limit.subject} in a {limit.period}"] = said
+    return state or {"limits": "none"}
+
+
+def _set(asked: Asked[Wallet]) -> Done:
+    wallet = asked.on
+    changes = limits.change(wallet, asked.given["wanted"], commands.now())
+    if changes is None:
+        return Done(said="Nothing was changed: what was asked for waits already.")
+    waiting = [name for name, told in changes.after.items() if "asked" in told]
+    holding = [name for name in changes.after if name not in waiting]
+    parts = [f"{_limit_names(holding)} set"] * bool(holding)
+    parts += [f"{_limit_names(waiting)} asked for: send it again in 24 hours to confirm it"] * bool(waiting)
+    return Done(said=f"Limits of {WALLET.called(wallet)}: {'; '.join(parts)}.")
+
+
+def _limit_names(names: list[str]) -> str:
+    return ", ".join(name.replace("_", " in a ") for name in names)
+
+
+LIMITS: Final = Subject[Wallet](
+    name="limits", key="int", rows=WALLET.rows, player=WALLET.player, called=WALLET.called, state=_state
+)
+
+LIMIT_ACTIONS: Final = (
+    Act(
+        name="limit",
+        title="Set limits",
+        subject=LIMITS,
+        permission="wallet.limit_player",
+        form=LimitsForm,
+        effect=lambda wallet: (
+            "A first limit or a lower one holds at once. A higher one, or none, waits for 24 hours and then holds only "
+            "when it is asked for again. An empty field is no limit."
+        ),
+        carry_out=_set,
+        guard=Guard.TRANSACTION,
+    ),
+)

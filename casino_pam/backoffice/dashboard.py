@@ -1,0 +1,131 @@
+"""The house as it lives: bets and money by the second, today's revenue, what waits, what was found wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django.contrib import admin
+from django.core.cache import cache
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path, reverse
+from django.utils.html import strip_tags
+from psycopg.errors import QueryCanceled
+
+from bonus.models import Bonus
+from bonus.open_bonuses import LIVE
+from casino_pam import metrics
+from casino_pam.backoffice import permissions
+from wallet import money
+from wallet.admin import operator_admin
+from wallet.models import ReconciliationRun
+from wallet.reconcile.checks import Discrepancy
+from wallet.reports import figures
+from wallet.reports.sums import snapshot
+
+VIEW: Final = "wallet.view_reports"
+
+# The present second is not over, and the one before may still be written to.
+SETTLED_SECONDS: Final = 2
+# As far back as the page is told at once.
+MINUTE: Final = 60
+# What changes slowly is looked up once in so long for everybody who watches.
+KEPT_SECONDS: Final = 5
+# How long an answer may read.
+PATIENCE_SECONDS: Final = 3
+# Findings shown; each run's page has more.
+FINDINGS: Final = 8
+
+
+@permissions.page(VIEW)
+def page(request: HttpRequest) -> HttpResponse:
+    """The page; what it shows comes from ``state``."""
+    context = admin.site.each_context(request) | {"title": "Live", "state": reverse("office:pulse_state")}
+    return render(request, "office/pulse.html", context)
+
+
+@permissions.page(VIEW)
+def state(request: HttpRequest) -> JsonResponse:
+    """Everything the page shows, the seconds from ``?since=`` (unix) on."""
+    end = int(time.time()) - SETTLED_SECONDS
+    try:
+        with snapshot(PATIENCE_SECONDS) as own:
+            found = [_second(each) for each in figures.seconds(own, _first(request, end), end)]
+        body = {"end": end, "seconds": found, **_kept("today", _today), **_kept("house", _house)}
+    except QueryCanceled:
+        problem = "The ledger took too long to answer. Is manage.py refresh_reports run every few minutes?"
+        return JsonResponse({"problem": problem}, status=503)
+    body |= {"queue": metrics.total(metrics.QUEUE), "sockets": metrics.total(metrics.SOCKETS)}
+    return JsonResponse(body, headers={"Cache-Control": "no-store"})
+
+
+def patterns() -> list[URLPattern]:
+    return [path("live/", page, name="pulse"), path("live/state", state, name="pulse_state")]
+
+
+def _first(request: HttpRequest, end: int) -> int:
+    since = request.GET.get("since", "")
+    told = int(since) if since.isascii() and since.isdigit() and len(since) <= 12 else 0
+    return max(min(told, end), end - MINUTE)
+
+
+def _second(second: figures.Second) -> dict[str, Any]:
+    return {
+        "at": second.at,
+        "currency": second.currency,
+        "bets": second.bets,
+        "staked": money.show(second.staked, second.digits),
+        "paid": money.show(second.paid, second.digits),
+    }
+
+
+def _kept(name: str, look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What was found a moment ago, for everybody; without Redis each looks for himself."""
+    key = f"pulse:{name}"
+    found: dict[str, Any] | None = cache.get(key)
+    if found is None:
+        found = look()
+        cache.set(key, found, KEPT_SECONDS)
+    return found
+
+
+def _today() -> dict[str, Any]:
+    today = datetime.now(UTC).date()
+    with snapshot(PATIENCE_SECONDS) as own:
+        rows = list(figures.revenue(own, today, today))
+    shown = [
+        {
+            "currency": row.currency,
+            "bets": row.bets,
+            "staked": money.show(row.staked_cash + row.staked_bonus, row.digits),
+            "paid": money.show(row.paid_cash + row.paid_bonus, row.digits),
+            "ggr": money.show(row.ggr, row.digits),
+        }
+        for row in rows
+    ]
+    return {"today": shown}
+
+
+def _house() -> dict[str, Any]:
+    counts = dict(Bonus.objects.filter(status__in=LIVE).order_by().values_list("status").annotate(Count("id")))
+    run = ReconciliationRun.objects.first()
+    worrying = ReconciliationRun.objects.filter(discrepancy_count__gt=0)[:FINDINGS]
+    findings = [
+        {
+            "text": str(Discrepancy(**found)),
+            "found": each.finished_at.isoformat(),
+            "link": reverse("admin:wallet_reconciliationrun_change", args=[each.pk]),
+        }
+        for each in worrying
+        for found in each.discrepancies[:FINDINGS]
+    ]
+    return {
+        "bonuses": {status: counts.get(status, 0) for status in LIVE},
+        "verdict": strip_tags(operator_admin.verdict(run)) if run else "not proven yet",
+        "proven": run.finished_at.isoformat() if run else None,
+        "findings": findings[:FINDINGS],
+    }

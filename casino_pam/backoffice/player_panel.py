@@ -1,0 +1,142 @@
+"""What the player's page shows beside wallets and rows, each part to those who may see it; and the page of a round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from django.contrib import admin
+from django.db.models import F, Q, QuerySet, Sum
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from bonus import rules
+from bonus.admin.bonus_admin import badge_of, progress
+from bonus.models import LIVE, Bonus, BonusStatus
+from casino_pam.backoffice import permissions, withdrawals
+from casino_pam.engine import commands
+from wallet import limits, money
+from wallet.admin import ledger_pages
+from wallet.admin.ledger_pages import Leaf
+from wallet.kinds import Kind, Status
+from wallet.models import AuditEntry, Player, Transaction, Wallet
+
+NEWEST: Final = 10
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A bonus in a line of a list."""
+
+    bonus: Bonus
+    badge: SafeString
+    come: rules.Progress
+
+
+def of_player(player: Player, wallets: list[Wallet], user: Any) -> dict[str, Any]:
+    may = user.has_perm
+    found: dict[str, Any] = {"player": player}
+    if may("wallet.view_wallet"):
+        found |= {"limited": _limited(wallets), "now": timezone.now(), "may_limit": may("wallet.limit_player")}
+    if may("bonus.view_bonus"):
+        found["bonuses"] = _bonuses(player)
+    if may("wallet.view_transaction"):
+        found["waiting"] = withdrawals.of_wallets(wallets)
+    if may("wallet.view_auditentry"):
+        found["entries"] = list(AuditEntry.objects.filter(player=player.code).order_by("-id")[:NEWEST])
+    return found
+
+
+def live(wallet: Wallet) -> list[Shown]:
+    """The wallet's active bonus, and those that wait for its place."""
+    bonuses = Bonus.objects.filter(wallet=wallet, status__in=LIVE).select_related("offer", "wallet__currency")
+    shown = [_shown(bonus) for bonus in bonuses.order_by("id")]
+    return sorted(shown, key=lambda one: one.bonus.status != BonusStatus.ACTIVE)
+
+
+def _limited(wallets: list[Wallet]) -> list[tuple[Wallet, list[limits.Limit]]]:
+    """Each wallet with the limits that are set."""
+    found = limits.of_each(wallets, commands.now())
+    return [(wallet, [limit for limit in found[wallet.id] if limit.amount is not None]) for wallet in wallets]
+
+
+def _bonuses(player: Player) -> list[Shown]:
+    """The live ones, then the newest of the others."""
+    bonuses = Bonus.objects.filter(player=player).select_related("offer", "wallet__currency")
+    return [_shown(bonus) for bonus in bonuses.order_by(F("ended_at").desc(nulls_first=True), "-id")[:NEWEST]]
+
+
+def _shown(bonus: Bonus) -> Shown:
+    return Shown(bonus, badge_of(bonus), progress(bonus))
+
+
+# More rows than any round should have; its sums are of all of them.
+PAGE: Final = 200
+
+_LINES: Final = {
+    "Staked": Q(kind=Kind.BET),
+    "Stakes given back": Q(kind=Kind.ROLLBACK, original_kind=Kind.BET),
+    "Won": Q(kind=Kind.WIN),
+    "Wins taken back": Q(kind=Kind.ROLLBACK, original_kind=Kind.WIN),
+}
+
+
+class Line(NamedTuple):
+    """What one kind of row moved, in minor units."""
+
+    about: str
+    cash: int
+    bonus: int
+
+    @property
+    def sum(self) -> int:
+        return self.cash + self.bonus
+
+
+@permissions.page("wallet.view_transaction")
+def page(request: HttpRequest) -> HttpResponse:
+    """``?wallet=ID&source=CODE&round=NAME``, as the statement links to it."""
+    wallet_id, source = ledger_pages.whole(request.GET.get("wallet")), request.GET.get("source", "")
+    name = request.GET.get("round", "")
+    if wallet_id is None or not (money.is_reference(source) and money.is_reference(name)):
+        raise Http404
+    wallet = get_object_or_404(Wallet.objects.select_related("player", "currency"), pk=wallet_id)
+    rows = Transaction.objects.filter(wallet=wallet, round=name, source=source)
+    shown = list(ledger_pages.with_names(rows).order_by("version")[:PAGE])
+    if not shown:
+        raise Http404
+    lines = _lines(rows)
+    context = admin.site.each_context(request) | {
+        "title": f"Round {name}",
+        "crumbs": [*ledger_pages.wallet_crumbs(wallet), {"title": f"round {name}"}],
+        "wallet": wallet,
+        "currency": wallet.currency,
+        "source": source,
+        "round": name,
+        "games": sorted({row.game for row in shown if row.game}),
+        "closed": _closed(rows),
+        "lines": lines,
+        "total": Line("For the player", sum(line.cash for line in lines), sum(line.bonus for line in lines)),
+        "leaf": Leaf(rows=shown, wallet=wallet, said=f"The first {PAGE} rows" if len(shown) == PAGE else ""),
+    }
+    return render(request, "office/round.html", context)
+
+
+def _lines(rows: QuerySet[Transaction]) -> list[Line]:
+    """What each kind of row moved in all; those of which there are none are left out, the stakes never."""
+    sums: dict[str, Any] = {}
+    for place, matching in enumerate(_LINES.values()):
+        sums[f"cash_{place}"] = Sum("cash_delta", filter=matching)
+        sums[f"bonus_{place}"] = Sum("bonus_delta", filter=matching)
+    found = rows.filter(status=Status.POSTED).aggregate(**sums)
+    lines = [(name, found[f"cash_{place}"], found[f"bonus_{place}"]) for place, name in enumerate(_LINES)]
+    return [Line(name, cash or 0, bonus or 0) for name, cash, bonus in lines if cash is not None or name == "Staked"]
+
+
+def _closed(rows: QuerySet[Transaction]) -> bool:
+    """Whether a row that ends the round stands (PLAY.md rule 9)."""
+    ending = list(rows.filter(status=Status.POSTED, ends_round=True).values_list("pk", flat=True))
+    undone = Transaction.objects.filter(closes__in=ending, status=Status.POSTED, kind=Kind.ROLLBACK)
+    return bool(set(ending) - set(undone.values_list("closes", flat=True)))

@@ -1,0 +1,146 @@
+"""A provider's file of a day, uploaded and held against the ledger (docs/reports.md)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path
+from unfold.widgets import UnfoldAdminFileFieldWidget
+
+from casino_pam import spreadsheet
+from casino_pam.backoffice import permissions
+from casino_pam.backoffice.report_list import day_field, known, today
+from casino_pam.backoffice.report_pages import together
+from casino_pam.guard import COMPARISON_SECONDS, RECONCILE
+from wallet import audit, money
+from wallet.models import Currency, Provider, ProviderDifference, ProviderRun
+from wallet.pg import deadline
+from wallet.provider_file import HEADER, KEPT, NotAFile, Outcome, compare
+from wallet.provider_file.comparison import TO_DO, Difference
+
+VIEW: Final = "wallet.view_providerrun"
+RUNS: Final = 20
+SHOWN: Final = 300
+COLUMNS: Final = ("what", "line", "kind", "reference", "player", "currency", "theirs", "ours", "detail")
+SIDES: Final = ("theirs", "ours")
+
+
+class FileForm(forms.Form):
+    provider = forms.ModelChoiceField(Provider.objects.order_by("code"), to_field_name="code", empty_label="Whose file")
+    day = day_field("UTC day")
+    file = forms.FileField(label="File", widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,text/csv"}))
+
+    def clean_day(self) -> Any:
+        return known(self.cleaned_data["day"])
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if (file.size or 0) > settings.PROVIDER_FILE_MB * 1024 * 1024:
+            raise forms.ValidationError(
+                f"The file is larger than {settings.PROVIDER_FILE_MB} MiB. Run manage.py reconcile_provider, which"
+                " takes a file of any size."
+            )
+        return file
+
+
+@permissions.page(RECONCILE)
+def upload(request: HttpRequest) -> HttpResponse:
+    """The newest runs, and a form for another one."""
+    with deadline.afresh(time.monotonic() + COMPARISON_SECONDS):
+        return _upload(request)
+
+
+def _upload(request: HttpRequest) -> HttpResponse:
+    form = FileForm(request.POST or None, request.FILES or None, initial={"day": today()})
+    if request.method == "POST" and form.is_valid():
+        try:
+            outcome = _compared(request, form.cleaned_data)
+        except NotAFile as error:
+            form.add_error("file", str(error))
+        else:
+            return redirect("office:provider_file", outcome.run)
+    context = {
+        "title": "Provider files",
+        "form": form,
+        "header": HEADER,
+        "largest": settings.PROVIDER_FILE_MB,
+        "runs": ProviderRun.objects.all()[:RUNS],
+    }
+    status = 400 if form.errors else 200
+    return render(request, "office/provider_files.html", admin.site.each_context(request) | context, status=status)
+
+
+def _compared(request: HttpRequest, asked: dict[str, Any]) -> Outcome:
+    file = asked["file"]
+    actor = request.user.get_username()
+    provider, day, name = asked["provider"], asked["day"], file.name or ""
+    outcome = compare(provider, day, file.file, name=name, actor=actor, tell=_untold, progress=_unseen)
+    said = {"run": outcome.run, "lines": outcome.lines, "differences": outcome.count}
+    audit.record(request, "reconcile provider", subject=f"{provider.code} {day} {name}", after=said)
+    return outcome
+
+
+def _untold(difference: Difference) -> None:
+    """The run keeps them, and its page shows them."""
+
+
+def _unseen(lines: int) -> None:
+    """A form has no place for progress."""
+
+
+@permissions.page(VIEW)
+def show(request: HttpRequest, run: int) -> HttpResponse:
+    """What one run found, what each sort of it means, and the totals of both sides."""
+    found = get_object_or_404(ProviderRun, pk=run)
+    digits = dict(Currency.objects.values_list("code", "digits"))
+    context = {
+        "title": str(found),
+        "run": found,
+        "summary": [each | {"to_do": TO_DO[each["what"]]} for each in found.summary],
+        "totals": found.totals,
+        "rows": [_cells(each, digits) for each in found.differences.order_by("id")[:SHOWN]],
+        "shown": SHOWN,
+        "cut": found.difference_count > SHOWN,
+        "kept": KEPT,
+        "lost": found.difference_count > KEPT,
+    }
+    return render(request, "office/provider_file.html", admin.site.each_context(request) | context)
+
+
+@permissions.page(VIEW)
+def file(request: HttpRequest, run: int) -> HttpResponseBase:
+    """The differences that the run kept, as CSV."""
+    found = get_object_or_404(ProviderRun, pk=run)
+    audit.record(request, "export provider differences", subject=f"{found} run {found.pk}")
+    return spreadsheet.download(f"{found.provider}-{found.day}-differences.csv", _pieces(found))
+
+
+def patterns() -> list[URLPattern]:
+    return [
+        path("provider-files/", upload, name="provider_files"),
+        path("provider-files/<int:run>/", show, name="provider_file"),
+        path("provider-files/<int:run>.csv", file, name="provider_file_csv"),
+    ]
+
+
+def _pieces(run: ProviderRun) -> Iterator[str]:
+    digits = dict(Currency.objects.values_list("code", "digits"))
+    yield spreadsheet.line(COLUMNS)
+    rows = run.differences.order_by("id").iterator(chunk_size=1_000)
+    yield from together(_cells(each, digits).values() for each in rows)
+
+
+def _cells(each: ProviderDifference, digits: dict[str, int]) -> dict[str, Any]:
+    """A difference by COLUMNS, its amounts as decimal strings."""
+    cells = {name: getattr(each, name) for name in COLUMNS}
+    for side in SIDES:
+        if cells[side] is not None:
+            cells[side] = money.show(cells[side], digits.get(each.currency, 0))
+    return cells | {"kind": each.kind.lower()}

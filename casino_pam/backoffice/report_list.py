@@ -1,0 +1,439 @@
+"""The reports there are: what each is asked, how it is called, its columns and where its rows come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from django import forms
+
+from bonus import costs as bonuses
+from wallet.reports import figures
+from wallet.reports.sums import Connected
+
+EARLIEST: Final = date(2000, 1, 1)
+LONGEST: Final = timedelta(days=1_100)
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+def day_field(label: str) -> forms.DateField:
+    return forms.DateField(
+        label=label,
+        input_formats=["%Y-%m-%d"],
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        error_messages={"required": "Name a day.", "invalid": "This is no day. Write it as 2026-09-21."},
+    )
+
+
+def known(day: date) -> date:
+    """Raises ValidationError for a day of which nobody has books."""
+    if day < EARLIEST:
+        raise forms.ValidationError(f"No house has books from before {EARLIEST}.")
+    if day > today() + timedelta(days=1):
+        raise forms.ValidationError("This day has not come yet.")
+    return day
+
+
+class Asked(forms.Form):
+    """``fresh`` is what is asked before anybody has said anything."""
+
+    @classmethod
+    def fresh(cls) -> dict[str, Any]:
+        return {}
+
+
+class Days(Asked):
+    """A range of UTC days, both ends within it."""
+
+    since = day_field("From")
+    until = day_field("To")
+
+    @classmethod
+    def fresh(cls) -> dict[str, Any]:
+        return {"since": today() - timedelta(days=6), "until": today()}
+
+    def clean_since(self) -> date:
+        return known(self.cleaned_data["since"])
+
+    def clean_until(self) -> date:
+        return known(self.cleaned_data["until"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = self.cleaned_data
+        since, until = cleaned.get("since"), cleaned.get("until")
+        if since and until and since > until:
+            raise forms.ValidationError(f"The range ends before it begins: {since} is after {until}.")
+        if since and until and until - since > LONGEST:
+            raise forms.ValidationError("A report covers at most three years. Ask for fewer days.")
+        return cleaned
+
+
+class Day(Asked):
+    """The end of one UTC day."""
+
+    day = day_field("At the end of")
+
+    @classmethod
+    def fresh(cls) -> dict[str, Any]:
+        return {"day": today()}
+
+    def clean_day(self) -> date:
+        return known(self.cleaned_data["day"])
+
+
+class RevenueAsked(Days):
+    """The groups are those of wallet.reports.figures, with dots between."""
+
+    per = forms.ChoiceField(
+        label="For each",
+        choices=[
+            ("day", "day"),
+            ("source", "provider"),
+            ("source.game", "game"),
+            ("", "currency alone"),
+            ("day.source", "day and provider"),
+            ("day.source.game", "day, provider and game"),
+        ],
+        required=False,
+    )
+
+    @classmethod
+    def fresh(cls) -> dict[str, Any]:
+        return {**super().fresh(), "per": "day"}
+
+
+class HoldingAsked(Day):
+    holding = forms.ChoiceField(
+        label="Players with",
+        choices=[
+            ("both", "cash and bonus money"),
+            ("bonus", "bonus money"),
+            ("held", "money held for a withdrawal"),
+            ("any", "any money"),
+        ],
+    )
+
+    @classmethod
+    def fresh(cls) -> dict[str, Any]:
+        return {**super().fresh(), "holding": "both"}
+
+
+class Money(NamedTuple):
+    """Minor units and the digits of their currency, which has a column of its own."""
+
+    minor: int
+    digits: int
+
+
+class Verdict(NamedTuple):
+    good: bool
+    text: str
+
+
+Cell = str | int | date | datetime | Money | Verdict | None
+Cells = tuple[Cell, ...]
+Wanted = Mapping[str, Any]
+
+
+class Column(NamedTuple):
+    """``code`` heads the column in a file, ``label`` on a page."""
+
+    code: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """``totals`` are rows of the same columns; ``alarm`` is what to do where a Verdict is not good."""
+
+    name: str
+    title: str
+    about: str
+    empty: str
+    form: type[Asked]
+    columns: Callable[[Wanted], list[Column]]
+    rows: Callable[[Connected, Wanted], Iterable[Cells]]
+    totals: Callable[[Connected, Wanted], Iterable[Cells]]
+    alarm: str = ""
+
+
+def _columns(*pairs: tuple[str, str]) -> list[Column]:
+    return [Column(code, label) for code, label in pairs]
+
+
+def _monies(digits: int, *amounts: int) -> tuple[Money, ...]:
+    return tuple(Money(minor, digits) for minor in amounts)
+
+
+# --- revenue -----------------------------------------------------------------------------------
+
+_GROUP_COLUMNS: Final = {
+    "day": Column("day", "Day"),
+    "source": Column("provider", "Provider"),
+    "game": Column("game", "Game"),
+}
+_REVENUE: Final = _columns(
+    ("currency", "Currency"),
+    ("bets", "Bets"),
+    ("ggr", "GGR"),
+    ("bonus_cost", "Bonus cost"),
+    ("ngr", "NGR"),
+    ("ggr_cash", "GGR, cash"),
+    ("ggr_bonus", "GGR, bonus"),
+    ("staked_cash", "Staked, cash"),
+    ("staked_bonus", "Staked, bonus"),
+    ("paid_cash", "Paid, cash"),
+    ("paid_bonus", "Paid, bonus"),
+    ("provider_ggr", "GGR as providers count"),
+)
+
+
+def _groups(asked: Wanted) -> list[str]:
+    return [name for name in figures.GROUPS if name in asked["per"].split(".")]
+
+
+def _revenue_columns(asked: Wanted) -> list[Column]:
+    return [*(_GROUP_COLUMNS[name] for name in _groups(asked)), *_REVENUE]
+
+
+def _revenue(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    groups = _groups(asked)
+    for each in figures.revenue(own, asked["since"], asked["until"], groups):
+        yield (*(getattr(each, name) for name in groups), *_revenue_cells(each))
+
+
+def _revenue_totals(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    for each in figures.revenue(own, asked["since"], asked["until"]):
+        yield (*(None for _ in _groups(asked)), *_revenue_cells(each))
+
+
+def _revenue_cells(each: figures.Revenue) -> Cells:
+    revenue = (each.ggr, each.converted, each.ngr, each.ggr_cash, each.ggr_bonus)
+    parts = (each.staked_cash, each.staked_bonus, each.paid_cash, each.paid_bonus)
+    return (each.currency, each.bets, *_monies(each.digits, *revenue, *parts, each.asked))
+
+
+# --- money in and out --------------------------------------------------------------------------
+
+_FLOWS: Final = _columns(
+    ("day", "Day"),
+    ("source", "Source"),
+    ("currency", "Currency"),
+    ("deposits", "Deposits"),
+    ("deposited", "Deposited"),
+    ("withdrawals_asked", "Asked"),
+    ("held", "Held"),
+    ("withdrawals_paid", "Paid"),
+    ("paid_out", "Paid out"),
+    ("withdrawals_returned", "Returned"),
+    ("returned", "Given back"),
+    ("net", "Net"),
+)
+
+
+def _flows(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    return map(_flow_cells, figures.flows(own, asked["since"], asked["until"]))
+
+
+def _flow_totals(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    return map(_flow_cells, figures.flows(own, asked["since"], asked["until"], daily=False))
+
+
+def _flow_cells(each: figures.Flow) -> Cells:
+    counted = ((each.deposits, each.deposited), (each.asked, each.held), (each.settled, each.paid_out))
+    cells: list[Cell] = [each.day, each.source, each.currency]
+    for count, minor in (*counted, (each.released, each.returned)):
+        cells += [count, Money(minor, each.digits)]
+    return (*cells, Money(each.net, each.digits))
+
+
+# --- bonuses -----------------------------------------------------------------------------------
+
+_COSTS: Final = _columns(
+    ("day", "Day"),
+    ("currency", "Currency"),
+    ("granted", "Granted"),
+    ("won", "Won less lost in play"),
+    ("converted", "Converted: the cost"),
+    ("cut", "Cut at the cap"),
+    ("forfeited", "Forfeited"),
+    ("expired", "Expired"),
+    ("liability", "Liability"),
+    ("waiting", "Waiting promises"),
+    ("waiting_amount", "Promised"),
+)
+
+
+def _costs(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    since, until = asked["since"], asked["until"]
+    promises = bonuses.Promises(own, since, until)
+    for each in bonuses.costs(own, since, until, promised=promises.currencies):
+        yield (each.day, *_cost_cells(each, *promises.waiting(each.currency, each.day)))
+
+
+def _cost_totals(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    """The days together; the liability and the waiting promises are those at the end of the last one."""
+    since, until = asked["since"], asked["until"]
+    promises = bonuses.Promises(own, since, until)
+    for each in bonuses.in_all(own, since, until, promised=promises.currencies):
+        yield (None, *_cost_cells(each, *promises.waiting(each.currency, until)))
+
+
+def _cost_cells(each: bonuses.Cost, waiting: int, promised: int) -> Cells:
+    spent = (each.granted, each.won, each.converted, each.cut, each.forfeited, each.expired, each.liability)
+    return (each.currency, *_monies(each.digits, *spent), waiting, Money(promised, each.digits))
+
+
+# --- balances ----------------------------------------------------------------------------------
+
+_TRIAL: Final = _columns(
+    ("currency", "Currency"),
+    ("players_cash", "Players, cash"),
+    ("players_bonus", "Players, bonus"),
+    ("players_held", "Players, held"),
+    ("cashier", "Cashier"),
+    ("house", "House"),
+    ("promo", "Promo"),
+    ("adjustments", "Adjustments"),
+    ("total", "Together"),
+    ("verdict", "Verdict"),
+)
+
+
+def _trial(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    for each in figures.trial_balance(own, asked["day"]):
+        accounts = (each.cash, each.bonus, each.held, each.cashier, each.house, each.promo, each.adjustments)
+        verdict = Verdict(True, "balances") if each.total == 0 else Verdict(False, "does not balance")
+        yield (each.currency, *_monies(each.digits, *accounts, each.total), verdict)
+
+
+_BALANCES: Final = _columns(
+    ("player", "Player"), ("currency", "Currency"), ("cash", "Cash"), ("bonus", "Bonus"), ("held", "Held")
+)
+
+
+def _balances(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    for each in figures.balances(own, asked["day"], asked["holding"]):
+        yield (each.player, each.currency, *_monies(each.digits, each.cash, each.bonus, each.held))
+
+
+def _balance_totals(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    for currency, digits, players, *amounts in figures.held_in_all(own, asked["day"], asked["holding"]):
+        yield (f"{players} players", currency, *_monies(digits, *amounts))
+
+
+# --- open rounds -------------------------------------------------------------------------------
+
+_ROUNDS: Final = _columns(
+    ("since", "First bet"),
+    ("provider", "Provider"),
+    ("player", "Player"),
+    ("round", "Round"),
+    ("game", "Game"),
+    ("bets", "Bets"),
+    ("currency", "Currency"),
+    ("staked", "Staked"),
+)
+
+
+def _rounds(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    for each in figures.open_rounds(own, asked["since"], asked["until"]):
+        name = (each.since, each.source, each.player, each.round, each.game)
+        yield (*name, each.bets, each.currency, Money(int(each.staked), each.digits))
+
+
+def _round_totals(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    for currency, digits, rounds, bets, staked in figures.open_in_all(own, asked["since"], asked["until"]):
+        yield (None, None, None, f"{rounds} rounds", None, bets, currency, Money(staked, digits))
+
+
+def _nothing(own: Connected, asked: Wanted) -> Iterator[Cells]:
+    """Where rows are not added up."""
+    return iter(())
+
+
+# --- the list ----------------------------------------------------------------------------------
+
+
+def _report(columns: list[Column], **fields: Any) -> Report:
+    return Report(columns=lambda asked: columns, **fields)
+
+
+REPORTS: Final = {
+    report.name: report
+    for report in (
+        Report(
+            name="revenue",
+            title="GGR and NGR",
+            about="What players staked less what they were paid, net of rollbacks; NGR is GGR in cash less the bonus"
+            " money that became cash, which stands under the source bonus and belongs to no game.",
+            empty="Nobody bet, won or converted a bonus on these days.",
+            form=RevenueAsked,
+            columns=_revenue_columns,
+            rows=_revenue,
+            totals=_revenue_totals,
+        ),
+        _report(
+            _COSTS,
+            name="bonuses",
+            title="Bonus cost and liability",
+            about="What bonus money did each day, and what players had of it at the day's end. Promises that wait for"
+            " a deposit, an approval or their turn are nobody's money yet.",
+            empty="No bonus money moved on these days, and no promise waits.",
+            form=Days,
+            rows=_costs,
+            totals=_cost_totals,
+        ),
+        _report(
+            _FLOWS,
+            name="flows",
+            title="Deposits and withdrawals",
+            about="Money that came in, and withdrawals asked for, paid and given back. Net is deposits less what was"
+            " paid out.",
+            empty="Nobody deposited or withdrew on these days.",
+            form=Days,
+            rows=_flows,
+            totals=_flow_totals,
+        ),
+        _report(
+            _TRIAL,
+            name="trial-balance",
+            title="Trial balance",
+            about="What players have, from their wallets, against the operator's accounts, from the ledger. Each"
+            " currency comes to nothing.",
+            empty="There is no wallet yet.",
+            form=Day,
+            rows=_trial,
+            totals=_nothing,
+            alarm="The books of a currency do not balance. Run manage.py reconcile --full: it names the wallet, or"
+            " none. Then run manage.py refresh_reports --check: it names a sum that was changed. Correct nothing"
+            " before it is known which of the two it is (docs/operations.md).",
+        ),
+        _report(
+            _ROUNDS,
+            name="open-rounds",
+            title="Open rounds",
+            about="Rounds with a live bet of these days that nothing has ended. Ask their provider what became of"
+            " them.",
+            empty="Every round of these days has ended.",
+            form=Days,
+            rows=_rounds,
+            totals=_round_totals,
+        ),
+        _report(
+            _BALANCES,
+            name="balances",
+            title="Players' balances",
+            about="Who had money at the end of a day: cash, bonus money, and what was held for a withdrawal.",
+            empty="Nobody had such balances at the end of this day.",
+            form=HoldingAsked,
+            rows=_balances,
+            totals=_balance_totals,
+        ),
+    )
+}

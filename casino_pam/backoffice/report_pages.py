@@ -1,0 +1,179 @@
+"""The pages of the reports, and their files (docs/reports.md)."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from psycopg.errors import QueryCanceled
+
+from casino_pam import spreadsheet
+from casino_pam.backoffice import permissions
+from casino_pam.backoffice.report_list import REPORTS, Asked, Cell, Cells, Money, Report, Verdict, Wanted
+from wallet import audit, formatting, money
+from wallet.pg import deadline
+from wallet.reports import sums
+from wallet.reports.sums import Connected, snapshot
+
+# Rows on a page; the file has them all.
+SHOWN: Final = 300
+# How long a page may read. Only rows that nobody took into the sums for long make it slow.
+SECONDS: Final = 15
+# Lines of a file that are sent together.
+LINES: Final = 500
+
+VIEW: Final = "wallet.view_reports"
+PATH: Final = "/admin/office/reports/"
+
+
+@permissions.page(VIEW)
+def index(request: HttpRequest) -> HttpResponse:
+    """Every report there is."""
+    return _page(request, "office/reports.html", {"title": "Reports", "reports": REPORTS.values()})
+
+
+@permissions.page(VIEW)
+def show(request: HttpRequest, name: str) -> HttpResponse:
+    # PostgreSQL itself ends what takes too long; the rest is for it to say so, and for the page around it.
+    with deadline.afresh(time.monotonic() + SECONDS + 2):
+        return _shown(request, name)
+
+
+def _shown(request: HttpRequest, name: str) -> HttpResponse:
+    report = _named(name)
+    form = _form(report, request)
+    context: dict[str, Any] = {"title": report.title, "report": report, "form": form}
+    if not form.is_valid():
+        return _page(request, "office/report.html", context, status=400)
+    try:
+        with snapshot(SECONDS) as own:
+            context |= _table(report, own, form.cleaned_data)
+    except QueryCanceled:
+        return _page(request, "office/report.html", context | {"too_long": SECONDS}, status=503)
+    context |= {"refreshed": sums.refreshed_at(), "file": f"{_address(report, '_file')}?{_query(form.cleaned_data)}"}
+    return _page(request, "office/report.html", context)
+
+
+@permissions.page(VIEW)
+def file(request: HttpRequest, name: str) -> HttpResponseBase:
+    """The whole report as CSV. Who took it is in the audit trail."""
+    report = _named(name)
+    form = _form(report, request)
+    if not form.is_valid():
+        return _page(request, "office/report.html", {"title": report.title, "report": report, "form": form}, 400)
+    asked = form.cleaned_data
+    said = {name: str(value) for name, value in asked.items()}
+    audit.record(request, "export report", subject=f"{report.name} {_query(asked)}", after=said)
+    return spreadsheet.download(_file_name(report, asked), _pieces(report, asked))
+
+
+def patterns() -> list[URLPattern]:
+    return [
+        path("reports/", index, name="reports"),
+        path("reports/<slug:name>/", show, name="report"),
+        path("reports/<slug:name>.csv", file, name="report_file"),
+    ]
+
+
+def _named(name: str) -> Report:
+    if name not in REPORTS:
+        raise Http404
+    return REPORTS[name]
+
+
+def _form(report: Report, request: HttpRequest) -> Asked:
+    """What was asked; a page that is opened without a question answers its usual one."""
+    return report.form(request.GET.dict() or report.form.fresh())
+
+
+def _page(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    return render(request, template, admin.site.each_context(request) | context, status=status)
+
+
+def _address(report: Report, what: str = "") -> str:
+    return reverse(f"office:report{what}", args=[report.name])
+
+
+def _query(asked: Wanted) -> str:
+    return urlencode({name: str(value) for name, value in asked.items()})
+
+
+# --- the page ----------------------------------------------------------------------------------
+
+
+def _table(report: Report, own: Connected, asked: Wanted) -> dict[str, Any]:
+    rows = list(itertools.islice(report.rows(own, asked), SHOWN + 1))
+    totals = list(report.totals(own, asked))
+    heads = [(column.label, _numeric(rows or totals, place)) for place, column in enumerate(report.columns(asked))]
+    judged = [cell.good for cells in rows for cell in cells if isinstance(cell, Verdict)]
+    return {
+        "heads": heads,
+        "rows": [_cells(cells) for cells in rows[:SHOWN]],
+        "totals": [_cells(cells) for cells in totals],
+        "cut": SHOWN if len(rows) > SHOWN else 0,
+        "alarm": "" if all(judged) else report.alarm,
+    }
+
+
+def _numeric(rows: list[Cells], place: int) -> bool:
+    return any(isinstance(cells[place], int | Money) for cells in rows)
+
+
+def _cells(cells: Cells) -> list[tuple[SafeString | str, bool]]:
+    return [(_told(cell), isinstance(cell, int | Money)) for cell in cells]
+
+
+def _told(cell: Cell) -> SafeString | str:
+    if isinstance(cell, Money):
+        css = "money negative" if cell.minor < 0 else "money"
+        return format_html('<span class="{}">{}</span>', css, money.show(cell.minor, cell.digits))
+    if isinstance(cell, Verdict):
+        return formatting.badge(cell.text, "green" if cell.good else "red")
+    if isinstance(cell, datetime):
+        return formatting.utc(cell)
+    if isinstance(cell, int):
+        return format_html('<span class="money">{}</span>', f"{cell:,}")
+    if cell == "":
+        return formatting.NOTHING
+    return "" if cell is None else str(cell)
+
+
+# --- the file ----------------------------------------------------------------------------------
+
+
+def _file_name(report: Report, asked: Wanted) -> str:
+    days = [str(value) for value in asked.values() if isinstance(value, date)]
+    return "-".join([report.name, *days]) + ".csv"
+
+
+def _pieces(report: Report, asked: Wanted) -> Iterator[str]:
+    yield spreadsheet.line(column.code for column in report.columns(asked))
+    with snapshot() as own:
+        yield from together(map(_plain, cells) for cells in report.rows(own, asked))
+
+
+def together(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+    """Lines of a file, some hundred at a time."""
+    lines = map(spreadsheet.line, rows)
+    while piece := "".join(itertools.islice(lines, LINES)):
+        yield piece
+
+
+def _plain(cell: Cell) -> str | int | None:
+    if isinstance(cell, Money):
+        return money.show(cell.minor, cell.digits)
+    if isinstance(cell, Verdict):
+        return cell.text
+    if isinstance(cell, datetime):
+        return cell.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return str(cell) if isinstance(cell, date) else cell

@@ -1,0 +1,28 @@
+"""Every acting page of the back office, below /admin/office/."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, path
+
+from casino_pam.backoffice import (
+    approval_pages,
+    audit_export,
+    dashboard,
+    player_panel,
+    provider_files,
+    report_pages,
+    withdrawals,
+)
+from casino_pam.backoffice.actions import action_page
+
+app_name = "office"
+urlpatterns: list[URLPattern] = [
+    *action_page.patterns(),
+    *approval_pages.patterns(),
+    path("withdrawals/", withdrawals.page, name="withdrawals"),
+    path("round/", player_panel.page, name="round"),
+    *report_pages.patterns(),
+    *dashboard.patterns(),
+    *audit_export.patterns(),
+    *provider_files.patterns(),
+]

@@ -1,0 +1,150 @@
+"""Players and the wallets they hold: made, read, locked. Never their money.
+
+Locks and exclusion are read by the teller with the wallets of every command, so a change counts
+from its commit on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Prefetch
+from django.utils import timezone
+
+from casino_pam.engine import commands, jobs, posting
+from casino_pam.engine.results import Standing
+from wallet.errors import InvalidField, Refused
+from wallet.kinds import CASHIER
+from wallet.models import Currency, Player, Wallet
+
+
+def create(player: str, *, country: str | None, currencies: Sequence[str]) -> Player:
+    """Make a player with these wallets, or nothing at all.
+
+    Raises Refused: ``unknown_currency``, ``already_exists``.
+    """
+    _known(currencies)
+    try:
+        with transaction.atomic():
+            made = Player.objects.create(code=player, country=country)
+            Wallet.objects.bulk_create(Wallet(player=made, currency_id=code) for code in currencies)
+    except IntegrityError:
+        # The name is the only thing here that somebody else can have taken.
+        raise Refused("already_exists", player=player) from None
+    return find(player)
+
+
+def open_wallet(player: str, currency: str) -> Wallet:
+    """Open an empty wallet; a disabled currency refuses bets only, so it may still be held.
+
+    Raises Refused: ``unknown_player``, ``unknown_currency``, ``already_exists``.
+    """
+    holder = find(player)
+    _known([currency])
+    try:
+        with transaction.atomic():
+            made = Wallet.objects.create(player=holder, currency_id=currency)
+    except IntegrityError:
+        raise Refused("already_exists", player=player, currency=currency) from None
+    return made
+
+
+def find(player: str) -> Player:
+    """The player with the wallets, in the order in which they were opened."""
+    wallets = Prefetch("wallets", queryset=Wallet.objects.order_by("id"))
+    found = Player.objects.prefetch_related(wallets).filter(code=player).first()
+    if found is None:
+        raise Refused("unknown_player", player=player)
+    return found
+
+
+def change(player: str, **fields: Any) -> Player:
+    """Set the named fields (locks, ``excluded_until``, ``country``) and no other.
+
+    A self-exclusion cancels the bonuses that wait (PLAY.md rule 27).
+    """
+    if fields:
+        Player.objects.filter(code=player).update(**fields)
+    if fields.get("excluded_until") is not None:
+        _tend(player)
+    return find(player)
+
+
+def exclude(player: str, until: datetime) -> Player:
+    """As ``change``, by an operator or the player, who may make an exclusion longer and never shorter.
+
+    Raises Refused (``player_excluded``, with the present end ``until``).
+    """
+    shorter = Player.objects.filter(code=player).exclude(excluded_until__gt=until)
+    if not shorter.update(excluded_until=until):
+        raise Refused("player_excluded", why="longer_already", until=find(player).excluded_until)
+    _tend(player)
+    return find(player)
+
+
+def exclude_myself(player: str, until: datetime, record: Callable[..., object]) -> Player:
+    """As ``exclude``, by the player; leaves a row of the audit trail if that changes anything.
+
+    Raises InvalidField for a moment that has passed, or one before the end of the exclusion in force.
+    """
+    if until <= timezone.now():
+        raise InvalidField("excluded_until", "must be a moment to come")
+    with transaction.atomic():
+        before = find(player).excluded_until
+        try:
+            excluded = exclude(player, until)
+        except Refused:
+            raise InvalidField("excluded_until", "must not be before the end of the exclusion in force") from None
+        if before != until:
+            told = {"before": {"excluded_until": before}, "after": {"excluded_until": until}}
+            record("exclude", player=player, subject=player, **told)
+    return excluded
+
+
+def _tend(player: str) -> None:
+    """The teller works in transactions of its own: after the caller's, if there is one."""
+    transaction.on_commit(lambda: jobs.tend_player(player, commands.now()))
+
+
+def wallets(player: str, currency: str | None = None) -> list[Wallet]:
+    """The player's wallets with their currencies in the order of opening, or the one named.
+
+    Raises Refused: ``unknown_player``, ``unknown_wallet``.
+    """
+    held = Wallet.objects.filter(player__code=player).select_related("player", "currency").order_by("id")
+    found = list(held if currency is None else held.filter(currency=currency))
+    if not found:
+        find(player)
+        if currency is not None:
+            raise Refused("unknown_wallet", player=player, currency=currency)
+    return found
+
+
+def standings(player: str) -> list[Standing]:
+    """Where each of the player's wallets stands, read in one posting."""
+    at, until = commands.now(), commands.deadline()
+    found = posting.post(
+        [
+            commands.Balance(source=CASHIER, player=player, currency=wallet.currency_id, at=at, deadline=until)
+            for wallet in wallets(player)
+        ]
+    )
+    for outcome in found:
+        if isinstance(outcome, Refused):
+            raise outcome
+    return [outcome for outcome in found if isinstance(outcome, Standing)]
+
+
+def _known(currencies: Sequence[str]) -> None:
+    found = set(Currency.objects.filter(code__in=currencies).values_list("code", flat=True))
+    for code in currencies:
+        if code not in found:
+            raise Refused("unknown_currency", currency=code)
+
+
+def digits() -> dict[str, int]:
+    """The decimal places of every currency that this casino keeps."""
+    return dict(Currency.objects.values_list("code", "digits"))

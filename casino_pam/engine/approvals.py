@@ -1,0 +1,249 @@
+"""Money by hand: small sums are posted at once, large ones wait for a second person.
+
+An adjustment or a completion waits as an approval, a grant as a bonus that has not begun. An approval
+is claimed by one conditional update, then posted under its own reference. Whoever finds it claimed
+but not posted (two approved at once, or a process died in between) posts it again: a reference is
+taken once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from bonus.models import Bonus, BonusStatus
+from casino_pam.engine import accounts, commands, posting
+from casino_pam.engine.commands import Adjust, Approve, Complete, Grant, Promise, Reject
+from casino_pam.engine.results import Promised, Receipt
+from wallet.errors import Refused
+from wallet.kinds import OPERATOR, Kind
+from wallet.models import Approval, Transaction, Wallet
+
+
+class Decided(Exception):
+    """The approval was decided before, the other way; ``approval.state`` says how."""
+
+    def __init__(self, approval: Approval) -> None:
+        super().__init__(f"{approval} is {approval.state}")
+        self.approval = approval
+
+
+# --- asking --------------------------------------------------------------------------------------
+
+
+def adjust(command: Adjust) -> Receipt | Approval:
+    """Post the adjustment, or leave it pending above the currency's ``approval_above``.
+
+    A repeat is compared with what was first asked and answered as that stands now. Raises Refused.
+    """
+    (wallet,) = accounts.wallets(command.player, command.currency)
+    approval = _asked_before(command)
+    if approval is None:
+        if abs(command.amount) <= wallet.currency.approval_above or _spent(command):
+            return _adjusted(command)
+        approval = _ask(wallet, command, Approval.Act.ADJUST, amount=command.amount)
+    differing = _differing(approval, command)
+    if differing:
+        raise Refused("reference_reused", differing=differing)
+    return _adjusted(_adjustment(approval)) if approval.state == Approval.State.APPROVED else approval
+
+
+def complete(command: Complete) -> Promised | Approval:
+    """Complete the bonus, or leave that pending if it makes more cash than the currency's ``approval_above``.
+
+    A repeat is answered as what was first asked stands now. Raises Refused: ``unknown_bonus``, also
+    for a bonus of somebody else, ``reference_reused``, and what the bonus itself says.
+    """
+    bonus = _bonuses().filter(pk=command.bonus, player__code=command.player).first()
+    if bonus is None:
+        raise Refused("unknown_bonus", bonus=command.bonus)
+    approval = _asked_before(command)
+    if approval is None:
+        try:
+            return _promised(msgspec.structs.replace(command, waits_above=bonus.wallet.currency.approval_above))
+        except Refused as refusal:
+            if refusal.facts.get("why") != "needs_approval":
+                raise
+            approval = _ask(
+                bonus.wallet, command, Approval.Act.COMPLETE, amount=refusal.facts["amount"], bonus=bonus.pk
+            )
+    if approval.bonus != bonus.pk:
+        raise Refused("reference_reused", differing=["bonus" if approval.bonus else "kind"])
+    return _promised(_completion(approval)) if approval.state == Approval.State.APPROVED else approval
+
+
+def grant(command: Grant) -> Promised:
+    """Grant the bonus; of more than the currency's ``approval_above`` it waits, PENDING, for a second person.
+
+    Raises Refused.
+    """
+    (wallet,) = accounts.wallets(command.player, command.currency)
+    return _promised(msgspec.structs.replace(command, waits_above=wallet.currency.approval_above))
+
+
+# --- deciding ------------------------------------------------------------------------------------
+
+
+def approve(approval: Approval, operator: str, reason: str = "") -> Receipt | Promised:
+    """Post what was asked, once. Raises Refused (also what the ledger says) and Decided."""
+    decided = _decide(approval, operator, Approval.State.APPROVED, reason)
+    if decided.act == Approval.Act.COMPLETE:
+        return _promised(_completion(decided))
+    return _adjusted(_adjustment(decided))
+
+
+def reject(approval: Approval, operator: str, reason: str) -> Approval:
+    """Let it never be posted; its reference stays spent. Raises Refused and Decided."""
+    return _decide(approval, operator, Approval.State.REJECTED, reason)
+
+
+def approve_grant(bonus: Bonus, operator: str) -> Promised:
+    """Let a grant begin that waits. Raises Refused: ``forbidden`` for who asked for it, and the gates of a grant."""
+    return _promised(Approve(actor=operator, **_of(bonus)))
+
+
+def reject_grant(bonus: Bonus, operator: str, reason: str) -> Promised:
+    """Cancel a grant that waits; the reason stays with it. Raises Refused as ``approve_grant`` does."""
+    return _promised(Reject(actor=operator, reason=reason, **_of(bonus)))
+
+
+def _decide(approval: Approval, operator: str, state: str, reason: str) -> Approval:
+    if approval.author == operator:
+        raise Refused("forbidden", why="own_request")
+    pending = Approval.objects.filter(pk=approval.pk, state=Approval.State.PENDING)
+    # No row: somebody decided before us. The same way is as good as ours.
+    pending.update(state=state, approver=operator, decided_at=timezone.now(), decision_reason=reason or None)
+    decided = asked().get(pk=approval.pk)
+    if decided.state != state:
+        raise Decided(decided)
+    return decided
+
+
+# --- looking -------------------------------------------------------------------------------------
+
+
+def waiting() -> QuerySet[Approval]:
+    """Adjustments and completions that nobody has decided about, oldest first."""
+    return asked().filter(state=Approval.State.PENDING).order_by("created_at")
+
+
+def waiting_grants() -> QuerySet[Bonus]:
+    """Grants that nobody has decided about, oldest first; other waiting bonuses have come to nothing yet."""
+    return _bonuses().filter(status=BonusStatus.PENDING, amount__gt=0).order_by("created_at")
+
+
+def asked_grants() -> QuerySet[Bonus]:
+    """Grants that wait for a second person or were decided by one."""
+    return _bonuses().filter(Q(status=BonusStatus.PENDING, amount__gt=0) | Q(approver__isnull=False))
+
+
+def _asked_before(command: Adjust | Complete) -> Approval | None:
+    return asked().filter(source=command.source, reference=command.reference).first()
+
+
+def asked() -> QuerySet[Approval]:
+    """Every adjustment and completion that ever waited."""
+    return Approval.objects.select_related("wallet__player", "wallet__currency")
+
+
+def _bonuses() -> QuerySet[Bonus]:
+    return Bonus.objects.select_related("offer", "player", "wallet__player", "wallet__currency")
+
+
+def _spent(command: Adjust) -> bool:
+    """Whether the ledger knows the reference: it then compares and answers the repeat itself."""
+    rows = Transaction.objects.filter(source=command.source, reference=command.reference, kind=Kind.ADJUST)
+    return rows.exists()
+
+
+def _ask(
+    wallet: Wallet, command: Adjust | Complete, act: Approval.Act, *, amount: int, bonus: UUID | None = None
+) -> Approval:
+    try:
+        with transaction.atomic():
+            Approval.objects.create(
+                id=uuid7(),
+                wallet=wallet,
+                source=command.source,
+                reference=command.reference,
+                act=act,
+                bonus=bonus,
+                amount=amount,
+                reason=command.reason,
+                author=command.actor or command.source,
+                created_at=timezone.now(),
+            )
+    except IntegrityError:
+        # A twin was first; its request is compared with ours like any other.
+        pass
+    found = _asked_before(command)
+    assert found is not None
+    return found
+
+
+def _differing(approval: Approval, command: Adjust) -> list[str]:
+    pairs = {
+        "kind": (approval.act, Approval.Act.ADJUST),
+        "player": (approval.wallet.player.code, command.player),
+        "currency": (approval.wallet.currency_id, command.currency),
+        "amount": (approval.amount, command.amount),
+    }
+    return [name for name, (stored, asked) in pairs.items() if stored != asked]
+
+
+# --- posting -------------------------------------------------------------------------------------
+
+
+def _adjustment(approval: Approval) -> Adjust:
+    return Adjust(
+        source=approval.source,
+        player=approval.wallet.player.code,
+        currency=approval.wallet.currency_id,
+        reference=approval.reference,
+        amount=approval.amount,
+        reason=approval.reason,
+        actor=approval.author,
+        at=commands.now(),
+        deadline=commands.deadline(),
+    )
+
+
+def _completion(approval: Approval) -> Complete:
+    return Complete(
+        source=approval.source,
+        player=approval.wallet.player.code,
+        bonus=str(approval.bonus),
+        reference=approval.reference,
+        reason=approval.reason,
+        actor=approval.author,
+        at=commands.now(),
+        deadline=commands.deadline(),
+    )
+
+
+def _of(bonus: Bonus) -> dict[str, Any]:
+    return {
+        "source": OPERATOR,
+        "player": bonus.player.code,
+        "bonus": str(bonus.pk),
+        "at": commands.now(),
+        "deadline": commands.deadline(),
+    }
+
+
+def _adjusted(command: Adjust) -> Receipt:
+    receipt = posting.carry_out(command)
+    assert isinstance(receipt, Receipt)
+    return receipt
+
+
+def _promised(command: Promise) -> Promised:
+    promised = posting.carry_out(command)
+    assert isinstance(promised, Promised)
+    return promised

@@ -1,0 +1,134 @@
+"""Money in and out: deposit, withdrawal, adjustment (PLAY.md rules 26-29).
+
+Pure, like ``casino_pam/engine/play.py``. A withdrawal is a hold that is settled or released, once, never
+both, under the hold's own reference.
+"""
+
+from __future__ import annotations
+
+from bonus import grants, wagering
+from casino_pam.engine.commands import Adjust, Deposit, Hold, Release, Settle
+from casino_pam.engine.execution import Desk
+from casino_pam.engine.replay import repeat
+from casino_pam.engine.results import Receipt
+from wallet import limits
+from wallet.errors import Refused
+from wallet.kinds import Kind
+from wallet.state import Columns, OpenWallet, Row, Turn
+
+
+def deposit(desk: Desk, command: Deposit) -> Receipt:
+    wallet = desk.book.wallet(command.player, command.currency)
+    spent = desk.book.row(command.source, Kind.DEPOSIT, command.reference)
+    if spent is not None:
+        return repeat(desk, wallet, spent, command)
+    return desk.carry_out(wallet, command, _deposit, {"captured": command.captured})
+
+
+def _deposit(desk: Desk, turn: Turn, command: Deposit) -> None:
+    """A deposit stands even if its offer does not; the row keeps what the offer came to."""
+    if not command.captured:
+        may_deposit(turn.wallet, command.at, command.amount)
+    asked = grants.Asked(command.source, command.reference, command.actor)
+    bonus, refusal = grants.on_deposit(desk.bonuses, turn, command.amount, command.offer, asked)
+    turn.named(
+        Kind.DEPOSIT,
+        command.source,
+        command.reference,
+        command.amount,
+        cash_delta=command.amount,
+        captured=command.captured,
+        bonus=None if bonus is None else bonus.id,
+        wagered_after=None if bonus is None else bonus.wagered,
+        refusal=refusal,
+    )
+
+
+def may_deposit(wallet: OpenWallet, at: int, amount: int) -> None:
+    """The gates of a deposit: those of a grant, and the player's limits. A captured one passes them by (rule 29)."""
+    grants.may_be_granted(wallet, at)
+    limits.may_deposit(wallet, at, amount)
+
+
+def hold(desk: Desk, command: Hold) -> Receipt:
+    """Set money aside for a withdrawal; only the withdraw lock and the cash itself gate it."""
+    wallet = desk.book.wallet(command.player, command.currency)
+    spent = desk.book.row(command.source, Kind.HOLD, command.reference)
+    if spent is not None:
+        return repeat(desk, wallet, spent, command)
+    return desk.carry_out(wallet, command, _hold, {})
+
+
+def _hold(desk: Desk, turn: Turn, command: Hold) -> None:
+    if turn.wallet.player.withdraw_locked:
+        raise Refused("wallet_locked", lock="withdraw")
+    wagering.may_withdraw(desk.bonuses, turn.wallet)
+    if command.amount > turn.wallet.cash:
+        raise Refused("insufficient_funds")
+    wagering.withdraw(desk.bonuses, turn)
+    turn.named(
+        Kind.HOLD,
+        command.source,
+        command.reference,
+        command.amount,
+        cash_delta=-command.amount,
+        held_delta=command.amount,
+    )
+
+
+def settle(desk: Desk, command: Settle) -> Receipt:
+    """The held money was paid out."""
+    return _end_hold(desk, command)
+
+
+def release(desk: Desk, command: Release) -> Receipt:
+    """The held money goes back to the player's cash."""
+    return _end_hold(desk, command)
+
+
+def _end_hold(desk: Desk, command: Settle | Release) -> Receipt:
+    wallet = desk.book.wallet(command.player, command.currency)
+    spent = desk.book.row(command.source, command.kind, command.reference)
+    if spent is not None:
+        return repeat(desk, wallet, spent, command)
+    return desk.carry_out(wallet, command, _post_end_of_hold, {})
+
+
+def _post_end_of_hold(desk: Desk, turn: Turn, command: Settle | Release) -> None:
+    held = _open_hold(desk, turn.wallet, command)
+    columns: Columns = {"held_delta": -held.amount, "closes": held.id, "original": held.reference}
+    if command.kind == Kind.RELEASE:
+        columns["cash_delta"] = held.amount
+    turn.named(command.kind, command.source, command.reference, held.amount, **columns)
+
+
+def _open_hold(desk: Desk, wallet: OpenWallet, command: Settle | Release) -> Row:
+    """The hold to end; a refused hold is no withdrawal (rule 28)."""
+    held = desk.book.row(command.source, Kind.HOLD, command.reference)
+    if held is None or not held.posted or held.wallet != wallet.id:
+        raise Refused("unknown_withdrawal", reference=command.reference)
+    closer = desk.book.closers.get(held.id)
+    if closer is not None:
+        raise Refused("already_settled" if closer.kind == Kind.SETTLE else "already_released")
+    return held
+
+
+def adjust(desk: Desk, command: Adjust) -> Receipt:
+    """Correct a balance by hand, with a reason; nothing gates it but the money itself."""
+    wallet = desk.book.wallet(command.player, command.currency)
+    spent = desk.book.row(command.source, Kind.ADJUST, command.reference)
+    if spent is not None:
+        return repeat(desk, wallet, spent, command)
+    return desk.carry_out(wallet, command, _adjust, {"reason": command.reason})
+
+
+def _adjust(desk: Desk, turn: Turn, command: Adjust) -> None:
+    columns: Columns = {"cash_delta": command.amount, "reason": command.reason}
+    if command.bonus is not None:
+        bonus = desk.bonuses.by_id.get(command.bonus)
+        if bonus is None or bonus.wallet != turn.wallet.id:
+            raise Refused("unknown_bonus", bonus=command.bonus)
+        columns["bonus"], columns["wagered_after"] = bonus.id, bonus.wagered
+    if turn.wallet.cash + command.amount < 0:
+        raise Refused("insufficient_funds")
+    turn.named(Kind.ADJUST, command.source, command.reference, command.amount, **columns)

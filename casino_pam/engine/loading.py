@@ -1,0 +1,157 @@
+"""What a posting must read before its commands can be decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from bonus import store
+from bonus.open_bonuses import Wanted
+from casino_pam.engine.commands import (
+    Adjust,
+    Asked,
+    Batch,
+    Bet,
+    Browse,
+    Claim,
+    Command,
+    Deposit,
+    EndRound,
+    Find,
+    Grant,
+    OfBonus,
+    Play,
+    Release,
+    Request,
+    Rollback,
+    Settle,
+    Tend,
+    Win,
+)
+from casino_pam.engine.execution import Desk
+from wallet import ledger, limits
+from wallet.kinds import Kind
+from wallet.pg.session import Session
+from wallet.state import Book, Key, OpenWallet
+
+
+def each(asked: Iterable[Asked]) -> Iterator[Request]:
+    """Every single request, those inside a batch included."""
+    for request in asked:
+        if isinstance(request, Batch):
+            yield from request.operations
+        else:
+            yield request
+
+
+def read(session: Session, asked: Sequence[Asked]) -> Desk:
+    """Read all that ``asked`` may decide on: wallets, then their live bonuses, then the rows they name."""
+    book = Book()
+    requests = list(each(asked))
+    providers = {request.source for request in requests if _rests_on_provider(request)}
+    games = {(play.source, play.game) for play in requests if isinstance(play, (Bet, Win)) and play.game}
+    ledger.read_wallets(session, book, {request.player for request in requests}, providers, games)
+    live = store.ask(session, book)
+    begun = limits.ask(session, _gated(book, requests))
+    named = {key for request in requests for key in keys(request)}
+    if named:
+        ledger.read_rows(session, book, named, set(_rounds(book, requests)))
+    limits.know(book, begun)
+    return Desk(book, store.read(session, book, live, wanted(book, asked)))
+
+
+def _gated(book: Book, requests: Iterable[Request]) -> Iterator[tuple[OpenWallet, int]]:
+    """The wallets whose limits a request may reach, and when it was received."""
+    for request in requests:
+        if isinstance(request, (Bet, Deposit)):
+            wallet = book.wallets.get(request.player, {}).get(request.currency)
+            if wallet is not None:
+                yield wallet, request.at
+
+
+def _rests_on_provider(request: Request) -> bool:
+    """Whether the provider's profile decides it, or the state of its secrets."""
+    return isinstance(request, (Play, Find)) or request.secrets_version is not None
+
+
+def keys(request: Request) -> list[Key]:
+    """The references a request spends or names, with the kinds they may have been spent as."""
+    if isinstance(request, Find):
+        return [(request.source, request.kind, request.reference)]
+    if not isinstance(request, Command):
+        return []
+    named: list[Key] = [(request.source, request.kind, request.reference)]
+    if isinstance(request, Rollback):
+        named.append((request.source, Kind.BET, request.original))
+        named.append((request.source, Kind.WIN, request.original))
+    elif isinstance(request, Win) and request.bet is not None:
+        named.append((request.source, Kind.BET, request.bet))
+    elif isinstance(request, (Settle, Release)):
+        named.append((request.source, Kind.HOLD, request.reference))
+    return named
+
+
+def _rounds(book: Book, requests: Iterable[Request]) -> Iterator[tuple[int, str]]:
+    for request in requests:
+        if isinstance(request, (Bet, Win, EndRound)) and request.round is not None:
+            wallet = book.wallets.get(request.player, {}).get(request.currency)
+            if wallet is not None:
+                yield wallet.id, request.round
+
+
+# --- bonuses -----------------------------------------------------------------------------------
+
+
+def wanted(book: Book, asked: Sequence[Asked]) -> Wanted:
+    """What the requests want to know of bonuses, now that wallets and rows are read."""
+    requests = list(each(asked))
+    found = Wanted(at=max(request.at for request in requests))
+    spending: dict[int, int] = {}
+    for request in requests:
+        if isinstance(request, (Grant, Claim, Deposit)):
+            _want_offer(book, request, found)
+        elif isinstance(request, Browse):
+            found.every_offer = True
+            found.players.update(player.id for player in book.players.values())
+            found.deposits.update(wallet.id for wallet in book.wallets.get(request.player, {}).values())
+        elif isinstance(request, (OfBonus, Adjust)):
+            found.ids.update(filter(None, (request.bonus,)))
+        else:
+            _note_spending(book, request, found, spending)
+    for wallet in found.settling:
+        found.settling[wallet] = spending.get(wallet, 0)
+    return found
+
+
+def _want_offer(book: Book, request: Grant | Claim | Deposit, found: Wanted) -> None:
+    player = book.players.get(request.player)
+    wallet = book.wallets.get(request.player, {}).get(request.currency)
+    if player is None or wallet is None:
+        return
+    found.deposits.add(wallet.id)
+    if request.offer is None:
+        return
+    found.offers.add(request.offer)
+    found.players.add(player.id)
+    if not isinstance(request, Claim):
+        found.references.add((request.source, request.reference))
+
+
+def _note_spending(book: Book, request: Request, found: Wanted, spending: dict[int, int]) -> None:
+    """Which wallets may have a stake settled, and how much bonus money each may lose before."""
+    wallets = book.wallets.get(request.player, {})
+    if isinstance(request, Rollback):
+        # Whatever wallet its original is in; taking a win back may empty the bonus balance.
+        win = book.row(request.source, Kind.WIN, request.original)
+        for wallet in wallets.values():
+            found.settling[wallet.id] = 0
+            spending[wallet.id] = spending.get(wallet.id, 0) + (win.amount if win is not None else 0)
+        return
+    if not isinstance(request, (Bet, Win, EndRound, Tend)):
+        return
+    place = wallets.get(request.currency)
+    if place is None:
+        return
+    if isinstance(request, Bet):
+        spending[place.id] = spending.get(place.id, 0) + request.amount
+    if not isinstance(request, Bet) or request.ends_round:
+        found.settling[place.id] = 0

@@ -1,0 +1,363 @@
+"""A game round: bet, win, rollback, end of round, and batches of them (PLAY.md §2).
+
+Each verb finds its wallet, answers a repeat as the first time, and else decides. All of it is pure: the execution's
+book holds everything that may be asked, and takes the rows that follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bonus import wagering
+from casino_pam.engine.commands import Balance, Batch, Bet, EndRound, Find, Play, Rollback, Win
+from casino_pam.engine.execution import REMEMBERED_KINDS, Desk
+from casino_pam.engine.replay import answer_again, as_profiled, minor, original_of, repeat, shows_now
+from casino_pam.engine.results import Receipt, Standing
+from wallet import limits
+from wallet.errors import REMEMBERED, InvalidField, Refused
+from wallet.kinds import Kind, Status, WinSource
+from wallet.state import Columns, OpenProvider, OpenWallet, Row, Turn
+
+PAYOUTS = (WinSource.GAME, WinSource.FREE_ROUND)
+
+# --- questions -------------------------------------------------------------------------------
+
+
+def balance(desk: Desk, request: Balance) -> Standing:
+    return desk.standing(desk.book.wallet(request.player, request.currency))
+
+
+def find(desk: Desk, request: Find) -> Receipt:
+    """What a repeat of that reference would be answered."""
+    desk.book.first_wallet(request.player)
+    row = desk.book.row(request.source, request.kind, request.reference)
+    if row is None or desk.owner_code(row) != request.player:
+        raise Refused("unknown_transaction", reference=request.reference)
+    return answer_again(desk, desk.book.wallets_by_id[row.wallet], row)
+
+
+# --- bet -------------------------------------------------------------------------------------
+
+
+def bet(desk: Desk, command: Bet) -> Receipt:
+    """Take a stake. A refusal is remembered under the reference for ever (rule 5)."""
+    check_stake(desk, command)
+    wallet = desk.book.wallet(command.player, command.currency)
+    spent = desk.book.row(command.source, Kind.BET, command.reference)
+    if spent is not None:
+        return repeat(desk, wallet, spent, command)
+    columns: Columns = {"round": command.round, "game": command.game}
+    return desk.carry_out(wallet, command, _bet, columns)
+
+
+def check_stake(desk: Desk, command: Bet) -> None:
+    """Some providers send no bets of zero (rule 8). Raises InvalidField, before anything is looked up."""
+    provider = desk.book.providers.get(command.source)
+    if command.amount == 0 and provider is not None and provider.zero_amount == "refuse":
+        raise InvalidField("amount", "must be more than zero for this provider")
+
+
+def _bet(desk: Desk, turn: Turn, command: Bet) -> None:
+    _may_bet(desk, turn.wallet, command)
+    staked = (command.source, command.game, command.amount)
+    wagering.may_stake(desk.bonuses, turn, *staked)
+    limits.may_stake(turn.wallet, turn.at, command.amount)
+    columns: Columns = {
+        **wagering.stake(desk.bonuses, turn, *staked),
+        "round": command.round,
+        "game": command.game,
+        "ends_round": command.ends_round,
+    }
+    turn.named(Kind.BET, command.source, command.reference, command.amount, **columns)
+
+
+def _may_bet(desk: Desk, wallet: OpenWallet, command: Bet) -> None:
+    """The gates of a bet in the contract's order (rule 7); only bets have any."""
+    if _closing_row(desk, wallet, command.source, command.round):
+        raise Refused("round_closed", round=command.round)
+    if wallet.player.excluded(command.at):
+        raise Refused("player_excluded")
+    if wallet.player.bet_locked:
+        raise Refused("wallet_locked", lock="bet")
+    if not wallet.currency.enabled:
+        raise Refused("currency_disabled")
+    if not profile(desk, command).enabled:
+        raise Refused("forbidden", why="provider_disabled")
+    game = desk.book.games.get((command.source, command.game))
+    if game is not None and not game.enabled:
+        raise Refused("forbidden", why="game_disabled")
+
+
+def profile(desk: Desk, command: Play) -> OpenProvider:
+    """The provider's profile; the doors let nobody in who has none."""
+    found = desk.book.providers.get(command.source)
+    if found is None:
+        raise Refused("forbidden", why="no_such_provider")
+    return found
+
+
+# --- rounds ----------------------------------------------------------------------------------
+
+
+def _live(desk: Desk, row: Row) -> bool:
+    """Posted and not rolled back since."""
+    return row.posted and not desk.book.rolled_back(row)
+
+
+def _closing_row(desk: Desk, wallet: OpenWallet, source: str, round: str | None) -> bool:
+    """A round is closed by a row that ends it, unless that row was rolled back (rule 9)."""
+    rows = desk.book.round_rows(wallet.id, source, round)
+    return any(row.ends_round and _live(desk, row) for row in rows)
+
+
+def end_round(desk: Desk, command: EndRound) -> Receipt:
+    """Close a round, known or not, closed or not (rule 23)."""
+    wallet = desk.book.wallet(command.player, command.currency)
+    spent = desk.book.row(command.source, Kind.END_ROUND, command.reference)
+    if spent is not None:
+        return repeat(desk, wallet, spent, command)
+    return desk.carry_out(wallet, command, _end_round, {})
+
+
+def _end_round(desk: Desk, turn: Turn, command: EndRound) -> None:
+    turn.named(Kind.END_ROUND, command.source, command.reference, 0, round=command.round, ends_round=True)
+
+
+# --- win -------------------------------------------------------------------------------------
+
+
+def win(desk: Desk, command: Win) -> Receipt:
+    """Pay. Nothing but its structure and its own round can refuse a win (rule 10)."""
+    wallet = desk.book.wallet(command.player, command.currency)
+    spent = desk.book.row(command.source, Kind.WIN, command.reference)
+    if spent is not None:
+        return repeat(desk, wallet, spent, command)
+    return desk.carry_out(wallet, command, _win, {})
+
+
+def _win(desk: Desk, turn: Turn, command: Win) -> None:
+    rules = profile(desk, command)
+    bets = _bets_of_round(desk, turn.wallet, command)
+    named = _named_bet(desk, command)
+    if _undone(desk, command, named, bets):
+        raise Refused("rolled_back")
+    late = _closing_row(desk, turn.wallet, command.source, command.round)
+    if late and rules.late_win == "refuse":
+        raise Refused("round_closed", round=command.round)
+    live = [row for row in bets if _live(desk, row)]
+    # Its stakes are of its own wallet, whatever bet it names.
+    answered = named if named is not None and named.wallet == turn.wallet.id and _live(desk, named) else None
+    if rules.win_requires_bet and _from_game(command) and not (answered or live):
+        raise Refused("unknown_original")
+    payout = wagering.payout(
+        desk.bonuses,
+        turn,
+        provider=command.source,
+        game=command.game,
+        amount=command.amount,
+        free_round=command.win_source == WinSource.FREE_ROUND,
+        stakes=[answered] if answered else live,
+    )
+    columns: Columns = {
+        **payout,
+        "round": command.round,
+        "game": command.game,
+        "original": command.bet,
+        "win_source": command.win_source or WinSource.GAME,
+        "ends_round": command.ends_round,
+        "late": late,
+    }
+    turn.named(Kind.WIN, command.source, command.reference, command.amount, **columns)
+
+
+def _from_game(command: Win) -> bool:
+    return command.win_source in (None, WinSource.GAME)
+
+
+def _bets_of_round(desk: Desk, wallet: OpenWallet, command: Win) -> list[Row]:
+    """Bets of the win's round, whatever became of them; a refused bet is no bet."""
+    rows = desk.book.round_rows(wallet.id, command.source, command.round)
+    return [row for row in rows if row.kind == Kind.BET and row.status != Status.REFUSED]
+
+
+def _named_bet(desk: Desk, command: Win) -> Row | None:
+    """The bet the win says it answers, if it is one of this player's."""
+    if command.bet is None:
+        return None
+    row = desk.book.row(command.source, Kind.BET, command.bet)
+    if row is None or row.status == Status.REFUSED or desk.owner_code(row) != command.player:
+        return None
+    return row
+
+
+def _undone(desk: Desk, command: Win, named: Row | None, bets: list[Row]) -> bool:
+    """Rule 14: the bet it names, or every bet of its round, did not happen."""
+    if not _from_game(command):
+        return False
+    if command.bet is not None:
+        return named is not None and not _live(desk, named)
+    return bool(bets) and not any(_live(desk, row) for row in bets)
+
+
+# --- rollback --------------------------------------------------------------------------------
+
+
+def rollback(desk: Desk, command: Rollback) -> Receipt:
+    """Undo a bet or a win by its stored amounts; always a definitive answer (rules 15-22)."""
+    book = desk.book
+    home = book.first_wallet(command.player)
+    if command.currency is not None:
+        home = book.wallet(command.player, command.currency)
+    spent = book.row(command.source, Kind.ROLLBACK, command.reference)
+    if spent is not None:
+        return repeat(desk, home, spent, command)
+    original = original_of(desk, command)
+    if original is None or desk.owner_code(original) != command.player:
+        receipt = desk.carry_out(home, command, _void, {})
+        return as_profiled(desk, home, receipt)
+    if command.currency is None:
+        home = book.wallets_by_id[original.wallet]
+    return desk.carry_out(home, command, _rollback if original.posted else _void, {})
+
+
+def _void(desk: Desk, turn: Turn, command: Rollback) -> None:
+    """Nothing to undo: spend the original's reference if nobody has, and leave a zero row.
+
+    The zero row names what it found of the player's own in ``closes``, so that its repeat can
+    tell an original that never moved money from an unknown one.
+    """
+    original = original_of(desk, command)
+    own = original is not None and desk.owner_code(original) == command.player
+    kind = original.kind if original else command.original_kind or Kind.BET
+    columns: Columns = {"status": Status.VOID, "round": command.round, "game": command.game}
+    named: Columns = {
+        **columns,
+        "original": command.original,
+        "original_kind": kind,
+        "closes": original.id if original and own else None,
+        "reason": command.reason,
+    }
+    amount = _amount_undone(turn.wallet, command, original if own else None)
+    turn.named(Kind.ROLLBACK, command.source, command.reference, amount, **named)
+    if original is None:
+        turn.post(kind, command.source, command.original, 0, **columns)
+
+
+def _amount_undone(wallet: OpenWallet, command: Rollback, original: Row | None) -> int:
+    """What a zero rollback says it was about: what the request named, else the original's."""
+    if command.amount is not None:
+        return minor(wallet, command.amount) or 0
+    return original.amount if original else 0
+
+
+def _rollback(desk: Desk, turn: Turn, command: Rollback) -> None:
+    original = original_of(desk, command)
+    assert original is not None
+    differing = _disagreements(desk, original, command)
+    if differing:
+        raise Refused("original_mismatch", differing=differing)
+    if desk.book.rolled_back(original):
+        raise Refused("already_rolled_back")
+    rules = profile(desk, command)
+    if original.kind == Kind.BET:
+        if rules.rollback_after_win == "refuse" and _has_payout(desk, original):
+            raise Refused("has_payout")
+        money_back = wagering.refund(desk.bonuses, turn, original)
+    else:
+        if not (rules.rollback_wins or command.by_hand):
+            raise Refused("forbidden", why="win_rollbacks_disabled")
+        money_back = wagering.take_back(desk.bonuses, turn, original, clamp=rules.win_rollback == "clamp")
+    columns: Columns = {
+        **money_back,
+        "round": original.round,
+        "game": original.game,
+        "original": command.original,
+        "original_kind": original.kind,
+        "closes": original.id,
+        "reason": command.reason,
+    }
+    turn.named(Kind.ROLLBACK, command.source, command.reference, original.amount, **columns)
+
+
+def _disagreements(desk: Desk, original: Row, command: Rollback) -> list[str]:
+    """What the request names and the stored row says otherwise (rule 15)."""
+    wallet = desk.book.wallets_by_id[original.wallet]
+    differing = []
+    if command.currency is not None and command.currency != wallet.currency.code:
+        differing.append("currency")
+    if command.amount is not None and minor(wallet, command.amount) != original.amount:
+        differing.append("amount")
+    if command.round is not None and command.round != original.round:
+        differing.append("round")
+    if command.game is not None and command.game != original.game:
+        differing.append("game")
+    return differing
+
+
+def _has_payout(desk: Desk, stake: Row) -> bool:
+    """Rule 18: a live win names the bet, or names none and answers the bet's round."""
+    rows = desk.book.round_rows(stake.wallet, stake.source, stake.round)
+    wins = [row for row in rows if row.kind == Kind.WIN and row.win_source in PAYOUTS]
+    first_bet = min(row.version for row in rows if row.kind == Kind.BET and row.posted)
+    answering = [
+        row for row in wins if row.original is None and (row.version > stake.version or row.version < first_bet)
+    ]
+    naming = [row for row in desk.book.answers_to(stake) if row.win_source in PAYOUTS]
+    return any(_live(desk, row) for row in (*answering, *naming))
+
+
+VERBS: dict[type[Play], Callable[[Desk, Any], Receipt]] = {
+    Bet: bet,
+    Win: win,
+    Rollback: rollback,
+    EndRound: end_round,
+}
+
+
+def batch(desk: Desk, command: Batch) -> list[Receipt]:
+    """Carry out all operations or none; the refusal names the failing operation's index.
+
+    A refused batch leaves nothing but the REFUSED row of the operation that failed, where its
+    kind is remembered, so that the same batch fails at the same place for ever.
+    """
+    for index, operation in enumerate(command.operations):
+        try:
+            if isinstance(operation, Bet):
+                check_stake(desk, operation)
+        except InvalidField as malformed:
+            raise malformed.inside(f"operations[{index}]") from None
+    currency = command.operations[0].currency  # type: ignore[attr-defined]
+    wallet = desk.book.wallet(command.player, currency)
+    mark = desk.mark(wallet)
+    receipts = []
+    for index, operation in enumerate(command.operations):
+        try:
+            receipts.append(VERBS[type(operation)](desk, operation))
+        except Refused as refusal:
+            desk.back_to(mark)
+            facts = {**refusal.facts, **_refused_row(desk, wallet, operation, refusal)}
+            if "balance" in facts and _tells_now(desk, operation, refusal):
+                facts.update(wallet.balances())
+                if "version" in facts:
+                    facts["version"] = wallet.version
+            raise Refused(refusal.code, **facts, index=index) from None
+    return receipts
+
+
+def _tells_now(desk: Desk, operation: Play, refusal: Refused) -> bool:
+    """A remembered refusal tells the balances of its first time, unless the profile wants those of now."""
+    return not refusal.facts.get("replayed") or shows_now(desk, operation.source)
+
+
+def _refused_row(desk: Desk, wallet: OpenWallet, operation: Play, refusal: Refused) -> dict[str, Any]:
+    """Remember the refusal by itself, unless it is not of that kind or already stands."""
+    if operation.kind not in REMEMBERED_KINDS or refusal.code not in REMEMBERED:
+        return {}
+    if refusal.facts.get("replayed"):
+        return {}
+    turn = Turn(desk.book, wallet, at=operation.at, actor=operation.actor)
+    columns: Columns = {"round": getattr(operation, "round", None), "game": getattr(operation, "game", None)}
+    desk.remember(turn, operation, refusal.code, columns)
+    row = turn.named_row
+    return {} if row is None else {"transaction": row.id, "version": row.version}

@@ -1,0 +1,427 @@
+"""The teller: posts commands in one transaction, each exactly once (DESIGN.md §6, §7).
+
+Losing a race shows in many ways: a version that matched no row, a reference spent meanwhile, a
+serialization failure, a deadlock, a COMMIT without an answer. All mean the same: look again in a
+new transaction, with jitter, until the deadline. Nothing is answered before the commit.
+
+A row that somebody else keeps locked is a race for one wallet only: its requests part from the
+batch, and the others post without them.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import structlog
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
+from psycopg import errors
+
+from bonus import store
+from casino_pam.engine import bonuses, cashier, play
+from casino_pam.engine.commands import (
+    GRACE_SECONDS,
+    PATIENCE_SECONDS,
+    Adjust,
+    Approve,
+    Asked,
+    Balance,
+    Batch,
+    Bet,
+    Browse,
+    Claim,
+    Complete,
+    Deposit,
+    EndRound,
+    Extend,
+    Find,
+    Forfeit,
+    Grant,
+    Hold,
+    Reject,
+    Release,
+    Request,
+    Rollback,
+    Settle,
+    Tend,
+    Win,
+)
+from casino_pam.engine.execution import Desk
+from casino_pam.engine.loading import each, keys, read
+from casino_pam.engine.play import batch
+from casino_pam.engine.results import Offered, Promised, Receipt, Standing
+from wallet import ledger, limits
+from wallet.errors import Busy, Refused
+from wallet.pg import deadline, faults
+from wallet.pg.connection import Silent
+from wallet.pg.session import Session, session_of
+from wallet.state import Book
+
+log = structlog.get_logger(__name__)
+
+Outcome = Receipt | list[Receipt] | Standing | Promised | Offered | Refused
+Listener = Callable[[Desk], None]
+
+VERBS: dict[type[Asked], Callable[[Desk, Any], Receipt | list[Receipt] | Standing | Promised | Offered]] = {
+    Bet: play.bet,
+    Win: play.win,
+    Rollback: play.rollback,
+    EndRound: play.end_round,
+    Balance: play.balance,
+    Find: play.find,
+    Batch: batch,
+    Deposit: cashier.deposit,
+    Hold: cashier.hold,
+    Settle: cashier.settle,
+    Release: cashier.release,
+    Adjust: cashier.adjust,
+    Grant: bonuses.grant,
+    Claim: bonuses.claim,
+    Browse: bonuses.browse,
+    Approve: bonuses.approve,
+    Reject: bonuses.reject,
+    Extend: bonuses.extend,
+    Forfeit: bonuses.forfeit,
+    Complete: bonuses.complete,
+    Tend: bonuses.tend,
+}
+
+# Told after every commit that moved a wallet; they must neither raise nor take long.
+after_commit: list[Listener] = []
+
+
+class HeldUp(Busy):
+    """Somebody else keeps a row locked that this request needs; others need not wait for it."""
+
+
+class _RestsOnUnwritten(Exception):
+    """A request was decided by a row of another player's stale wallet."""
+
+
+# Somebody was first: look again.
+_RACES = (
+    _RestsOnUnwritten,
+    errors.UniqueViolation,
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+    errors.QueryCanceled,
+)
+# A batch that lost so often is looked at by halves.
+_WHOLE_ATTEMPTS = 4
+# The connection is gone, or PostgreSQL is: what was sent may or may not stand. Look again.
+# Django has names of its own for the same while it connects.
+_LOST = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.InternalError,
+    OperationalError,
+    InterfaceError,
+)
+
+_ISOLATION = settings.DATABASE_ISOLATION.upper()
+# Joins by index in the order given keep the wallets' locks in ascending order (wallet/ledger.py).
+# Every look-up of the teller is by index, whatever the planner thinks of a table that was empty a
+# minute ago; and planning each statement anew would cost more than running it.
+_PLANNING = {
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "plan_cache_mode": "force_generic_plan",
+}
+# A batch of many wallets waits no longer than this for one of them, which is far more than another
+# process needs from its UPDATE to its COMMIT; a request that is alone may as well wait in line.
+_BATCH_LOCK_MILLISECONDS = 50
+_SINGLE_LOCK_MILLISECONDS = 1000
+# Where the way to PostgreSQL is lost in the middle of a posting, PostgreSQL shall not keep its locks for long.
+_TRANSACTION_SECONDS = 5
+_DEDICATED = "".join(
+    f"SET SESSION {name} = {value};" for name, value in (*_PLANNING.items(), ("lock_timeout", _BATCH_LOCK_MILLISECONDS))
+)
+# PostgreSQL knows it from version 17 on.
+_LIMIT_TRANSACTION = (
+    f"SELECT set_config(name, '{_TRANSACTION_SECONDS}s', false) FROM pg_settings WHERE name = 'transaction_timeout'"
+)
+_BORROWED = "SELECT " + ", ".join(
+    f"set_config('{name}', '{value}', true)"
+    for name, value in (*_PLANNING.items(), ("lock_timeout", _SINGLE_LOCK_MILLISECONDS))
+)
+# How long a thread that has no request in hand yet may take to connect, however far PostgreSQL is.
+_CONNECT_SECONDS = 5.0
+# How long to wait before PostgreSQL is tried again that was not there.
+_AWAY_SECONDS = (0.02, 0.05)
+_BEGIN = f"BEGIN ISOLATION LEVEL {_ISOLATION}"
+
+
+class _Thread(threading.local):
+    owns_its_connection = False
+
+
+_thread = _Thread()
+
+
+def own_connection() -> None:
+    """Give this thread a connection that serves postings alone: set up once, and never waited for in a pool."""
+    own = connection.copy(DEFAULT_DB_ALIAS)
+    own.settings_dict["OPTIONS"]["pool"] = False
+    connections[DEFAULT_DB_ALIAS] = own
+    _thread.owns_its_connection = True
+    # Nobody shall wait with a request in hand until it is there; should it fail, the first posting tries again.
+    try:
+        with deadline.until(time.monotonic() + _CONNECT_SECONDS):
+            _session()
+    except _LOST as lost:
+        _lose(lost)
+
+
+def ask(request: Asked) -> Outcome:
+    """Post one request in the caller's own thread and return what became of it."""
+    return post([request])[0]
+
+
+def carry_out(request: Asked) -> Any:
+    """As ``ask``, raising the refusal."""
+    outcome = ask(request)
+    if isinstance(outcome, Refused):
+        raise outcome
+    return outcome
+
+
+def rehearse(request: Asked) -> Outcome:
+    """What would become of the request now; nothing is written, nothing remembered."""
+    _check_no_transaction()
+    try:
+        with deadline.until(time.monotonic() + PATIENCE_SECONDS + GRACE_SECONDS), _transaction() as session:
+            return _decide(read(session, [request]), request)
+    except _LOST as lost:
+        _lose(lost)
+        return Busy("unavailable")
+
+
+def post(asked: Sequence[Asked], *, part: bool = False) -> list[Outcome]:
+    """Post requests in order, in as few transactions as it takes; one outcome for each.
+
+    Blocks until every one has its outcome or its deadline passed (``busy``, ``unavailable``), and
+    never much longer, whatever PostgreSQL does. With ``part`` the requests of a player whose row
+    somebody else keeps locked are left to the caller at once, with ``HeldUp`` for an outcome.
+    Must not be called inside a transaction.
+    """
+    _check_no_transaction()
+    outcomes: list[Outcome] = [Busy()] * len(asked)
+    patience = time.monotonic() + PATIENCE_SECONDS
+    waiting = list(range(len(asked)))
+    attempts = 0
+    while waiting := _in_time(asked, waiting, patience):
+        with deadline.until(_last_moment(asked, waiting, patience)):
+            found = _try([asked[place] for place in waiting], attempts)
+        for place, outcome in zip(waiting, found, strict=True):
+            outcomes[place] = outcome
+        waiting = [place for place in waiting if isinstance(outcomes[place], Busy)]
+        if part:
+            waiting = [place for place in waiting if not isinstance(outcomes[place], HeldUp)]
+        if waiting:
+            attempts += 1
+            _pause(outcomes[waiting[0]], attempts)
+    return outcomes
+
+
+def _pause(outcome: Outcome, attempts: int) -> None:
+    away = isinstance(outcome, Busy) and outcome.code == "unavailable"
+    shortest, longest = _AWAY_SECONDS if away else (0, min(0.0005 * 2**attempts, 0.02))
+    time.sleep(random.uniform(shortest, longest))  # noqa: S311
+
+
+def _last_moment(asked: Sequence[Asked], places: list[int], patience: float) -> float:
+    """When the last of them who waits for an answer has been told 503 instead."""
+    return max(min(asked[place].deadline, patience) for place in places) + GRACE_SECONDS
+
+
+def _check_no_transaction() -> None:
+    if connection.in_atomic_block:
+        raise RuntimeError("the teller commits by itself and cannot work inside a transaction")
+
+
+def _in_time(asked: Sequence[Asked], places: list[int], patience: float) -> list[int]:
+    """Those whose deadline has not passed; the others keep their last answer, a 503."""
+    now = time.monotonic()
+    return [place for place in places if now < min(asked[place].deadline, patience)]
+
+
+def _try(asked: Sequence[Asked], attempts: int) -> list[Outcome]:
+    """One look at the requests; ``Busy`` for those that must be looked at again."""
+    if deadline.remaining() == 0:
+        return [Busy()] * len(asked)
+    try:
+        return _attempt(asked)
+    except errors.LockNotAvailable as locked:
+        return _around(asked, locked, attempts)
+    except _RACES:
+        if attempts < _WHOLE_ATTEMPTS or len(asked) == 1:
+            return [Busy()] * len(asked)
+        # What loses that often may be one request alone: its neighbours shall not wait for it.
+        return _halves(asked, attempts)
+    except _LOST as lost:
+        _lose(lost)
+        return [Busy("unavailable")] * len(asked)
+    except Exception:
+        # A rule was missed or a value cannot be stored: only the offender shall suffer.
+        if len(asked) > 1:
+            return _halves(asked, attempts)
+        log.critical("teller_poisoned_command", command=type(asked[0]).__name__, exc_info=True)
+        return [Refused("internal")]
+
+
+def _around(asked: Sequence[Asked], locked: errors.LockNotAvailable, attempts: int) -> list[Outcome]:
+    """A look at those whose rows nobody keeps locked; the others are held up."""
+    if len(asked) == 1:
+        return [HeldUp()]
+    try:
+        players = _players_waiting(locked)
+    except _LOST as lost:
+        _lose(lost)
+        return [Busy("unavailable")] * len(asked)
+    free = [request for request in asked if request.player not in players]
+    if len(free) == len(asked):
+        # Whoever kept it has let go, or it is a lock that no row tells of.
+        return [Busy()] * len(asked)
+    found = iter(_try(free, attempts) if free else ())
+    return [HeldUp() if request.player in players else next(found) for request in asked]
+
+
+def _players_waiting(locked: errors.LockNotAvailable) -> set[str]:
+    """The players whose wallets or bonuses others keep locked, as far as PostgreSQL says whose they are."""
+    session = session_of(connection.connection)
+    return ledger.locked_players(session, locked) | store.locked_players(session, locked)
+
+
+def _halves(asked: Sequence[Asked], attempts: int) -> list[Outcome]:
+    """A look at each half by itself; nobody in the second may overtake his own in the first."""
+    middle = len(asked) // 2
+    first = _try(asked[:middle], attempts)
+    held_up = {request.player for request, outcome in zip(asked, first, strict=False) if isinstance(outcome, Busy)}
+    free = [request for request in asked[middle:] if request.player not in held_up]
+    found = iter(_try(free, attempts) if free else ())
+    return [*first, *(Busy() if request.player in held_up else next(found) for request in asked[middle:])]
+
+
+def _attempt(asked: Sequence[Asked]) -> list[Outcome]:
+    """One transaction; ``Busy`` is the outcome of every request of a player with a stale wallet.
+
+    Whether such a request wrote rows on another wallet or not, what was decided may rest on rows
+    of the same batch that were not written; what was written is found when it is looked at again.
+    """
+    with _transaction() as session:
+        desk = read(session, asked)
+        book = desk.book
+        outcomes = [_decide(desk, request) for request in asked]
+        stale = ledger.write(session, book)
+        _check_others(book, stale, asked)
+        store.write(session, desk.bonuses, stale)
+    for wallet in stale:
+        book.wallets_by_id[wallet].rows.clear()
+    limits.keep(book)
+    _announce(desk)
+    again = _players(book, stale)
+    return [Busy() if request.player in again else outcome for request, outcome in zip(asked, outcomes, strict=True)]
+
+
+def _players(book: Book, wallets: Iterable[int]) -> set[str]:
+    return {book.wallets_by_id[wallet].player.code for wallet in wallets}
+
+
+def _check_others(book: Book, stale: set[int], asked: Sequence[Asked]) -> None:
+    """Raise if another player's request may rest on a row of this batch that was not written.
+
+    Players who collide on a reference see each other's rows; then all look again together.
+    """
+    unwritten = {row.key for wallet in stale for row in book.wallets_by_id[wallet].rows}
+    players = _players(book, stale)
+    for request in each(asked) if unwritten else ():
+        if request.player not in players and not unwritten.isdisjoint(keys(request)):
+            raise _RestsOnUnwritten
+
+
+def _decide(desk: Desk, request: Asked) -> Outcome:
+    try:
+        for single in each([request]):
+            _still_trusted(desk, single)
+        return VERBS[type(request)](desk, request)
+    except Refused as refusal:
+        if refusal.facts.get("limit") == "balance":
+            log.critical("teller_balance_at_its_bound", player=request.player)
+        return refusal
+
+
+def _still_trusted(desk: Desk, request: Request) -> None:
+    """A signature checked against secrets that have changed since proves nothing."""
+    if request.secrets_version is None:
+        return
+    provider = desk.book.providers.get(request.source)
+    if provider is None or provider.secrets_version != request.secrets_version:
+        raise Refused("unauthenticated", why="secrets_changed")
+
+
+def _announce(desk: Desk) -> None:
+    for listener in after_commit:
+        try:
+            listener(desk)
+        except Exception:
+            log.exception("teller_listener_failed")
+
+
+def _lose(lost: Exception) -> None:
+    faults.note(lost)
+    part_with_connection()
+
+
+def part_with_connection() -> None:
+    """Close it for good: a pool would lend it to somebody else, broken or with the teller's settings."""
+    if connection.connection is not None:
+        connection.connection.close()
+    connection.close()
+
+
+def _still_there() -> bool:
+    """Whether the server is: after a failover it may have gone without a word, and a request is in hand."""
+    try:
+        return bool(connection.connection.works())
+    except Silent:
+        return False
+
+
+def _session() -> Session:
+    """The session of this thread's connection, set up if postings alone use it. Connects where it must."""
+    if _thread.owns_its_connection and connection.connection is not None and not _still_there():
+        part_with_connection()
+    connection.ensure_connection()
+    session = session_of(connection.connection)
+    if _thread.owns_its_connection and not session.dedicated:
+        session.command(_DEDICATED + _LIMIT_TRANSACTION)
+        session.dedicated = True
+    return session
+
+
+@contextmanager
+def _transaction() -> Iterator[Session]:
+    """One transaction on this thread's connection."""
+    session = _session()
+    session.put(_BEGIN)
+    if not session.dedicated:
+        session.put(_BORROWED)
+    try:
+        yield session
+        # Nothing is written once it has failed, so what is left to write may travel with it.
+        session.put("COMMIT")
+        session.send()
+        connection.connection.used = time.monotonic()
+    except BaseException:
+        session.forget()
+        if not connection.connection.closed:
+            session.command("ROLLBACK")
+        raise

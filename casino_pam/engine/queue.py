@@ -1,0 +1,404 @@
+"""The drainer: the event loop's way to the teller (DESIGN.md §7).
+
+A request becomes an awaited future. One thread per process, a lane, takes whatever waits, posts it
+in one transaction and resolves the futures after the commit. There is no timer: under load the
+batches grow by themselves, and an idle server posts a batch of one at once. Between two batches the
+loop has a few turns, so that those who were just answered can come along.
+
+Nobody waits for ever. Whoever was not answered in time is answered 503, whatever the lanes do.
+While PostgreSQL keeps a lane waiting, further lanes serve who else comes. A player whose row
+somebody keeps locked waits in a lane of his own. What one player sent is posted in the order in
+which it came: no lane takes anything of a player who is at work in another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import msgspec
+import structlog
+
+from casino_pam.engine import posting
+from casino_pam.engine.commands import GRACE_SECONDS, Asked, Batch
+from casino_pam.engine.posting import HeldUp, Outcome
+from casino_pam.metrics import QUEUE
+from wallet.errors import Busy, Refused
+
+log = structlog.get_logger(__name__)
+
+# Operations, those inside a batch included. More gain nothing and make the first of them wait.
+LARGEST_BATCH: Final = 256
+# About a second of work: who comes after that would only wait for a 503.
+LONGEST_QUEUE: Final = 8192
+# Whoever was answered often has the next request ready. So many turns of the loop are enough to send
+# the answers and hear what comes, and are nothing where nobody is there (docs/decisions/0018).
+TURNS: Final = 4
+# A loop that is held up holds up nobody's money for longer.
+LONGEST_TURNS_SECONDS: Final = 0.05
+# How often the loop looks for whoever waits too long.
+LOOK_SECONDS: Final = 0.05
+# A lane that has been at work for so long is waiting for PostgreSQL; another one serves who comes.
+SLOW_SECONDS: Final = 0.25
+MOST_LANES: Final = 4
+# No wait of a lane lasts so long. One that is still at work is given up for lost, and replaced.
+LOST_SECONDS: Final = 10.0
+# A player whose row was locked until his time was up goes straight to his own lane for so long.
+HELD_SECONDS: Final = 5.0
+
+Future = asyncio.Future[Outcome]
+Posting = Callable[[Sequence[Asked]], list[Outcome]]
+
+
+def post(batch: Sequence[Asked]) -> list[Outcome]:
+    """As ``teller.post``; who is held up parts from the batch."""
+    return posting.post(batch, part=True)
+
+
+class Waiting(msgspec.Struct):
+    """A request that was accepted, and its answer to come."""
+
+    request: Asked
+    future: Future
+
+
+class Lane:
+    """A thread that posts one batch after the other; ``began`` is when the present one was taken up."""
+
+    def __init__(self, work: Callable[[Lane], None], *, rest: float = 0.0) -> None:
+        # Where the lane before it died at once, so would this one: it begins after a rest, in seconds.
+        self.rest = rest
+        self.thread = threading.Thread(target=work, args=(self,), name="drainer", daemon=True)
+        self.batch: list[Waiting] = []
+        self.began: float | None = None
+        self.turned = threading.Event()
+        # Nobody waits for it any more, and it shall take nothing more up.
+        self.lost = False
+
+    def is_running(self) -> bool:
+        return self.thread.is_alive()
+
+    def at_work_for(self, now: float) -> float:
+        began = self.began
+        return 0.0 if began is None else now - began
+
+
+class Drainer:
+    """Belongs to one event loop; ``submit`` must be called from it."""
+
+    def __init__(self, post: Posting = post, set_up: Callable[[], None] = posting.own_connection) -> None:
+        self._post = post
+        # What a lane's thread needs before it posts.
+        self._set_up = set_up
+        self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        # Touched by the loop's thread alone, so they need no lock; with the moment by which each is answered.
+        self._unanswered: dict[Future, float] = {}
+        # Those who were answered before a lane was through with them stay until it is.
+        self._inside = 0
+        self._looking = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+        # What follows is shared by the lanes.
+        self._state = threading.Condition()
+        self._lanes: list[Lane] = []
+        # The players at work in some lane, with what came for them meanwhile.
+        self._at_work: dict[str, list[Waiting]] = {}
+        # What is held up by somebody's lock, by player, and until when their further requests go there at once.
+        self._held: dict[str, list[Waiting]] = {}
+        self._held_until: dict[str, float] = {}
+        self._patient: Lane | None = None
+
+    def start(self) -> None:
+        """Start the first lane for the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._open_lane()
+
+    async def stop(self) -> None:
+        """Take nothing more, post what was accepted, and end the lanes."""
+        self._closed = True
+        self._waiting.put(None)
+        while running := [lane.thread for lane in (*self._lanes, self._patient) if lane and lane.is_running()]:
+            await asyncio.to_thread(running[0].join, LOOK_SECONDS)
+        # What the lanes answered last is still on its way through the loop.
+        while self._unanswered:
+            await asyncio.sleep(0)
+
+    @property
+    def depth(self) -> int:
+        """Requests accepted and not yet answered."""
+        return len(self._unanswered)
+
+    def submit(self, request: Asked) -> Future:
+        """The future outcome of a request; it is never left hanging.
+
+        Raises ``Busy`` at once when the queue is full or the server is leaving.
+        """
+        assert self._loop is not None, "start() comes first"
+        if self._closed or self._inside >= LONGEST_QUEUE:
+            raise Busy
+        self._inside += 1
+        future: Future = self._loop.create_future()
+        self._unanswered[future] = request.deadline + GRACE_SECONDS
+        self._waiting.put(Waiting(request, future))
+        if not self._looking:
+            self._looking = True
+            self._loop.call_later(LOOK_SECONDS, self._look)
+        return future
+
+    # --- the loop's side ---------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Answer those who waited long enough, and see to it that somebody serves the others."""
+        now = time.monotonic()
+        for future, answer_by in list(self._unanswered.items()):
+            if answer_by <= now:
+                self._answer(future, Busy())
+        for lane in [lane for lane in self._lanes if lane.at_work_for(now) > LOST_SECONDS]:
+            log.critical("queue_lane_lost", requests=len(lane.batch), seconds=round(lane.at_work_for(now), 1))
+            self._replace(lane)
+        if self._all_slow(now) and len(self._lanes) < MOST_LANES and not self._waiting.empty():
+            self._open_lane()
+        self._looking = bool(self._unanswered)
+        if self._looking:
+            assert self._loop is not None
+            self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def _all_slow(self, now: float) -> bool:
+        return all(lane.at_work_for(now) > SLOW_SECONDS for lane in self._lanes)
+
+    def _open_lane(self, *, rest: float = 0.0) -> None:
+        lane = Lane(self._run, rest=rest)
+        self._lanes.append(lane)
+        lane.thread.start()
+
+    def _replace(self, lane: Lane) -> None:
+        """A lane that died or is lost must leave nobody hanging: answer its requests, and open another.
+
+        What came for their players meanwhile is answered as well: it would be posted out of turn.
+        """
+        with self._state:
+            lane.lost = True
+            unserved = list(lane.batch)
+            for player in {waiting.request.player for waiting in lane.batch}:
+                self._held.pop(player, None)
+                unserved += self._at_work.pop(player, [])
+            if lane is self._patient:
+                self._patient = None
+                if self._held:
+                    self._be_patient()
+        self._inside -= len(unserved)
+        for waiting in unserved:
+            self._answer(waiting.future, Busy("unavailable"))
+        if lane in self._lanes:
+            self._lanes.remove(lane)
+            self._open_lane(rest=LOOK_SECONDS)
+
+    def _answer_all(self, lane: Lane, answered: list[tuple[Waiting, Outcome]]) -> None:
+        self._inside -= len(answered)
+        for waiting, outcome in answered:
+            self._answer(waiting.future, outcome)
+        if not self._unanswered:
+            QUEUE.set(0)
+        self._turn(lane, TURNS)
+
+    def _turn(self, lane: Lane, left: int) -> None:
+        if left == 0:
+            lane.turned.set()
+        else:
+            assert self._loop is not None
+            self._loop.call_soon(self._turn, lane, left - 1)
+
+    def _answer(self, future: Future, outcome: Outcome) -> None:
+        self._unanswered.pop(future, None)
+        # A client that hung up cancelled its future; its command was carried out all the same.
+        if not future.done():
+            future.set_result(outcome)
+
+    # --- a lane ------------------------------------------------------------------------------
+
+    def _run(self, lane: Lane) -> None:
+        assert self._loop is not None
+        time.sleep(lane.rest)
+        try:
+            self._set_up()
+            if lane is self._patient:
+                self._serve_held(lane)
+            else:
+                self._drain(lane)
+        except BaseException:
+            log.critical("queue_lane_died", unanswered=self.depth, exc_info=True)
+            self._loop.call_soon_threadsafe(self._replace, lane)
+        finally:
+            posting.part_with_connection()
+
+    def _drain(self, lane: Lane) -> None:
+        parked: list[Waiting] = []
+        while not lane.lost:
+            batch = parked or self._next_batch()
+            if batch is None:
+                return
+            began = time.monotonic()
+            parked = self._serve(lane, batch)
+            quick = time.monotonic() - began < SLOW_SECONDS
+            if quick and not parked and self._is_one_too_many(lane):
+                return
+
+    def _next_batch(self) -> list[Waiting] | None:
+        """What waits, but for players who are at work elsewhere; None at the end of all."""
+        taken: list[Waiting] = []
+        operations = 0
+        waiting = self._waiting.get()
+        while waiting is not None:
+            taken.append(waiting)
+            operations += len(waiting.request.operations) if isinstance(waiting.request, Batch) else 1
+            if operations >= LARGEST_BATCH:
+                break
+            try:
+                waiting = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+        else:
+            # The other lanes shall hear of the end as well.
+            self._waiting.put(None)
+            if not taken:
+                return None
+        with self._state:
+            return self._free(taken)
+
+    def _free(self, taken: list[Waiting]) -> list[Waiting]:
+        """Those whose players are free, who are at work from now on; the others wait until theirs are."""
+        free = []
+        mine: set[str] = set()
+        now = time.monotonic()
+        for waiting in taken:
+            player = waiting.request.player
+            if player not in mine and player in self._at_work:
+                self._at_work[player].append(waiting)
+            elif self._held_until and now < self._held_until.get(player, 0.0):
+                self._at_work[player] = []
+                self._hold(player, [waiting])
+            else:
+                mine.add(player)
+                free.append(waiting)
+        self._at_work.update({player: [] for player in mine})
+        return free
+
+    def _serve(self, lane: Lane, batch: list[Waiting]) -> list[Waiting]:
+        """Post a batch and answer it; what came for its players meanwhile is the next one."""
+        lane.batch, lane.began = batch, time.monotonic()
+        QUEUE.set(self.depth)
+        outcomes = self._posted(batch)
+        with self._state:
+            if lane.lost:
+                return []
+            held = [waiting for waiting, outcome in zip(batch, outcomes, strict=True) if isinstance(outcome, HeldUp)]
+            for waiting in held:
+                self._hold(waiting.request.player, [waiting])
+            done = [
+                (waiting, outcome)
+                for waiting, outcome in zip(batch, outcomes, strict=True)
+                if not isinstance(outcome, HeldUp)
+            ]
+            parked = self._released([waiting for waiting, _ in done])
+            lane.batch, lane.began = [], None
+        self._tell(lane, done)
+        return parked
+
+    def _posted(self, batch: list[Waiting]) -> list[Outcome]:
+        if not batch:
+            return []
+        try:
+            return self._post([waiting.request for waiting in batch])
+        except Exception:
+            log.critical("queue_posting_failed", requests=len(batch), exc_info=True)
+            return [Refused("internal")] * len(batch)
+
+    def _tell(self, lane: Lane, answered: list[tuple[Waiting, Outcome]]) -> None:
+        """Let the loop answer, and have a few turns before it is asked for more."""
+        assert self._loop is not None
+        if not answered:
+            return
+        lane.turned.clear()
+        self._loop.call_soon_threadsafe(self._answer_all, lane, answered)
+        if self._waiting.qsize() < LARGEST_BATCH:
+            lane.turned.wait(LONGEST_TURNS_SECONDS)
+
+    def _released(self, batch: Iterable[Waiting]) -> list[Waiting]:
+        """What came for these players while they were at work; who has nothing more is free for any lane."""
+        parked: list[Waiting] = []
+        for player in dict.fromkeys(waiting.request.player for waiting in batch):
+            if player in self._held:
+                continue
+            if more := self._at_work.pop(player, None):
+                self._at_work[player] = []
+                parked += more
+        return parked
+
+    def _is_one_too_many(self, lane: Lane) -> bool:
+        """Whether another lane is free to work, so that this one may end."""
+        with self._state:
+            now = time.monotonic()
+            if all(other is lane or other.at_work_for(now) > SLOW_SECONDS for other in self._lanes):
+                return False
+            self._lanes.remove(lane)
+            return True
+
+    # --- held up by somebody's lock ----------------------------------------------------------
+
+    def _hold(self, player: str, waiting: list[Waiting]) -> None:
+        self._held.setdefault(player, []).extend(waiting)
+        self._held_until[player] = time.monotonic() + HELD_SECONDS
+        self._be_patient()
+
+    def _be_patient(self) -> None:
+        """See to it that a lane serves those who are held up."""
+        if self._patient is None:
+            self._patient = Lane(self._run)
+            self._patient.thread.start()
+
+    def _serve_held(self, lane: Lane) -> None:
+        """One player after the other, until nobody is held up any more."""
+        while not lane.lost:
+            with self._state:
+                if not self._held:
+                    self._patient = None
+                    return
+                player = next(iter(self._held))
+                # What came meanwhile comes after what was held up.
+                batch = self._held[player] = [*self._held[player], *self._at_work[player]]
+                self._at_work[player] = []
+            self._try_held(lane, player, batch)
+
+    def _try_held(self, lane: Lane, player: str, batch: list[Waiting]) -> None:
+        lane.batch, lane.began = batch, time.monotonic()
+        outcomes = self._posted(batch)
+        now = time.monotonic()
+        answered, still = [], []
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, HeldUp) and now < waiting.request.deadline:
+                still.append(waiting)
+            else:
+                answered.append((waiting, outcome))
+        with self._state:
+            if lane.lost:
+                return
+            del self._held[player]
+            if still:
+                # To the end of the line: the others shall have their turn.
+                self._held[player] = still
+            elif all(isinstance(outcome, HeldUp) for _, outcome in answered):
+                self._held_until[player] = now + HELD_SECONDS
+            else:
+                self._held_until.pop(player, None)
+            if not still and (more := self._at_work.pop(player)):
+                self._at_work[player] = []
+                self._held[player] = more
+            lane.batch, lane.began = [], None
+        self._tell(lane, answered)
+
+
+drainer = Drainer()

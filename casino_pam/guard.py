@@ -1,0 +1,147 @@
+"""What stands before Django: bodies are bounded before a thread or a connection is spent on them.
+
+Django's ASGI handler spools a body of any length to disk, before any view can say who sent it, and breaks on a query
+or a media type that it cannot decode. The REST door's requests are read whole and bounded here. The one address that
+takes more is open only to operators who may use it: others are led on without a body, and
+theirs is dropped as it comes.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from io import BytesIO
+from typing import Any, Final
+
+import structlog
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.core.handlers.asgi import ASGIRequest
+from django.db import connection
+from uuid_utils import uuid7
+
+from casino_pam import problems
+from casino_pam.admission import DATABASE_SECONDS, again, whole
+from wallet.errors import Refused
+from wallet.pg import deadline
+
+MAX_BODY: Final = 64 * 1024
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[Any], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+log = structlog.get_logger(__name__)
+
+PREFIX: Final = "/api/v1/"
+
+_length_shape = re.compile(rb"[0-9]{1,18}").fullmatch
+
+
+class Front:
+    """Hands whole, bounded requests on to Django and answers the others itself."""
+
+    def __init__(self, django: Application) -> None:
+        self._django = django
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            _check_query(scope)
+            body = await _body(scope, receive)
+        except Refused as refusal:
+            await _answer(send, refusal)
+            return
+        if body is not None:
+            await self._django(_plain(scope, body), again(body, receive), send)
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes | None:
+    """The whole body; None if the client left before its end."""
+    said = _header(scope, b"content-length") or b""
+    if _length_shape(said) and int(said) > MAX_BODY:
+        raise Refused("too_large", limit_bytes=MAX_BODY)
+    return await whole(receive, MAX_BODY)
+
+
+def _plain(scope: Scope, body: bytes) -> Scope:
+    """The scope with a length for every body, and a media type without parameters."""
+    replaced = (b"content-length", b"content-type")
+    headers = [(name, value) for name, value in scope["headers"] if name not in replaced]
+    types = [value.partition(b";")[0].strip() for name, value in scope["headers"] if name == b"content-type"]
+    if types:
+        headers.append((b"content-type", b",".join(types)))
+    headers.append((b"content-length", b"%d" % len(body)))
+    return {**scope, "headers": headers}
+
+
+def _check_query(scope: Scope) -> None:
+    try:
+        scope["query_string"].decode()
+    except UnicodeDecodeError:
+        raise Refused("malformed", detail="The query is not valid UTF-8.") from None
+
+
+def _header(scope: Scope, wanted: bytes) -> bytes | None:
+    return next((value for name, value in scope["headers"] if name == wanted), None)
+
+
+async def _answer(send: Send, refusal: Refused) -> None:
+    request_id = str(uuid7())
+    body = problems.body(refusal, request_id)
+    named = {**problems.headers(refusal.status), "X-Request-ID": request_id, "Content-Length": str(len(body))}
+    headers = [(name.lower().encode(), value.encode()) for name, value in named.items()]
+    log.info("rest_front_refused", code=refusal.code, request_id=request_id)
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+App = Callable[[Scope, Receive, Any], Awaitable[None]]
+
+PATH: Final = "/admin/office/provider-files/"
+RECONCILE: Final = "wallet.reconcile_provider"
+# How long a file that has arrived may be held against the ledger; a million lines take a minute.
+COMPARISON_SECONDS: Final = 240
+
+
+def only_from_operators(django: App) -> App:
+    """Django's door for what is posted to PATH: a body is read only if its sender may upload one."""
+
+    async def door(scope: Scope, receive: Receive, send: Any) -> None:
+        async with ThreadSensitiveContext():
+            welcome = await sync_to_async(_may_upload)(scope)
+        await django(scope, receive if welcome else _dropping(receive), send)
+
+    return door
+
+
+def _dropping(receive: Receive) -> Receive:
+    """A body of nothing; what really comes is dropped, until the sender leaves."""
+    told = False
+
+    async def dropped() -> dict[str, Any]:
+        nonlocal told
+        if not told:
+            told = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        while (message := await receive())["type"] != "http.disconnect":
+            pass
+        return message
+
+    return dropped
+
+
+def _may_upload(scope: Scope) -> bool:
+    """Whether the session's cookie is that of an operator with the permission; the view asks again."""
+    request = ASGIRequest(scope, BytesIO())
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(
+        request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    )
+    try:
+        with deadline.until(time.monotonic() + DATABASE_SECONDS):
+            return get_user(request).has_perm(RECONCILE)
+    finally:
+        connection.close()

@@ -1,0 +1,91 @@
+"""`manage.py simulate`: a fake provider plays over HTTP, then holds its journal against the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from casino_pam import demo
+from casino_pam.local import simulator
+from casino_pam.local.simulator import CannotSit, FakeProvider, Journal, Rounds, Shares, Unanswered, differences, write
+
+
+def share(text: str) -> float:
+    """A part of the whole, such as 0.05."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError
+    return value
+
+
+class Command(BaseCommand):
+    help = "Play as the demo's game provider over HTTP; at the end compare what was answered with the ledger."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--url", default="http://127.0.0.1:8080", help="where the casino is served")
+        parser.add_argument("--players", type=int, default=8, help="how many play at once; the demo's come first")
+        parser.add_argument("--seconds", type=float, default=60, help="how long to play")
+        parser.add_argument("--rate", type=float, default=10, help="rounds a second together; 0: as fast as it goes")
+        parser.add_argument("--retries", type=share, default=0.05, help="share of requests sent twice, one by one")
+        parser.add_argument("--duplicates", type=share, default=0.0, help="share of requests sent twice at once")
+        parser.add_argument("--rollbacks", type=share, default=0.05, help="share of rounds that are rolled back")
+        parser.add_argument("--reordered", type=share, default=0.02, help="share of rounds delivered out of order")
+        parser.add_argument("--seed", default="", help="the same seed plays the same rounds")
+        parser.add_argument("--file", type=Path, metavar="F.csv", help="write the provider's own account of the play")
+
+    def handle(self, **options: Any) -> None:
+        try:
+            demo.must_be_allowed()
+        except demo.NotADemo as error:
+            raise CommandError(str(error)) from None
+        run = f"sim-{int(time.time() * 1000):x}-"
+        journal = Journal(demo.PROVIDER, run)
+        names = ("retries", "duplicates", "rollbacks", "reordered")
+        shares = Shares(**{name: options[name] for name in names})
+        provider = FakeProvider(options["url"], demo.PROVIDER, demo.secret("provider"), journal, shares)
+        try:
+            asyncio.run(self.play(provider, options, options["seed"] or run))
+        except (Unanswered, CannotSit) as error:
+            raise CommandError(f"{options['url']} did not let us play: {error}") from None
+        if options["file"] is not None:
+            self.stdout.write(f"{write(journal, options['file']):,} lines in {options['file']}")
+        self.account(journal)
+
+    async def play(self, provider: FakeProvider, options: dict[str, Any], seed: str) -> None:
+        taken = await simulator.taken(options["url"], options["players"])
+        tables = [Rounds(provider, seat, f"{seed}/{seat.player}") for seat in taken]
+        until = time.monotonic() + options["seconds"]
+        pause = len(tables) / options["rate"] if options["rate"] else 0.0
+        playing = asyncio.gather(*(table.play(lambda: time.monotonic() < until, pause) for table in tables))
+        while not playing.done():
+            await asyncio.wait([playing], timeout=1)
+            self.summary(provider)
+        await playing
+
+    def summary(self, provider: FakeProvider) -> None:
+        """One line a second: how much, how fast, how often again."""
+        tally, times = provider.tally, sorted(provider.tally.milliseconds)
+        tally.milliseconds = []
+        if times:
+            p50, p99 = times[len(times) // 2], times[min(len(times) - 1, len(times) * 99 // 100)]
+            self.stdout.write(
+                f"{tally.answers:>9,} answers  {len(times):>6,}/s  p50 {p50:6.1f} ms  p99 {p99:6.1f} ms  "
+                f"sent again {tally.again}  problems {tally.problems}"
+            )
+
+    def account(self, journal: Journal) -> None:
+        """Journal against ledger. Raises CommandError when they disagree."""
+        self.stdout.write("")
+        for outcome, count in sorted(journal.counts().items()):
+            self.stdout.write(f"  {count:>9,}  {outcome}")
+        found = list(differences(journal))
+        for line in found[:50]:
+            self.stderr.write(line)
+        if found:
+            raise CommandError(f"{len(found)} of {len(journal.entries)} lines disagree with the ledger.")
+        self.stdout.write(self.style.SUCCESS(f"Journal and ledger agree on all {len(journal.entries):,} lines."))

@@ -1,0 +1,1 @@
+"""How a web process is served: its sockets, bounded, and its workers."""

@@ -1,0 +1,156 @@
+"""One HTTP connection, bounded: whatever a peer does, it can neither hold a socket nor fill memory.
+
+Uvicorn waits for ever for the rest of a request and takes a head of any length; and it drops a
+client that sent all of its request and then closed its sending side. What the parser cannot read
+is answered here in the shape of every other problem.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from django.conf import settings
+from uuid_utils import uuid7
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from casino_pam import problems
+from casino_pam.guard import PATH
+from wallet.errors import Refused
+
+# From the first byte of a request to its last.
+MESSAGE_SECONDS: Final = 5.0
+# How long a client may leave an answer lying that no buffer can hold.
+UNREAD_SECONDS: Final = 30.0
+LARGEST_HEAD: Final = 32 * 1024
+# More than any door here reads, but for an upload; the doors themselves refuse much less.
+LARGEST_MESSAGE: Final = 8 * 1024 * 1024
+# How long an operator's upload may take. Nobody else's is read (casino_pam/guard.py).
+UPLOAD_SECONDS: Final = 600.0
+
+
+class HeadTooLarge(Exception):
+    """Stops the parser; the answer is given where parsing fails."""
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """Uvicorn's protocol with limits on the time and the size of a request, and on the reading of its answer."""
+
+    message_seconds = MESSAGE_SECONDS
+    upload_seconds = UPLOAD_SECONDS
+    unread_seconds = UNREAD_SECONDS
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._fault = Refused("malformed", detail="This is not an HTTP request.")
+        # Bytes of the present message, its first chunk apart.
+        self._size = 0
+        self._largest = LARGEST_MESSAGE
+        self._in_head = False
+        self._in_message = False
+        self._watch: asyncio.TimerHandle | None = None
+        self._unread_watch: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # A connection that never says anything is as idle as one between two requests.
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unwatch()
+        self._unwatch_unread()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """Answer a client that closed its sending side, if it had sent all of its request."""
+        if self._in_message or self.cycle is None or self.cycle.response_complete:
+            return None
+        self.cycle.keep_alive = False
+        return True
+
+    def data_received(self, data: bytes) -> None:
+        self._size += len(data)
+        super().data_received(data)
+        if not self._in_message or self.transport.is_closing():
+            return
+        if self._size > (LARGEST_HEAD if self._in_head else self._largest):
+            self._refuse(Refused("too_large"))
+        elif self._watch is None:
+            self._watch = self.loop.call_later(self.message_seconds, self._late)
+
+    def _late(self) -> None:
+        """The message has not come to its end in time."""
+        self._watch = None
+        if self._serving_earlier():
+            self._watch = self.loop.call_later(self.message_seconds, self._late)
+        elif self._in_head or not self.cycle.response_started:
+            self._refuse(Refused("timeout"))
+        else:
+            self.transport.close()
+
+    def _serving_earlier(self) -> bool:
+        """Whether we are ourselves the reason that the message is not read on."""
+        if self._in_head:
+            return self.cycle is not None and not self.cycle.response_complete
+        return bool(self.pipeline)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread_watch = self.loop.call_later(self.unread_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._unwatch_unread()
+        super().resume_writing()
+
+    # --- the parser's callbacks --------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._in_message = self._in_head = True
+        self._size = 0
+        self._unwatch()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if len(self.url) + sum([len(name) + len(value) for name, value in self.headers]) > LARGEST_HEAD:
+            self._fault = Refused("too_large", detail="The head of the request is larger than 32 KiB.")
+            raise HeadTooLarge
+        super().on_headers_complete()
+        self._largest = LARGEST_MESSAGE
+        if self.scope.get("path") == PATH and self.scope["method"] == "POST":
+            # The form around the file is within what any message may have.
+            self._largest += settings.PROVIDER_FILE_MB * 1024 * 1024
+            self._unwatch()
+            self._watch = self.loop.call_later(self.upload_seconds, self._late)
+
+    def on_message_complete(self) -> None:
+        self._in_message = False
+        self._unwatch()
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._in_message = False
+        self._unwatch()
+        super().handle_websocket_upgrade()
+
+    # --- refusals ----------------------------------------------------------------------------
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(self._fault)
+
+    def _refuse(self, refusal: Refused) -> None:
+        body = problems.body(refusal, str(uuid7()))
+        headers = {**problems.headers(refusal.status), "Content-Length": str(len(body)), "Connection": "close"}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self.transport.write(STATUS_LINE[refusal.status] + lines.encode() + b"\r\n" + body)
+        self.transport.close()
+
+    def _unwatch_unread(self) -> None:
+        if self._unread_watch is not None:
+            self._unread_watch.cancel()
+            self._unread_watch = None
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None

@@ -1,0 +1,67 @@
+"""What the windows of the admin borrow from the back office: buttons, and panels.
+
+Django loads every library of tags while it sets its templates up, and the admin does that while it is
+itself being loaded. So what rests on the admin is imported when a tag is used.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.db.models import Model
+from django.template.context import Context
+
+from wallet.models import Player, Wallet
+
+register = template.Library()
+
+
+@register.inclusion_tag("office/buttons.html", takes_context=True)
+def acts(context: Context, row: Model) -> dict[str, Any]:
+    """A button for everything the operator may do about the row now."""
+    from casino_pam.backoffice.actions import action_page
+
+    return {"buttons": action_page.offered(context["request"].user, row), "row": row}
+
+
+@register.inclusion_tag("office/dossier.html", takes_context=True)
+def player_dossier(context: Context, player: Player, wallets: list[Wallet]) -> dict[str, Any]:
+    """What happened to the player besides the ledger's rows."""
+    from casino_pam.backoffice import player_panel
+
+    return player_panel.of_player(player, wallets, context["request"].user)
+
+
+@register.inclusion_tag("office/live.html", takes_context=True)
+def live_bonuses(context: Context, wallet: Wallet) -> dict[str, Any]:
+    """The bonuses that live in the wallet, and the withdrawals that wait in it."""
+    from casino_pam.backoffice import player_panel, withdrawals
+
+    may = context["request"].user.has_perm
+    return {
+        "wallet": wallet,
+        "may_see": may("bonus.view_bonus"),
+        "bonuses": player_panel.live(wallet) if may("bonus.view_bonus") else [],
+        "waiting": withdrawals.of_wallets([wallet]) if may("wallet.view_transaction") else [],
+    }
+
+
+@register.inclusion_tag("office/approvals_card.html", takes_context=True)
+def waiting_approvals(context: Context) -> dict[str, Any]:
+    """How much waits for a second person, in a card of the front page."""
+    from casino_pam.backoffice import approval_pages
+
+    if not context["request"].user.has_perm(approval_pages.VIEW):
+        return {}
+    return {"may_see": True, "pending": approval_pages.count()}
+
+
+@register.inclusion_tag("office/withdrawals_card.html", takes_context=True)
+def open_withdrawals(context: Context) -> dict[str, Any]:
+    """The queue of withdrawals in a card of the front page."""
+    from casino_pam.backoffice import withdrawals
+
+    if not context["request"].user.has_perm("wallet.settle_withdrawal"):
+        return {}
+    return {"may_settle": True, **withdrawals.queue()}

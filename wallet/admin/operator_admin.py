@@ -1,0 +1,370 @@
+"""Operators and their roles, the trail of what they did, and the runs that watch over the money."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, User
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from wallet import audit, formatting
+from wallet.admin.base import Kept, Window
+from wallet.models import Approval, AuditEntry, Checkpoint, ProviderRun, ReconciliationRun
+from wallet.reconcile.checks import Discrepancy
+
+if TYPE_CHECKING:
+    AnyUserAdmin = DjangoUserAdmin[User]
+else:
+    AnyUserAdmin = DjangoUserAdmin
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class OperatorAdmin(AnyUserAdmin, Kept):  # type: ignore[misc]  # the stubs disagree on lookup_allowed
+    """Operators are switched off, never deleted: their names stand behind what they did."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    search_prefix = "username"
+    search_help_text = "The beginning of the user name"
+    list_display = ["username", "roles", "use", "seen"]
+    list_filter = ["is_active", "is_superuser", "groups"]
+    ordering = ["username"]
+    compressed_fields = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who could change a superuser's password would be one."""
+        allowed: bool = super().has_change_permission(request, obj)
+        return allowed and (obj is None or not obj.is_superuser or bool(request.user.is_superuser))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Nobody but a superuser hands out power: else it could be handed to oneself.
+
+        A name never changes: under another one, an operator could approve what was asked under the first.
+        """
+        fixed = ["last_login", "date_joined", *(["username"] if obj else [])]
+        return fixed if request.user.is_superuser else [*fixed, "is_superuser", "groups", "user_permissions"]
+
+    @admin.display(description="Roles")
+    def roles(self, operator: User) -> SafeString:
+        names = ["superuser"] * operator.is_superuser + [group.name for group in operator.groups.all()]
+        return format_html_join(" ", "{}", ((formatting.badge(name, "blue"),) for name in names)) or formatting.utc(
+            None
+        )
+
+    @admin.display(description="May log in")
+    def use(self, operator: User) -> SafeString:
+        return formatting.switch(operator.is_active and operator.is_staff, yes="yes", no="no")
+
+    @admin.display(description="Last log-in")
+    def seen(self, operator: User) -> SafeString:
+        return formatting.utc(operator.last_login)
+
+
+@admin.register(Group)
+class RoleAdmin(DjangoGroupAdmin, Kept):
+    search_prefix = "name"
+    search_help_text = "The beginning of the role's name"
+    empty_text = "A role is a set of permissions; superusers need none."
+    list_display = ["name"]
+    ordering = ["name"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A role is power too."""
+        return bool(request.user.is_superuser)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+
+_SEARCHED: Final = ("actor", "player", "act", "reference")
+_DAYS: Final = {"today": 0, "week": 6, "month": 29}
+
+# One look into the index for every act there is, where DISTINCT would read the whole of it.
+_ACTS: Final = """
+WITH RECURSIVE acts(act) AS (
+    (SELECT act FROM wallet_auditentry ORDER BY act LIMIT 1)
+    UNION ALL
+    SELECT (SELECT e.act FROM wallet_auditentry e WHERE e.act > acts.act ORDER BY e.act LIMIT 1)
+    FROM acts WHERE acts.act IS NOT NULL
+)
+SELECT act FROM acts WHERE act IS NOT NULL
+"""
+
+
+class ActFilter(admin.SimpleListFilter):
+    title = "act"
+    parameter_name = "act"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        with connection.cursor() as cursor:
+            cursor.execute(_ACTS)
+            return [(act, act) for (act,) in cursor.fetchall()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        return queryset.filter(act=self.value()) if self.value() else queryset
+
+
+class OutcomeFilter(admin.SimpleListFilter):
+    title = "outcome"
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("done", "done"), ("refused", "refused")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        if self.value() == "done":
+            return queryset.filter(outcome__in=audit.WENT_THROUGH)
+        return queryset.exclude(outcome__in=audit.WENT_THROUGH) if self.value() == "refused" else queryset
+
+
+class DayFilter(admin.SimpleListFilter):
+    """Up to today, or one day that the box above the list names (``2026-11-22``, UTC)."""
+
+    title = "day"
+    parameter_name = "day"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        offered = [("today", "today"), ("week", "the last 7 days"), ("month", "the last 30 days")]
+        named = _day(request.GET.get(self.parameter_name))
+        return [*offered, (named.isoformat(), named.isoformat())] if named else offered
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        named = _day(self.value())
+        if named is not None:
+            return queryset.filter(at__gte=_midnight(named), at__lt=_midnight(named) + timedelta(days=1))
+        if self.value() in _DAYS:
+            since = timezone.now().astimezone(UTC).date() - timedelta(days=_DAYS[self.value() or ""])
+            return queryset.filter(at__gte=_midnight(since))
+        return queryset
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        # The last day there is has no day after it.
+        found = date.fromisoformat(text or "")
+        return found if found < date.max else None
+    except ValueError:
+        return None
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(Window):
+    search_help_text = "The beginning of an operator's, a player's, an act's or a reference's name"
+    empty_text = "Nobody has done anything yet, not even logged in."
+    list_display = ["when", "actor", "what", "player", "subject", "why", "result", "address"]
+    list_filter = [ActFilter, OutcomeFilter, DayFilter]
+    # The ids are in order of time, and indexed.
+    ordering = ["-id"]
+    fieldsets = [
+        (None, {"fields": [("when", "what"), ("actor", "held"), ("address", "result"), ("player", "subject")]}),
+        ("Why, and what changed", {"fields": ["reason", "changed", "reference"]}),
+    ]
+    readonly_fields = ["when", "what", "result", "held", "changed"]
+    list_before_template = "admin/wallet/auditentry/narrow.html"
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return _SEARCHED
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
+    ) -> tuple[QuerySet[AuditEntry], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        begins = Q()
+        for name in _SEARCHED:
+            begins |= Q(**{f"{name}__startswith": term})
+        return queryset.filter(begins), False
+
+    @admin.display(description="When")
+    def when(self, entry: AuditEntry) -> SafeString:
+        return formatting.utc(entry.at)
+
+    @admin.display(description="Act")
+    def what(self, entry: AuditEntry) -> str:
+        return formatting.words(entry.act)
+
+    @admin.display(description="Reason")
+    def why(self, entry: AuditEntry) -> str:
+        return entry.reason
+
+    @admin.display(description="Outcome")
+    def result(self, entry: AuditEntry) -> SafeString:
+        colours = {audit.DONE: "green", audit.WAITS: "orange"}
+        return formatting.badge(formatting.words(entry.outcome), colours.get(entry.outcome, "red"))
+
+    @admin.display(description="Roles then")
+    def held(self, entry: AuditEntry) -> SafeString:
+        return format_html_join(
+            " ", "{}", ((formatting.badge(role, "blue"),) for role in entry.roles)
+        ) or formatting.utc(None)
+
+    @admin.display(description="Before and after")
+    def changed(self, entry: AuditEntry) -> SafeString:
+        """One line for each field, in words where both sides are known."""
+        before, after = entry.before or {}, entry.after or {}
+        names = sorted({*before, *after})
+        if not names:
+            return formatting.utc(None)
+        lines = [(name, _cell(before, name), _cell(after, name)) for name in names]
+        head = "<thead><tr><th>Field</th><th>Before</th><th>After</th></tr></thead>"
+        body = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", lines)
+        return format_html('<table class="ledger changed">' + head + "<tbody>{}</tbody></table>", body)
+
+
+def _cell(told: dict[str, Any], name: str) -> str:
+    if name not in told:
+        return formatting.NOTHING
+    value = told[name]
+    return value if isinstance(value, str) else json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False)
+
+
+def verdict(run: ReconciliationRun) -> SafeString:
+    count = run.discrepancy_count
+    if count == 0:
+        return formatting.badge("the books balance", "green")
+    return formatting.badge(f"{count} discrepanc{'y' if count == 1 else 'ies'}", "red")
+
+
+def _linked(found: Discrepancy) -> SafeString:
+    """What was found, leading to the row it was found in."""
+    if found.wallet is None:
+        return format_html("{}", str(found))
+    link = reverse("admin:wallet_wallet_change", args=[found.wallet])
+    return format_html('<a class="link" href="{}?to={}#statement">{}</a>', link, found.version or "", str(found))
+
+
+@admin.register(ReconciliationRun)
+class ReconciliationRunAdmin(Window):
+    empty_text = "Nobody has proven the books yet: manage.py reconcile does, and leaves its findings here."
+    list_display = ["started", "scope", "result", "wallets", "rows", "took"]
+    ordering = ["-id"]
+    fields = [("result", "scope"), ("started", "took"), ("wallets", "rows"), "seal", "found"]
+    readonly_fields = ["result", "started", "took", "found"]
+
+    @admin.display(description="Result")
+    def result(self, run: ReconciliationRun) -> SafeString:
+        return verdict(run)
+
+    @admin.display(description="Started")
+    def started(self, run: ReconciliationRun) -> SafeString:
+        return formatting.utc(run.started_at)
+
+    @admin.display(description="Took")
+    def took(self, run: ReconciliationRun) -> str:
+        return f"{(run.finished_at - run.started_at).total_seconds():.1f} s"
+
+    @admin.display(description="Discrepancies")
+    def found(self, run: ReconciliationRun) -> SafeString:
+        """The first ones in full; the run itself printed them all."""
+        lines = [(_linked(Discrepancy(**found)),) for found in run.discrepancies]
+        return format_html("<ul>{}</ul>", format_html_join("", "<li>{}</li>", lines)) if lines else formatting.utc(None)
+
+
+@admin.register(ProviderRun)
+class ProviderRunAdmin(Window):
+    empty_text = "No provider's file has been compared yet: manage.py reconcile_provider does it, and the upload page."
+    list_display = ["started", "provider", "day", "result", "lines", "rows", "actor"]
+    ordering = ["-id"]
+    fields = [("result", "provider", "day"), ("started", "file", "actor"), ("lines", "rows"), "found"]
+    readonly_fields = ["result", "started", "found"]
+
+    @admin.display(description="Result")
+    def result(self, run: ProviderRun) -> SafeString:
+        count = run.difference_count
+        if count == 0:
+            return formatting.badge("both agree", "green")
+        return formatting.badge(f"{count} difference{'' if count == 1 else 's'}", "red")
+
+    @admin.display(description="Started")
+    def started(self, run: ProviderRun) -> SafeString:
+        return formatting.utc(run.started_at)
+
+    @admin.display(description="Differences")
+    def found(self, run: ProviderRun) -> SafeString:
+        """What it came to by sort and currency; each of them stands on the run's own page."""
+        return render_to_string("admin/wallet/providerrun/found.html", {"run": run})
+
+
+@admin.register(Checkpoint)
+class CheckpointAdmin(Window):
+    search_prefix = "wallet__player__code"
+    search_help_text = "The beginning of the player's code"
+    empty_text = "Reconciliation remembers here up to which row it has proven each wallet."
+    list_display = ["owner", "version", "trust"]
+    list_filter = ["suspect"]
+    list_select_related = ["wallet__player"]
+    ordering = ["wallet_id"]
+    fields = [("owner", "version", "trust")]
+    readonly_fields = ["owner", "trust"]
+
+    @admin.display(description="Wallet")
+    def owner(self, checkpoint: Checkpoint) -> str:
+        return f"{checkpoint.wallet.player.code}, {checkpoint.wallet.currency_id}"
+
+    @admin.display(description="State")
+    def trust(self, checkpoint: Checkpoint) -> SafeString:
+        return formatting.switch(checkpoint.suspect, yes="suspect", no="proven", good=False)
+
+
+@admin.register(Approval)
+class ApprovalAdmin(Window):
+    empty_text = "Adjustments and completions above a currency's threshold wait here for a second operator."
+    list_display = ["asked", "act", "decision", "owner", "sum", "reason", "author", "approver"]
+    list_filter = ["state", "act"]
+    list_select_related = ["wallet__player", "wallet__currency"]
+    ordering = ["-created_at"]
+    fields = [
+        ("act", "decision"),
+        ("owner", "sum"),
+        ("author", "asked", "reason"),
+        ("approver", "decided", "decision_reason"),
+        ("source", "reference"),
+    ]
+    readonly_fields = ["decision", "owner", "sum", "asked", "decided"]
+
+    @admin.display(description="State")
+    def decision(self, approval: Approval) -> SafeString:
+        colours = {Approval.State.PENDING: "orange", Approval.State.APPROVED: "green", Approval.State.REJECTED: "red"}
+        return formatting.badge(approval.state, colours[Approval.State(approval.state)])
+
+    @admin.display(description="Wallet")
+    def owner(self, approval: Approval) -> str:
+        return f"{approval.wallet.player.code}, {approval.wallet.currency_id}"
+
+    @admin.display(description="Amount")
+    def sum(self, approval: Approval) -> SafeString:
+        return formatting.amount(approval.amount, approval.wallet.currency)
+
+    @admin.display(description="Asked")
+    def asked(self, approval: Approval) -> SafeString:
+        return formatting.utc(approval.created_at)
+
+    @admin.display(description="Decided")
+    def decided(self, approval: Approval) -> SafeString:
+        return formatting.utc(approval.decided_at)

@@ -1,0 +1,240 @@
+"""Players and what they hold: found by one box and looked at; what is done to them is done in the back office."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from wallet import formatting, money
+from wallet.admin import ledger_pages
+from wallet.admin.base import AnyForm, Kept, Window
+from wallet.kinds import KINDS
+from wallet.models import Checkpoint, Currency, Player, Wallet
+
+
+def states(player: Player) -> SafeString:
+    """Everything that keeps a player from doing something, in words."""
+    said = [(lock, "orange") for lock in ("bet", "deposit", "withdraw") if getattr(player, f"{lock}_locked")]
+    badges = [formatting.badge(f"{lock} locked", colour) for lock, colour in said]
+    if player.excluded_until is not None and player.excluded_until > timezone.now():
+        badges.append(formatting.badge(f"excluded until {player.excluded_until:%Y-%m-%d %H:%M} UTC", "red"))
+    return format_html_join(" ", "{}", ((badge,) for badge in badges or [formatting.badge("free to play", "green")]))
+
+
+@admin.register(Player)
+class PlayerAdmin(Kept):
+    search_prefix = "code"
+    search_help_text = "The beginning of the player's code"
+    empty_text = "Players are made by the casino's back end, through POST /api/v1/players."
+    list_display = ["code", "country", "states", "balances", "created"]
+    list_filter = ["bet_locked", "deposit_locked", "withdraw_locked"]
+    ordering = ["code"]
+    # A code never changes: back ends and providers know the player by it.
+    fields = [("country", "created")]
+    readonly_fields = ["created"]
+    change_form_before_template = "admin/wallet/player/wallets.html"
+    change_form_outer_after_template = "admin/wallet/player/newest.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Player]:
+        return super().get_queryset(request).prefetch_related("wallets__currency")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        player = self.get_object(request, object_id) if object_id else None
+        if player is not None and self.has_view_permission(request, player):
+            wallets = sorted(player.wallets.all(), key=lambda wallet: wallet.id)
+            extra_context = {
+                "title": player.code,
+                "subtitle": "",
+                "crumbs": ledger_pages.player_crumbs(player),
+                "wallets": wallets,
+                "states": states(player),
+                "leaf": ledger_pages.of_player(player),
+                **(extra_context or {}),
+            }
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    @admin.display(description="State")
+    def states(self, player: Player) -> SafeString:
+        return states(player)
+
+    @admin.display(description="Wallets (cash + bonus)")
+    def balances(self, player: Player) -> SafeString:
+        amounts = [formatting.amount(wallet.balance, wallet.currency) for wallet in player.wallets.all()]
+        return format_html_join(mark_safe("<br>"), "{}", ((amount,) for amount in amounts)) or formatting.utc(None)
+
+    @admin.display(description="Since")
+    def created(self, player: Player) -> SafeString:
+        return formatting.utc(player.created_at)
+
+
+@admin.register(Wallet)
+class WalletAdmin(Window):
+    search_prefix = "player__code"
+    search_help_text = "The beginning of the player's code"
+    empty_text = "Wallets are made by the casino's back end, with their player or later."
+    list_display = ["player", "currency_code", "cash_now", "bonus_now", "held_now", "version", "newest"]
+    list_filter = ["currency"]
+    list_select_related = ["player", "currency"]
+    ordering = ["-id"]
+    fieldsets = [
+        (
+            "Over its lifetime, net of rollbacks",
+            {"fields": [("deposited", "staked", "paid")]},
+        ),
+        ("Proof", {"fields": [("version", "newest", "opened"), ("chain", "proven")], "classes": ["collapse"]}),
+    ]
+    readonly_fields = ["deposited", "staked", "paid", "newest", "opened", "chain", "proven"]
+    change_form_before_template = "admin/wallet/wallet/balances.html"
+    change_form_outer_after_template = "admin/wallet/statement.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Wallet]:
+        return super().get_queryset(request).select_related("player", "currency")
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        wallet = self.get_object(request, object_id) if object_id else None
+        if wallet is not None and self.has_view_permission(request, wallet):
+            extra_context = {
+                "title": f"{wallet.player.code}, {wallet.currency_id}",
+                "crumbs": ledger_pages.wallet_crumbs(wallet),
+                "wallet": wallet,
+                "states": states(wallet.player),
+                "kinds": KINDS,
+                "leaf": ledger_pages.of_wallet(wallet, request),
+                **(extra_context or {}),
+            }
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    @admin.display(description="Currency")
+    def currency_code(self, wallet: Wallet) -> str:
+        return wallet.currency_id
+
+    @admin.display(description="Cash")
+    def cash_now(self, wallet: Wallet) -> SafeString:
+        return formatting.amount(wallet.cash, wallet.currency)
+
+    @admin.display(description="Bonus")
+    def bonus_now(self, wallet: Wallet) -> SafeString:
+        return formatting.amount(wallet.bonus, wallet.currency)
+
+    @admin.display(description="Held")
+    def held_now(self, wallet: Wallet) -> SafeString:
+        return formatting.amount(wallet.held, wallet.currency)
+
+    @admin.display(description="Deposited")
+    def deposited(self, wallet: Wallet) -> SafeString:
+        return formatting.amount(wallet.deposited_total, wallet.currency)
+
+    @admin.display(description="Staked")
+    def staked(self, wallet: Wallet) -> SafeString:
+        return formatting.amount(wallet.staked_total, wallet.currency)
+
+    @admin.display(description="Paid out")
+    def paid(self, wallet: Wallet) -> SafeString:
+        return formatting.amount(wallet.paid_total, wallet.currency)
+
+    @admin.display(description="Newest row")
+    def newest(self, wallet: Wallet) -> SafeString:
+        return formatting.utc(wallet.newest_at)
+
+    @admin.display(description="Opened")
+    def opened(self, wallet: Wallet) -> SafeString:
+        return formatting.utc(wallet.created_at)
+
+    @admin.display(description="Digest of the newest row")
+    def chain(self, wallet: Wallet) -> str:
+        return bytes(wallet.digest).hex() if wallet.digest else formatting.NOTHING
+
+    @admin.display(description="Proven by reconciliation")
+    def proven(self, wallet: Wallet) -> SafeString:
+        checked = Checkpoint.objects.filter(wallet=wallet).first()
+        if checked is None:
+            return formatting.badge("not yet", "grey")
+        if checked.suspect:
+            return formatting.badge("suspect: something was found here", "red")
+        return formatting.badge(f"rows 1 to {checked.version}", "green")
+
+
+class CurrencyForm(AnyForm):
+    """The threshold is typed as an amount; it is kept in minor units like all money."""
+
+    approval_above = forms.CharField(
+        label="Approval above",
+        initial="1000",
+        help_text="Adjustments above this amount wait for a second operator.",
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+    class Meta:
+        model = Currency
+        fields = ["code", "digits", "enabled", "approval_above"]
+        help_texts = {
+            "code": "Three capital letters or more, such as EUR. Never changes.",
+            "digits": "Decimal places of the minor unit: JPY 0, EUR 2, KWD 3, BTC 8. Never changes: every stored "
+            "amount is a count of this unit.",
+            "enabled": "A disabled currency refuses new bets; wins, rollbacks and withdrawals go on.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["approval_above"] = money.show(self.instance.approval_above, self.instance.digits)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        digits = self.instance.digits if self.instance.pk else cleaned.get("digits")
+        if "approval_above" in cleaned and digits is not None:
+            try:
+                cleaned["approval_above"] = money.parse(cleaned["approval_above"].strip(), digits)
+            except money.InvalidAmount as wrong:
+                self.add_error("approval_above", f"This {wrong}.")
+        return cleaned
+
+
+@admin.register(Currency)
+class CurrencyAdmin(Kept):
+    form = CurrencyForm
+    empty_text = "Without a currency no wallet can be opened."
+    list_display = ["code", "digits", "use", "threshold"]
+    fields = ["code", "digits", "enabled", "approval_above"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["code", "digits"] if obj else []
+
+    def changes(self, form: Any, row: Any, add: bool) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """The threshold is told as an amount, as it was typed."""
+        before, after = super().changes(form, row, add)
+        for told in filter(None, (before, after)):
+            if "approval_above" in told:
+                told["approval_above"] = f"{money.show(told['approval_above'], row.digits)} {row.code}"
+        return before, after
+
+    @admin.display(description="In use")
+    def use(self, currency: Currency) -> SafeString:
+        return formatting.switch(currency.enabled, yes="enabled", no="no new bets")
+
+    @admin.display(description="Approval above")
+    def threshold(self, currency: Currency) -> SafeString:
+        return formatting.amount(currency.approval_above, currency)

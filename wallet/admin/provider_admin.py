@@ -1,0 +1,320 @@
+"""Game providers: their profile, their secrets, their games; and the keys of the casino's own back ends.
+
+A secret or a key is shown once, on the page that answers the POST that made it. The buttons are views of their own
+with a question first, and carry the state of the secrets they were asked about: pressed twice, or by two operators
+at once, they act once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import F
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from wallet import audit, formatting
+from wallet.admin.base import AnyForm, Kept
+from wallet.models import ApiKey, Game, Provider, Transaction
+from wallet.models.provider import SCOPES
+
+
+@dataclass(frozen=True)
+class Act:
+    """A button about the secrets: what it asks first and what it says afterwards.
+
+    ``carry_out`` changes the provider in memory and returns the secret to be shown, if it made one.
+    """
+
+    title: str
+    question: str
+    done: str
+    carry_out: Callable[[Provider], str | None]
+    offered: Callable[[Provider], bool]
+
+
+def _revoke_older(provider: Provider) -> None:
+    provider.revoke(older_only=True)
+
+
+def _revoke_all(provider: Provider) -> None:
+    provider.revoke(older_only=False)
+
+
+ACTS: Final = {
+    "rotate": Act(
+        title="Make a new secret",
+        question="The new secret is shown once. The newest one of today stays live beside it until you revoke it; an "
+        "older one ends now.",
+        done="Made a new secret.",
+        carry_out=Provider.rotate,
+        offered=lambda provider: True,
+    ),
+    "revoke-older": Act(
+        title="Revoke the older secret",
+        question="Requests signed with the older secret will be refused from now on. Make sure the provider signs with "
+        "the newest one.",
+        done="Revoked the older secret.",
+        carry_out=_revoke_older,
+        offered=lambda provider: provider.secret_two is not None,
+    ),
+    "revoke-all": Act(
+        title="Revoke every secret",
+        question="The provider is shut out altogether: no bet, but no win and no rollback either. To refuse bets only, "
+        "disable the provider instead.",
+        done="Revoked every secret.",
+        carry_out=_revoke_all,
+        offered=lambda provider: provider.secret_one is not None,
+    ),
+}
+
+
+class ProviderForm(AnyForm):
+    class Meta:
+        model = Provider
+        fields = "__all__"
+        help_texts = {
+            "code": "What it sends as X-Provider; the source of its references. Never changes.",
+            "enabled": "A disabled provider's bets are refused; its wins and rollbacks still go through.",
+            "reference_scope": "Whether its references are unique in the whole house or per player. Fixed from its "
+            "first transaction on.",
+            "replay_balance": "What a repeated request shows: the balances of its first answer, or those of now.",
+            "zero_amount": "Whether a bet of zero (a free round) is accepted.",
+            "win_requires_bet": "A win whose bet is unknown is refused instead of paid.",
+            "late_win": "Whether a win on a closed round is paid (marked late) or refused.",
+            "unknown_rollback": "The answer to a rollback of something unknown; either way its bet can never be "
+            "accepted later.",
+            "late_bet": "The answer to a bet that was rolled back before it came: refused, or accepted as void.",
+            "rollback_after_win": "Whether a bet may be rolled back though its round has paid out.",
+            "rollback_wins": "Whether it may roll wins back. An operator may in any case.",
+            "win_rollback": "When the player has spent the win: refuse the rollback, or take what is there.",
+            "ends_rounds": "It always sends an end of round: rounds left open are worth a look.",
+        }
+
+
+SECRETS: Final = ("secret_one", "secret_two", "secrets_version")
+
+
+def replaced(provider: Provider, *, seen: int) -> bool:
+    """Write the provider's secrets, unless somebody changed them since version ``seen``."""
+    values = {name: getattr(provider, name) for name in SECRETS}
+    return Provider.objects.filter(pk=provider.pk, secrets_version=seen).update(**values) == 1
+
+
+@admin.register(Provider)
+class ProviderAdmin(Kept):
+    form = ProviderForm
+    search_prefix = "code"
+    search_help_text = "The beginning of the provider's code"
+    empty_text = "Without a provider nobody can play. Add one: its secret is shown once, right then."
+    list_display = ["code", "name", "use", "secrets"]
+    change_form_before_template = "admin/wallet/provider/secrets.html"
+    fieldsets = [
+        (None, {"fields": [("code", "name"), "enabled"]}),
+        ("How it numbers and repeats", {"fields": [("reference_scope", "replay_balance")]}),
+        ("Bets and wins", {"fields": [("zero_amount", "late_win"), ("win_requires_bet", "ends_rounds")]}),
+        (
+            "Rollbacks",
+            {"fields": [("unknown_rollback", "late_bet"), ("rollback_after_win", "win_rollback"), "rollback_wins"]},
+        ),
+    ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """What stored references are made of cannot change any more."""
+        if obj is None:
+            return []
+        used = Transaction.objects.filter(source=obj.code).exists()
+        return ["code", "reference_scope"] if used else ["code"]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "reference_scope" in form.changed_data:
+            # The game door knows the scope by heart, as it knows the secrets, and reads both again for this.
+            Provider.objects.filter(pk=obj.pk).update(secrets_version=F("secrets_version") + 1)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.secrets_view)
+        return [path("<int:pk>/secrets/<slug:name>/", view, name="wallet_provider_secrets"), *super().get_urls()]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        provider = self.get_object(request, object_id) if object_id else None
+        if provider is not None and self.has_change_permission(request, provider):
+            acts = [(name, act) for name, act in ACTS.items() if act.offered(provider)]
+            extra_context = {"acts": acts, **(extra_context or {})}
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def response_add(self, request: HttpRequest, obj: Provider, post_url_continue: str | None = None) -> HttpResponse:
+        """The first secret, on the only page that ever shows it."""
+        secret = obj.rotate()
+        obj.save(update_fields=SECRETS)
+        return self._page(request, obj, "shown", secret=secret)
+
+    def secrets_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
+        """Ask first, then act once; the answer to the POST is the only page that ever shows a secret."""
+        if request.method not in ("GET", "HEAD", "POST"):
+            return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
+        provider = get_object_or_404(Provider, pk=pk)
+        if not self.has_change_permission(request, provider):
+            raise PermissionDenied
+        act = ACTS.get(name)
+        if act is None:
+            raise Http404
+        if request.method != "POST":
+            return self._page(request, provider, "ask", act=act)
+        seen = request.POST.get("seen")
+        if seen != str(provider.secrets_version) or not act.offered(provider):
+            return self._somebody_was_first(request, provider)
+        secret = act.carry_out(provider)
+        with transaction.atomic():
+            if not replaced(provider, seen=int(seen)):
+                return self._somebody_was_first(request, provider)
+            audit.record(request, act.title.lower(), subject=provider)
+            self.log_change(request, provider, act.done)
+        if secret is None:
+            messages.success(request, act.done)
+            return redirect("admin:wallet_provider_change", provider.pk)
+        return self._page(request, provider, "shown", secret=secret)
+
+    def _somebody_was_first(self, request: HttpRequest, provider: Provider) -> HttpResponse:
+        messages.warning(request, "The secrets have changed since you were asked; nothing was done now.")
+        return redirect("admin:wallet_provider_change", provider.pk)
+
+    def _page(self, request: HttpRequest, provider: Provider, page: str, **more: Any) -> HttpResponse:
+        context = self.admin_site.each_context(request) | {
+            "title": provider.code,
+            "opts": self.opts,
+            "provider": provider,
+            **more,
+        }
+        return render(request, f"admin/wallet/provider/{page}.html", context)
+
+    @admin.display(description="Bets")
+    def use(self, provider: Provider) -> SafeString:
+        return formatting.switch(provider.enabled, yes="enabled", no="disabled")
+
+    @admin.display(description="Secrets")
+    def secrets(self, provider: Provider) -> SafeString:
+        live = sum(secret is not None for secret in (provider.secret_one, provider.secret_two))
+        if not live:
+            return formatting.badge("shut out", "red")
+        return formatting.badge(f"{live} live", "green" if live == 1 else "orange")
+
+
+class GameForm(AnyForm):
+    class Meta:
+        model = Game
+        fields = ["provider", "code", "category", "enabled"]
+        help_texts = {
+            "code": "As the provider sends it in bets. Never changes.",
+            "category": "What offers may weigh or exclude, such as slots or live. A game without a row here has none.",
+            "enabled": "A disabled game refuses bets; its wins and rollbacks still go through.",
+        }
+
+
+@admin.register(Game)
+class GameAdmin(Kept):
+    form = GameForm
+    search_prefix = "code"
+    search_help_text = "The beginning of the game's code"
+    empty_text = "A game that is not listed is enabled and has no category."
+    list_display = ["code", "provider", "category", "use"]
+    list_filter = ["provider", "enabled"]
+    list_select_related = ["provider"]
+    ordering = ["code"]
+    fields = ["provider", "code", "category", "enabled"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["provider", "code"] if obj else []
+
+    @admin.display(description="Bets")
+    def use(self, game: Game) -> SafeString:
+        return formatting.switch(game.enabled, yes="enabled", no="disabled")
+
+
+_MEANINGS = {
+    "players": "make and change players and wallets, read their statements",
+    "cashier": "deposits and withdrawals",
+    "adjust": "adjustments",
+    "play": "bets, wins and rollbacks of its provider",
+    "offers": "make and change offers",
+    "bonuses": "grant and forfeit bonuses",
+    "feed": "read every row of the ledger",
+}
+
+
+class ApiKeyForm(AnyForm):
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope, f"{scope}: {_MEANINGS[scope]}") for scope in SCOPES],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="What the key may do; nothing else.",
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ["name", "scopes", "source", "provider", "enabled"]
+        help_texts = {
+            "name": "Which back end holds it.",
+            "source": "Whose references its money commands name: cashier, or cashier:name. Never changes.",
+            "provider": "For a back end that plays a provider itself (scope play).",
+            "enabled": "A disabled key opens nothing. Keys are disabled, never deleted: their references stay.",
+        }
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(Kept):
+    form = ApiKeyForm
+    search_prefix = "name"
+    search_help_text = "The beginning of the key's name"
+    empty_text = "Without a key no back end can reach the API. Add one: it is shown once, right then."
+    list_display = ["name", "may", "source", "provider", "use", "created"]
+    list_select_related = ["provider"]
+    fields = ["name", "scopes", "source", "provider", "enabled"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["source"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            # A key nobody ever sees: the answer to this request makes the one it shows.
+            obj.renew()
+        super().save_model(request, obj, form, change)
+
+    def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
+        key = obj.renew()
+        obj.save(update_fields=["digest"])
+        context = self.admin_site.each_context(request) | {
+            "title": obj.name,
+            "opts": self.opts,
+            "api_key": obj,
+            "key": key,
+        }
+        return render(request, "admin/wallet/apikey/shown.html", context)
+
+    @admin.display(description="May")
+    def may(self, key: ApiKey) -> SafeString:
+        return format_html_join(" ", "{}", ((formatting.badge(scope, "grey"),) for scope in key.scopes))
+
+    @admin.display(description="In use")
+    def use(self, key: ApiKey) -> SafeString:
+        return formatting.switch(key.enabled, yes="enabled", no="disabled")
+
+    @admin.display(description="Since")
+    def created(self, key: ApiKey) -> SafeString:
+        return formatting.utc(key.created_at)

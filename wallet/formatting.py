@@ -1,0 +1,98 @@
+"""How money, times and states look on every page: in text first, in colour besides."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from wallet import money
+from wallet.history import SCOPE
+from wallet.kinds import Kind, Status
+from wallet.models import Currency
+
+NOTHING: Final = "–"  # noqa: RUF001
+
+_STATUS_COLOURS: Final = {Status.POSTED: "green", Status.REFUSED: "red", Status.VOID: "orange"}
+_KIND_COLOURS: Final = {
+    Kind.DEPOSIT: "green",
+    Kind.HOLD: "orange",
+    Kind.SETTLE: "grey",
+    Kind.RELEASE: "grey",
+    Kind.BET: "blue",
+    Kind.WIN: "violet",
+    Kind.ROLLBACK: "orange",
+    Kind.ADJUST: "red",
+}
+
+
+def amount(minor: int, currency: Currency) -> SafeString:
+    """An amount with exactly its currency's digits, and the currency's code."""
+    return format_html(
+        '<span class="money">{} <span class="unit">{}</span></span>', money.show(minor, currency.digits), currency.code
+    )
+
+
+def delta(minor: int, currency: Currency) -> SafeString:
+    """What a row moved, always with its sign."""
+    if minor == 0:
+        return format_html('<span class="money none">{}</span>', NOTHING)
+    sign, css = ("+", "in") if minor > 0 else ("-", "out")
+    return format_html('<span class="money {}">{}{}</span>', css, sign, money.show(abs(minor), currency.digits))
+
+
+def plain(minor: int, currency: Currency) -> SafeString:
+    """An amount in a column that names its currency once for all."""
+    return format_html('<span class="money">{}</span>', money.show(minor, currency.digits))
+
+
+def utc(instant: datetime | None) -> SafeString:
+    """A time in UTC to the second; the exact microsecond on hover."""
+    if instant is None:
+        return format_html('<span class="none">{}</span>', NOTHING)
+    return format_html('{} <span class="unit">UTC</span>', moment(instant))
+
+
+def moment(instant: datetime) -> SafeString:
+    """A time in a column that says once for all that it is UTC; on hover also local (wallet/static/wallet/admin.js)."""
+    exact = instant.astimezone(UTC)
+    return format_html(
+        '<time class="utc" datetime="{}" title="{} UTC">{}</time>',
+        exact.isoformat(),
+        exact.strftime("%Y-%m-%d %H:%M:%S.%f"),
+        exact.strftime("%Y-%m-%d %H:%M:%S"),
+    )
+
+
+def badge(text: str, colour: str) -> SafeString:
+    return format_html('<span class="badge badge-{}">{}</span>', colour, text)
+
+
+def status(value: str) -> SafeString:
+    return badge(value.lower(), _STATUS_COLOURS.get(value, "grey"))
+
+
+def kind(value: str) -> SafeString:
+    return badge(words(value.lower()), _KIND_COLOURS.get(value, "grey"))
+
+
+def outcome(value: str) -> SafeString:
+    """What came of an operator's act: done, repeated, waiting for somebody, or the code of a refusal."""
+    return badge(words(value), {"done": "green", "repeated": "grey", "waits": "orange"}.get(value, "red"))
+
+
+def switch(value: bool, *, yes: str, no: str, good: bool = True) -> SafeString:
+    """A yes or no in words; ``good`` is the value that needs nobody's attention."""
+    return badge(yes if value else no, "green" if value == good else "red")
+
+
+def reference(stored: str) -> str:
+    """A reference as its source wrote it: one scoped to its player is stored behind the player's code."""
+    return stored.rpartition(SCOPE)[2]
+
+
+def words(code: str) -> str:
+    """A code such as insufficient_funds, for people."""
+    return code.replace("_", " ")

@@ -1,0 +1,308 @@
+"""What a wallet's rows say: statements page by page, balances of the past, open rounds, and the feed of all rows.
+
+A wallet's versions run 1..n without a gap and in the order of time. So a page is a range of versions, and an instant
+is found among them by halving: no index but (wallet, version) is needed.
+
+Rows of the feed come in the order of their ids, which begin with the time at which they were made. A row may be
+committed after a younger one, so nothing younger than the oldest posting still under way is shown yet: ids are made
+inside the transaction that writes them, never before its BEGIN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from wallet.kinds import Kind, Status
+from wallet.models import Transaction, Wallet
+
+# A row's id begins with the milliseconds at which it was made (UUIDv7), so a time span is a range
+# of the primary key; ``which`` may narrow it. Providers that never send an end of round are done
+# with a round when it paid.
+OPEN: Final = """
+SELECT bet.source, p.code, w.currency_id, bet.round, max(bet.game), min(bet.created_at) AS since, count(*) AS bets,
+       sum(bet.amount) AS staked, c.digits
+FROM wallet_transaction bet
+JOIN wallet_wallet w ON w.id = bet.wallet_id
+JOIN wallet_player p ON p.id = w.player_id
+JOIN wallet_currency c ON c.code = w.currency_id
+LEFT JOIN wallet_provider provider ON provider.code = bet.source
+WHERE bet.id >= %(since)s AND bet.id < %(until)s AND {which}
+  AND bet.kind = 'BET' AND bet.status = 'POSTED' AND (%(source)s::text IS NULL OR bet.source = %(source)s)
+  AND NOT EXISTS (SELECT 1 FROM wallet_transaction x WHERE x.closes = bet.id AND x.status = 'POSTED')
+  AND NOT EXISTS (
+      SELECT 1 FROM wallet_transaction e
+      WHERE e.wallet_id = bet.wallet_id AND e.round = bet.round AND e.source = bet.source AND e.status = 'POSTED'
+        AND (e.ends_round OR e.kind = 'WIN' AND NOT coalesce(provider.ends_rounds, true))
+        AND NOT EXISTS (SELECT 1 FROM wallet_transaction x WHERE x.closes = e.id AND x.status = 'POSTED')
+  )
+GROUP BY bet.source, p.code, w.currency_id, bet.round, c.digits
+ORDER BY min(bet.created_at)
+"""
+
+
+class OpenRound(msgspec.Struct, frozen=True):
+    """A round with a live bet and nothing that ended it; ``staked`` in minor units."""
+
+    source: str
+    player: str
+    currency: str
+    round: str
+    game: str
+    since: datetime
+    bets: int
+    staked: int
+    digits: int
+
+
+def first_id(instant: datetime) -> str:
+    """The smallest id that a row made at this instant can have."""
+    milliseconds = int(instant.timestamp() * 1000)
+    return f"{milliseconds:012x}{0:020x}"
+
+
+def open_rounds(*, since: datetime, until: datetime, source: str | None = None) -> Iterator[OpenRound]:
+    """Rounds whose first live bet fell between the two instants and which nothing has ended, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            OPEN.format(which="true"), {"since": first_id(since), "until": first_id(until), "source": source}
+        )
+        for record in cursor.fetchall():
+            yield OpenRound(*record)
+
+
+PAGE: Final = 100
+START: Final = UUID(int=0)
+
+# Clocks of our processes and of PostgreSQL may differ by so much.
+_MARGIN: Final = "2 seconds"
+# A posting that has not written yet has no transaction id of its own. It is bounded in its reading,
+# so one that has read for longer than this will never write: it is a report, and holds nobody up.
+_READING: Final = "30 seconds"
+
+_SETTLED_BEFORE: Final = f"""
+SELECT least(
+    clock_timestamp(),
+    min(xact_start) FILTER (
+        WHERE pid <> pg_backend_pid()
+        AND (backend_xid IS NOT NULL OR xact_start > clock_timestamp() - interval '{_READING}')
+    )
+) - interval '{_MARGIN}'
+FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend'
+"""
+
+
+def feed_page(after: UUID, size: int = PAGE) -> list[Transaction]:
+    """The rows that follow ``after``, oldest first; those made a moment ago come a moment later."""
+    # The bound is asked for before the rows, in a statement of its own: what is committed between
+    # the two is then seen, and what is committed later lies beyond the bound.
+    bound = _first_id(settled_before())
+    rows = Transaction.objects.select_related("wallet__player", "wallet__currency").defer("digest")
+    return list(rows.filter(id__gt=after, id__lt=bound).order_by("id")[:size])
+
+
+def settled_before() -> datetime:
+    """The instant before which every row that will ever be written can be seen."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLED_BEFORE)
+        (instant,) = cursor.fetchone()
+    assert isinstance(instant, datetime)
+    return instant
+
+
+def _first_id(instant: datetime) -> UUID:
+    """The lowest UUIDv7 of the instant's millisecond."""
+    return UUID(int=int(instant.timestamp() * 1000) << 80)
+
+
+# Rows that a page may look through for the few it wants. A page that found fewer than it has room
+# for says where to go on, so that no question about a huge wallet runs into the statement timeout.
+REACH: Final = 100_000
+
+SCOPE: Final = "\x1f"
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows of a statement; ``since`` is within it, ``until`` is not."""
+
+    kind: str | None = None
+    status: str | None = None
+    round: str | None = None
+    reference: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Page(msgspec.Struct):
+    """Rows, newest first, and for each wallet the version below which the next page begins."""
+
+    rows: list[Transaction]
+    below: list[int] | None
+
+
+class _Stretch(msgspec.Struct):
+    """Versions of one wallet, ``low`` and ``top`` outside, and how far down of them a page looks."""
+
+    wallet: Wallet
+    low: int
+    top: int
+    reached: int
+
+    @property
+    def cut(self) -> bool:
+        return self.reached > self.low
+
+
+def page(wallets: Sequence[Wallet], wanted: Wanted, below: Sequence[int] | None = None, size: int = PAGE) -> Page:
+    """One page of the merged statements of one player's wallets.
+
+    ``below`` comes from the page before. A wallet opened since then has only newer rows, and no
+    place in it.
+    """
+    tops = [wallet.version + 1 for wallet in wallets] if below is None else below
+    stretches = [_stretch(wallet, wanted, top) for wallet, top in zip(wallets, tops, strict=False)]
+    found = _newest(stretches, wanted, size + 1)
+    # Rows of one wallet that are older than what was not looked at of another wait for their turn.
+    oldest = max((_time_of(each) for each in stretches if each.cut), default=None)
+    shown = [row for row in found[:size] if oldest is None or row.created_at >= oldest]
+    next_tops = [_next_top(each, found, shown, complete=len(found) <= size) for each in stretches]
+    return Page(shown, next_tops if any(next_tops) else None)
+
+
+def walk(wallets: Sequence[Wallet], wanted: Wanted, size: int) -> Iterator[list[Transaction]]:
+    """The whole of it, in pages. Each is a query of its own: a slow reader keeps nothing open."""
+    below: list[int] | None = None
+    while True:
+        found = page(wallets, wanted, below, size)
+        yield found.rows
+        if found.below is None:
+            return
+        below = found.below
+
+
+def version_at(wallet: Wallet, instant: datetime) -> int:
+    """The version that the wallet had at the instant; 0 before its first row."""
+    return _version(wallet, instant, _NOT_AFTER)
+
+
+def version_before(wallet: Wallet, instant: datetime) -> int:
+    """The version of the newest row that is older than the instant; 0 for none."""
+    return _version(wallet, instant, _BEFORE)
+
+
+def _version(wallet: Wallet, instant: datetime, query: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(query, [wallet.version, instant, instant, wallet.id])
+        (version,) = cursor.fetchone()
+    return int(version)
+
+
+def row_at(wallet: Wallet, instant: datetime) -> Transaction | None:
+    """The row whose balances after it the wallet had at the instant; None if it had no row yet."""
+    return Transaction.objects.filter(wallet=wallet, version=version_at(wallet, instant)).first()
+
+
+def withdrawal(source: str, reference: str) -> tuple[Transaction, Transaction | None] | None:
+    """A hold and the row that settled or released it."""
+    holds = Transaction.objects.select_related("wallet__player", "wallet__currency")
+    hold = holds.filter(source=source, kind=Kind.HOLD, reference=reference).first()
+    if hold is None:
+        return None
+    return hold, Transaction.objects.filter(closes=hold.id, status=Status.POSTED).first()
+
+
+def _halving(comparison: str) -> str:
+    """The highest version whose time compares so with an instant, in some twenty steps for a million."""
+    return f"""
+WITH RECURSIVE search(low, high) AS (
+    SELECT 0::bigint, %s::bigint
+    UNION ALL
+    SELECT CASE WHEN t.created_at {comparison} %s THEN t.version ELSE search.low END,
+           CASE WHEN t.created_at {comparison} %s THEN search.high ELSE t.version - 1 END
+    FROM search
+    JOIN wallet_transaction t ON t.wallet_id = %s AND t.version = (search.low + search.high + 1) / 2
+    WHERE search.low < search.high
+)
+SELECT max(low) FROM search
+"""
+
+
+_NOT_AFTER: Final = _halving("<=")
+_BEFORE: Final = _halving("<")
+
+# Few sources, each found by one step down the index on (source, reference, kind).
+_SOURCES: Final = """
+WITH RECURSIVE known(source) AS (
+    SELECT min(source) FROM wallet_transaction
+    UNION ALL
+    SELECT (SELECT min(t.source) FROM wallet_transaction t WHERE t.source > known.source)
+    FROM known WHERE known.source IS NOT NULL
+)
+SELECT source FROM known WHERE source IS NOT NULL
+"""
+
+
+def _stretch(wallet: Wallet, wanted: Wanted, top: int) -> _Stretch:
+    low, top = 0, min(top, wallet.version + 1)
+    if wanted.since is not None:
+        low = version_before(wallet, wanted.since)
+    if wanted.until is not None:
+        top = min(top, version_before(wallet, wanted.until) + 1)
+    # Rounds and references have an index that leads to their few rows, however far down.
+    indexed = wanted.round is not None or wanted.reference is not None
+    return _Stretch(wallet, low, top, low if indexed else max(low, top - 1 - REACH))
+
+
+def _newest(stretches: Sequence[_Stretch], wanted: Wanted, most: int) -> list[Transaction]:
+    """The newest rows of all the stretches together."""
+    matching = _matching([each.wallet for each in stretches], wanted)
+    parts = [
+        Transaction.objects.filter(matching, wallet=each.wallet, version__gt=each.reached, version__lt=each.top)
+        .defer("digest")
+        .order_by("-version")[:most]
+        for each in stretches
+        if each.top - each.reached > 1
+    ]
+    if not parts:
+        return []
+    if len(parts) == 1:
+        return list(parts[0])
+    merged: QuerySet[Transaction, Any] = parts[0].union(*parts[1:], all=True)
+    return list(merged.order_by("-created_at", "-wallet_id", "-version")[:most])
+
+
+def _time_of(stretch: _Stretch) -> datetime:
+    """The time of the oldest row that was looked at."""
+    rows = Transaction.objects.filter(wallet=stretch.wallet, version=stretch.reached + 1)
+    return rows.values_list("created_at", flat=True).get()
+
+
+def _next_top(stretch: _Stretch, found: list[Transaction], shown: list[Transaction], *, complete: bool) -> int:
+    """Where the next page goes on in this wallet; 0 where nothing is left of it."""
+    versions = [row.version for row in found if row.wallet_id == stretch.wallet.id]
+    taken = [row.version for row in shown if row.wallet_id == stretch.wallet.id]
+    if not complete or len(taken) < len(versions):
+        return min(taken, default=stretch.top)
+    return stretch.reached + 1 if stretch.cut else 0
+
+
+def _matching(wallets: Sequence[Wallet], wanted: Wanted) -> Q:
+    matching = Q()
+    for name in ("kind", "status", "round"):
+        value = getattr(wanted, name)
+        if value is not None:
+            matching &= Q(**{name: value})
+    if wanted.reference is not None:
+        with connection.cursor() as cursor:
+            cursor.execute(_SOURCES)
+            sources = [record[0] for record in cursor.fetchall()]
+        scoped = [f"{wallet.player.code}{SCOPE}{wanted.reference}" for wallet in wallets[:1]]
+        matching &= Q(source__in=sources, reference__in=[wanted.reference, *scoped])
+    return matching

@@ -1,0 +1,296 @@
+"""What watches over the money: approvals, the audit trail, reconciliation, providers' files, sums by day."""
+
+import pgtrigger
+from django.contrib.postgres.fields import ArrayField
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import F, Q
+
+from wallet.kinds import KINDS
+from wallet.models.people import Currency, Wallet
+
+ASKED = ["wallet", "source", "reference", "act", "bonus", "amount", "reason", "author", "created_at"]
+
+
+class Approval(models.Model):
+    """Money above the currency's threshold: asked for by one, decided by another.
+
+    An adjustment of ``amount``, or the completion by hand of ``bonus`` (a plain uuid, as in the
+    ledger), by which about ``amount`` becomes cash. The request's reference is spent here when it is
+    asked; what is posted when it is approved carries the same reference, so approving twice posts once.
+    """
+
+    class Act(models.TextChoices):
+        ADJUST = "adjust"
+        COMPLETE = "complete"
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        APPROVED = "approved"
+        REJECTED = "rejected"
+
+    id = models.UUIDField(primary_key=True)
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="+")
+    source = models.CharField(max_length=64)
+    reference = models.CharField(max_length=300)
+    act = models.CharField(max_length=16, choices=Act, default=Act.ADJUST)
+    bonus = models.UUIDField(null=True)
+    amount = models.BigIntegerField()
+    reason = models.CharField(max_length=500)
+    state = models.CharField(max_length=16, choices=State, default=State.PENDING)
+    author = models.CharField(max_length=150)
+    approver = models.CharField(max_length=150, null=True)
+    decision_reason = models.CharField(max_length=500, null=True)
+    created_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [
+            models.UniqueConstraint(name="approval_reference", fields=["source", "reference"]),
+            models.CheckConstraint(
+                name="approval_completes_a_bonus",
+                condition=Q(act="adjust", bonus__isnull=True) | Q(act="complete", bonus__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="approval_needs_two_people",
+                condition=Q(approver__isnull=True) | ~Q(approver=F("author")),
+            ),
+            models.CheckConstraint(
+                name="approval_decided_by_someone",
+                condition=Q(state="pending", approver__isnull=True, decided_at__isnull=True)
+                | Q(
+                    state__in=["approved", "rejected"],
+                    approver__isnull=False,
+                    decided_at__isnull=False,
+                ),
+            ),
+        ]
+        indexes = [models.Index(name="approval_pending", fields=["created_at"], condition=Q(state="pending"))]
+        triggers = [
+            # What was asked for cannot become something else between the request and the consent.
+            pgtrigger.ReadOnly(name="frozen", fields=ASKED),
+            pgtrigger.Protect(
+                name="decided_once",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__state__in=["approved", "rejected"]),
+            ),
+            pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source}/{self.reference}"
+
+
+class AuditEntry(models.Model):
+    """One act of an operator, carried out or refused; names are kept as text, since they outlive their rows.
+
+    ``subject`` is what was acted on, ``before`` and ``after`` its changed fields, never a secret.
+    ``outcome`` is "done", "waits" (for a second person), "refused", or a code of ``wallet.errors``.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    at = models.DateTimeField(db_index=True)
+    actor = models.CharField(max_length=150)
+    roles = ArrayField(models.CharField(max_length=150), default=list)
+    address = models.CharField(max_length=64)
+    act = models.CharField(max_length=64)
+    player = models.CharField(max_length=128, null=True)
+    subject = models.CharField(max_length=300)
+    reason = models.CharField(max_length=500)
+    before = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    after = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    outcome = models.CharField(max_length=32)
+    reference = models.CharField(max_length=300, null=True)
+
+    class Meta:
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit entries"
+        ordering = ["-id"]
+        default_permissions = ("view",)
+        constraints = [
+            # A double click is one act. What was refused may yet be done under the same reference.
+            models.UniqueConstraint(
+                name="audit_reference",
+                fields=["act", "reference", "outcome"],
+                condition=Q(reference__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(name="audit_refused", fields=["-id"], condition=~Q(outcome__in=["done", "waits"])),
+            # Each is looked for by its beginning.
+            models.Index(name="audit_actor", fields=["actor", "-id"], opclasses=["varchar_pattern_ops", "uuid_ops"]),
+            models.Index(
+                name="audit_player",
+                fields=["player", "-id"],
+                opclasses=["varchar_pattern_ops", "uuid_ops"],
+                condition=Q(player__isnull=False),
+            ),
+            models.Index(name="audit_act", fields=["act", "-id"], opclasses=["varchar_pattern_ops", "uuid_ops"]),
+            models.Index(
+                name="audit_by_reference",
+                fields=["reference"],
+                opclasses=["varchar_pattern_ops"],
+                condition=Q(reference__isnull=False),
+            ),
+        ]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            pgtrigger.Trigger(
+                name="no_truncate",
+                operation=pgtrigger.Truncate,
+                level=pgtrigger.Statement,
+                when=pgtrigger.Before,
+                func="RAISE EXCEPTION 'pgtrigger: Cannot truncate rows from % table', TG_TABLE_NAME;",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.act} by {self.actor}"
+
+
+class Checkpoint(models.Model):
+    """A wallet's version and digest up to which its rows were proven.
+
+    ``suspect`` marks a wallet in which something was found since: every run reads it from its
+    first row until it is sound again.
+    """
+
+    wallet = models.OneToOneField(Wallet, on_delete=models.PROTECT, primary_key=True)
+    version = models.BigIntegerField()
+    digest = models.BinaryField(max_length=32, null=True)
+    suspect = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"wallet {self.wallet_id}, row {self.version}"
+
+
+class ReconciliationRun(models.Model):
+    """One run of ``manage.py reconcile`` and every discrepancy it named."""
+
+    class Scope(models.TextChoices):
+        INCREMENTAL = "incremental"
+        FULL = "full"
+        WALLET = "wallet"
+
+    scope = models.CharField(max_length=16, choices=Scope)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField()
+    wallets = models.BigIntegerField()
+    rows = models.BigIntegerField()
+    discrepancy_count = models.BigIntegerField()
+    # The first ones in full; a broken house would otherwise write millions here.
+    discrepancies = models.JSONField(default=list)
+    seal = models.CharField(max_length=64, null=True)
+
+    class Meta:
+        permissions = [
+            ("view_reports", "Can view reports"),
+            ("reconcile_provider", "Can reconcile a provider's file"),
+        ]
+        ordering = ["-id"]
+        get_latest_by = "id"
+
+    def __str__(self) -> str:
+        return f"{self.scope}, {self.started_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class ProviderRun(models.Model):
+    """One run of ``manage.py reconcile_provider``, or of its page.
+
+    ``totals`` holds a record for each game and currency of the day, ``summary`` one for each sort
+    of difference and currency; sums there are decimal strings.
+    """
+
+    provider = models.CharField(max_length=64)
+    day = models.DateField()
+    file = models.CharField(max_length=255)
+    actor = models.CharField(max_length=150, null=True)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField()
+    lines = models.BigIntegerField()
+    rows = models.BigIntegerField()
+    difference_count = models.BigIntegerField()
+    totals = models.JSONField(default=list)
+    summary = models.JSONField(default=list)
+
+    class Meta:
+        default_permissions = ("view",)
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.provider}, {self.day}"
+
+
+class ProviderDifference(models.Model):
+    """One difference of a run: ``theirs`` and ``ours`` are amounts in minor units, null where there is none.
+
+    ``line`` is the file's, counted from 1 with the header. A run keeps its first ones; a file of
+    another house would otherwise write millions here.
+    """
+
+    run = models.ForeignKey(ProviderRun, on_delete=models.CASCADE, related_name="differences")
+    what = models.CharField(max_length=16)
+    line = models.BigIntegerField(null=True)
+    kind = models.CharField(max_length=16)
+    reference = models.CharField(max_length=300)
+    player = models.CharField(max_length=128)
+    currency = models.CharField(max_length=32)
+    theirs = models.BigIntegerField(null=True)
+    ours = models.BigIntegerField(null=True)
+    detail = models.CharField(max_length=500)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.kind} {self.reference}"
+
+
+def _sum() -> models.DecimalField:  # type: ignore[type-arg]
+    """Minor units. A day of a busy house may come to more than a BIGINT holds."""
+    return models.DecimalField(max_digits=38, decimal_places=0)
+
+
+class DaySum(models.Model):
+    """The POSTED rows of one UTC day, source, game, kind and currency, counted and added up.
+
+    ``undoes`` says of a ROLLBACK what it undid, BET or WIN. A row without a game counts under the
+    empty one. Sums are minor units. Only ``wallet.reports.sums`` writes here, and only what it
+    read in the ledger; ``manage.py refresh_reports --check`` compares the two.
+    """
+
+    day = models.DateField()
+    currency = models.ForeignKey(Currency, on_delete=models.PROTECT, related_name="+", db_index=False)
+    source = models.CharField(max_length=64)
+    game = models.CharField(max_length=128)
+    kind = models.CharField(max_length=16, choices=[(kind, kind) for kind in KINDS])
+    undoes = models.CharField(max_length=16)
+    rows = models.BigIntegerField()
+    amount = _sum()
+    cash = _sum()
+    bonus = _sum()
+    held = _sum()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(name="day_sum_key", fields=["day", "currency", "source", "game", "kind", "undoes"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.source} {self.game} {self.kind}"
+
+
+class SummedUp(models.Model):
+    """How far the ledger is in the sums: every row whose id is below ``up_to``, and no other. One row."""
+
+    up_to = models.UUIDField()
+    refreshed_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.CheckConstraint(name="summed_up_once", condition=models.Q(id=1))]
+
+    def __str__(self) -> str:
+        return f"up to {self.up_to}"

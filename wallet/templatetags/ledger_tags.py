@@ -1,0 +1,18 @@
+"""How money, times and states look, for templates."""
+
+from django import template
+
+from wallet import formatting
+
+register = template.Library()
+
+register.filter("amount", formatting.amount)
+register.filter("delta", formatting.delta)
+register.filter("plain_amount", formatting.plain)
+register.filter("utc", formatting.utc)
+register.filter("moment", formatting.moment)
+register.filter("kind_badge", formatting.kind)
+register.filter("status_badge", formatting.status)
+register.filter("outcome_badge", formatting.outcome)
+register.filter("reference", formatting.reference)
+register.filter("words", formatting.words)
