@@ -27,7 +27,7 @@ lint: .venv/ready-dev
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/python -m casino_pam.local.servers exec -- $(BIN)/python manage.py makemigrations --check --dry-run
-	DJANGO_SETTINGS_MODULE=casino_pam.settings $(BIN)/python -m tests.online_migrations
+	DJANGO_SETTINGS_MODULE=casino_pam.settings $(BIN)/python -m tests.deploys.online_migrations
 	env -u DEBUG -u DEMO -u PLAIN_HTTP DATABASE_URL=postgres://casino@127.0.0.1/casino REDIS_URL=redis://127.0.0.1/0 \
 		ALLOWED_HOSTS=casino.example SECRET_KEY=only-for-make-lint-0123456789-abcdefghijklmnopqrstuvwxyz \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING

@@ -7,11 +7,12 @@ import pytest
 from django.conf import settings
 from django.db import connections
 from django.test.utils import override_settings, setup_databases
+from playwright.sync_api import Browser
 from pytest_django import DjangoDbBlocker
 
-from tests import books as the_books
-from tests import cast
-from tests.door import Door
+from tests import browser_pages, scenario
+from tests import clean_books as the_books
+from tests.game_client import Client, Door, served
 from wallet.reconcile import further_checks, runner
 
 
@@ -48,7 +49,7 @@ def books(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
 
 @pytest.fixture
 def broken_books(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """As ``books``, for tests that break them on purpose (tests/tamper.py): nobody asks how they were left."""
+    """As ``books``, for tests that break them on purpose: nobody asks how they were left."""
     with django_db_blocker.unblock():
         the_books.emptied()
         yield
@@ -57,9 +58,9 @@ def broken_books(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> I
 
 @pytest.fixture
 def door(books: None) -> Iterator[Door]:
-    """The game door inside this process, with the house of tests/cast.py and 100.00 in Alice's wallet."""
-    cast.house()
-    cast.alice("100.00")
+    """The game door inside this process, with the house of tests/scenario.py and 100.00 in Alice's wallet."""
+    scenario.house()
+    scenario.alice("100.00")
     with Door() as opened:
         yield opened
 
@@ -77,3 +78,16 @@ def further() -> Iterator[list[Any]]:
     before = list(further_checks)
     yield further_checks
     further_checks[:] = before
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browser_pages.chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def provider(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A provider at two web workers that serve the pages, too."""
+    with served(STATIC_ROOT=browser_pages.collected(tmp_path_factory.mktemp("static"))) as client:
+        yield client

@@ -1,7 +1,7 @@
 """Migration operations that stop nobody and can be run again after an interruption, beside Django's own.
 
-Which operations a migration may hold is decided by tests/online_migrations.py; docs/operations.md says how a change
-is deployed with them.
+Which operations a migration may hold is decided by tests/deploys/online_migrations.py;
+docs/operations.md says how a change is deployed with them.
 """
 
 from __future__ import annotations

@@ -34,24 +34,24 @@ import django
 django.setup()
 import time
 from casino_pam.engine import commands
-from tests import bonuses; from tests import cast
+from tests import bonus_scenario; from tests import scenario
 from wallet.models import ApiKey; from wallet.models import Player; from wallet.models import Wallet; from wallet.models import WalletLimits
 from wallet.models.provider import SCOPES
 now = time.time_ns() // 1000
-cast.house()
-bonuses.gift("500.00", multiplier=50)
-bonuses.gift("500.00", multiplier=50, code="kept", on_withdrawal="keep")
+scenario.house()
+bonus_scenario.gift("500.00", multiplier=50)
+bonus_scenario.gift("500.00", multiplier=50, code="kept", on_withdrawal="keep")
 for n, code in enumerate([%r, *("p%%d" %% n for n in range(%d))]):
     wallet = Wallet.objects.create(player=Player.objects.create(code=code), currency_id="EUR")
     given = dict(source="cashier", currency="EUR", reference="seed-" + code, at=now)
-    assert cast.word(cast.do(commands.Deposit(player=code, amount=10**9, **given))) == "posted"
+    assert scenario.word(scenario.do(commands.Deposit(player=code, amount=10**9, **given))) == "posted"
     if n %% 6 == 1:
         WalletLimits.objects.create(wallet=wallet, stake_day=10**12, loss_week=10**12)
     if n %% 3 == 2:
         # A withdrawal forfeits the one and leaves the other.
         offer = "kept" if n %% 2 else "gift"
-        bonuses.grant(offer, who=code, at=now)
-        assert bonuses.the(offer, who=code).status == "active"
+        bonus_scenario.grant(offer, who=code, at=now)
+        assert bonus_scenario.the(offer, who=code).status == "active"
 key = ApiKey(name="shop", scopes=list(SCOPES))
 print(key.renew())
 key.save()

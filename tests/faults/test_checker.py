@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from casino_pam.local.os_support import PROJECT
-from tests import bonuses, cast, tamper
-from tests.door import Door
+from tests import bonus_scenario, scenario
+from tests.concurrency import our_database
 from tests.faults.checker import judge
 from tests.faults.journal import Entry
-from tests.hands import our_database
+from tests.game_client import Door
+from tests.wallet import corruption
 from wallet.models import Wallet
 
 RUN = "f"
@@ -38,8 +39,8 @@ def exchange(door: Door, journal: Journal, call: str, body: dict[str, Any]) -> N
 @pytest.fixture
 def journal(broken_books: None) -> Journal:
     """An honest journal: a bet, its repeat, a win, a bet undone, an undone before, a refusal, a batch, a bulk."""
-    cast.house()
-    cast.alice("100.00")
+    scenario.house()
+    scenario.alice("100.00")
     written: Journal = []
     undo = {"player": "alice", "reference": f"{RUN}-b-2-r", "original": f"{RUN}-b-2"}
     operations = [{"op": "bet", **a_play("b-4")}, {"op": "win", **a_play("b-4-w", amount="3.00")}]
@@ -80,9 +81,9 @@ def test_an_honest_journal_of_a_whole_ledger_has_no_violations(journal):
 
 
 def test_wagering_that_adds_up_is_no_violation(broken_books):
-    cast.house()
-    bonuses.wagering("30.00", who="bob")
-    cast.bet("bob", "10.00")
+    scenario.house()
+    bonus_scenario.wagering("30.00", who="bob")
+    scenario.bet("bob", "10.00")
     assert violations([]) == []
 
 
@@ -136,10 +137,10 @@ def test_a_lie_is_found(journal, lie):
 # --- broken ledgers ------------------------------------------------------------------------------
 
 BREAKS: dict[str, tuple[Callable[[], object], str]] = {
-    "a row is removed": (lambda: tamper.remove("alice", 3), "the version before it is 2"),
-    "the tail is cut off": (lambda: tamper.remove("alice", 11), "its rows make"),
-    "a text is changed": (lambda: tamper.change("alice", 2, "game = 'other'"), "digest"),
-    "a time is changed": (lambda: tamper.change("alice", 4, "created_at = '2020-01-01Z'"), "older"),
+    "a row is removed": (lambda: corruption.remove("alice", 3), "the version before it is 2"),
+    "the tail is cut off": (lambda: corruption.remove("alice", 11), "its rows make"),
+    "a text is changed": (lambda: corruption.change("alice", 2, "game = 'other'"), "digest"),
+    "a time is changed": (lambda: corruption.change("alice", 4, "created_at = '2020-01-01Z'"), "older"),
     "a balance is changed": (lambda: Wallet.objects.filter(player__code="alice").update(cash=1), "its rows make"),
     "a digest is changed": (
         lambda: Wallet.objects.filter(player__code="alice").update(digest=b"\0" * 32),

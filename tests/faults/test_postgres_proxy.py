@@ -14,9 +14,9 @@ import pytest
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
+from tests.concurrency import our_database
 from tests.faults.link import Fault
 from tests.faults.postgres_proxy import Frames, PostgresProxy, is_commit
-from tests.hands import our_database
 
 INSERT = (
     "INSERT INTO wallet_player (code, bet_locked, deposit_locked, withdraw_locked, created_at)"

@@ -1,0 +1,101 @@
+"""The game door as it is served: two web workers, and the examples of the documentation."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests import scenario
+from tests.game_client import Client, Reply, path_of, raw, served, signed
+from wallet.models import Provider, Transaction
+
+SIGNING = Path(__file__).parents[3] / "docs" / "api-signing.md"
+BET = {"player": "alice", "currency": "EUR", "reference": "r-1", "round": "x", "game": "slot-1", "amount": "10.00"}
+
+
+@pytest.fixture
+def client(books: None) -> Iterator[Client]:
+    scenario.house()
+    scenario.alice("100.00")
+    with served(workers=2) as opened:
+        yield opened
+
+
+def on_many_connections(client: Client, count: int = 32) -> list[Reply]:
+    """One bet, the same bytes, at one moment on so many connections: both workers get some."""
+    ready = threading.Barrier(count)
+    body = raw(BET)
+    headers = signed("bet", body)
+
+    def one() -> Reply:
+        own = Client(client.port)
+        own.connection.connect()
+        ready.wait()
+        own.connection.request("POST", path_of("bet"), body, headers)
+        answer = own.connection.getresponse()
+        return Reply(answer.status, dict(answer.getheaders()), answer.read())
+
+    with ThreadPoolExecutor(count) as pool:
+        return [each.result() for each in [pool.submit(one) for _ in range(count)]]
+
+
+def test_is_one_door_with_two_workers(client: Client) -> None:
+    """One row for all copies of a bet, one count of all calls, and a revoked secret is dead at once in both."""
+    replies = on_many_connections(client)
+    assert {each.status for each in replies} == {200}, [each.body for each in replies]
+    assert sorted(each["replayed"] for each in replies) == [False] + [True] * 31
+    assert len({raw({**each.json, "replayed": None}) for each in replies}) == 1
+    assert Transaction.objects.filter(kind="BET").count() == 1
+
+    client.connection.request("GET", "/metrics", headers={"Host": "localhost"})
+    lines = client.connection.getresponse().read().decode().splitlines()
+    assert 'game_door_seconds_count{call="bet",status="200"} 32.0' in lines
+
+    acme = Provider.objects.get(code="acme")
+    acme.revoke(older_only=False)
+    acme.save()
+    assert {(each.status, each["code"]) for each in on_many_connections(client)} == {(401, "unauthenticated")}
+
+
+# A bare machine has neither curl nor openssl; where there is an openssl, the real one is tried.
+STAND_INS = """
+curl() { "$PYTHON" -m tests.docs.curl "$@"; }
+command -v openssl > /dev/null || openssl() {
+    "$PYTHON" -c '
+import hmac, sys
+print("=", hmac.new(sys.argv[1].encode(), sys.stdin.buffer.read(), "sha256").hexdigest())' "$4"
+}
+"""
+
+
+def example(language: str) -> str:
+    (found,) = re.findall(rf"```{language}\n(.*?)```", SIGNING.read_text(), re.DOTALL)
+    return found
+
+
+def test_shows_examples_of_signing_that_work(client: Client) -> None:
+    environment = {
+        **os.environ,
+        "CASINO": f"http://127.0.0.1:{client.port}",
+        "PROVIDER": "acme",
+        "SECRET": "acme-secret",
+        "no_proxy": "127.0.0.1",
+        "PYTHON": sys.executable,
+    }
+
+    def printed(*command: str) -> str:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    status, _, receipt = printed(sys.executable, "-c", example("python")).partition(" ")
+    assert (status, json.loads(receipt)["balance"]) == ("200", "99.00")
+    assert json.loads(printed("bash", "-c", STAND_INS + example("sh")))["balance"] == "98.00"

@@ -1,0 +1,326 @@
+"""Limits and exclusion as players and back ends set and see them through the REST door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import bonus_scenario, rest_client, scenario
+from tests.interleaving import meanwhile
+from tests.limit_scenario import MIDNIGHT, forget, limit
+from tests.threads import threads
+from wallet import limits
+from wallet.limits import WAIT, Increase, decided
+from wallet.models import AuditEntry, Player, WalletLimits
+from wallet.periods import NAMES
+
+NOON = scenario.NOON / scenario.SECOND
+HOURS = 3600
+
+
+@pytest.fixture
+def clock(books: None) -> Iterator[time_machine.Traveller]:
+    scenario.house()
+    scenario.alice("1000.00")
+    forget()
+    with time_machine.travel(NOON, tick=False) as traveller:
+        yield traveller
+
+
+class Alice(rest_client.Caller):
+    """With a new token for each call, since her days pass quickly."""
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> rest_client.Reply:
+        return rest_client.player("alice").call(method, path, body, **headers)
+
+
+@pytest.fixture
+def me(clock: None) -> rest_client.Caller:
+    return Alice()
+
+
+def put(caller: rest_client.Caller, path: str = "me/limits", **subjects: Any) -> Any:
+    answer = caller.call("PUT", path, {"currency": "EUR", **subjects})
+    assert answer.status == 200, answer
+    return answer.body
+
+
+def trail() -> list[tuple[Any, ...]]:
+    return list(AuditEntry.objects.order_by("id").values_list("actor", "act", "player", "subject", "before", "after"))
+
+
+# --- seeing ------------------------------------------------------------------------------------
+
+FREE = {"limit": None, "left": None, "increase": None}
+
+
+def test_shows_what_is_used_before_there_is_any_limit(me: rest_client.Caller) -> None:
+    scenario.bet(amount="30.00")
+    scenario.win(amount="10.00")
+    scenario.deposit("alice", amount=500)
+    found = me.get("me/limits", currency="EUR").body
+    assert (found["player"], found["currency"]) == ("alice", "EUR")
+    tomorrow = {"resets_at": "2026-09-22T00:00:00.000000Z", **FREE}
+    assert found["stake"]["day"] == {"used": "30.00", **tomorrow}
+    assert found["loss"]["day"] == {"used": "20.00", **tomorrow}
+    assert found["deposit"]["day"] == {"used": "5.00", **tomorrow}
+    # Alice's first deposit was on Sunday.
+    assert found["deposit"]["week"] == {"used": "5.00", "resets_at": "2026-09-28T00:00:00.000000Z", **FREE}
+    assert found["deposit"]["month"] == {"used": "1005.00", "resets_at": "2026-10-01T00:00:00.000000Z", **FREE}
+
+
+def test_shows_what_is_left(me: rest_client.Caller) -> None:
+    scenario.bet(amount="30.00")
+    limit(stake_day="100.00", stake_week="20.00", loss_month="50.00")
+    found = me.get("me/limits").body
+    assert (found["stake"]["day"]["limit"], found["stake"]["day"]["left"]) == ("100.00", "70.00")
+    assert (found["stake"]["week"]["used"], found["stake"]["week"]["left"]) == ("30.00", "0.00")
+    scenario.win(amount="45.00")
+    assert me.get("me/limits")["loss"]["month"].items() >= {"used": "-15.00", "left": "65.00"}.items()
+
+
+def test_starts_anew_with_the_period_though_nobody_played(me: rest_client.Caller, clock: Any) -> None:
+    scenario.bet(amount="30.00")
+    clock.move_to(MIDNIGHT / scenario.SECOND)
+    found = me.get("me/limits")["stake"]
+    assert [found[period]["used"] for period in ("day", "week", "month")] == ["0.00", "30.00", "30.00"]
+    assert found["day"]["resets_at"] == "2026-09-23T00:00:00.000000Z"
+
+
+def test_shows_a_wallet_that_never_moved(clock: None) -> None:
+    scenario.player("carol")
+    assert rest_client.player("carol").get("me/limits")["loss"]["day"]["used"] == "0.00"
+
+
+def test_shows_the_wallet_opened_first_unless_another_is_named(me: rest_client.Caller) -> None:
+    scenario.player("alice", "100", currency="JPY")
+    assert me.get("me/limits")["currency"] == "EUR"
+    found = me.get("me/limits", currency="JPY")
+    assert (found["currency"], found["deposit"]["month"]["used"]) == ("JPY", "100")
+
+
+@pytest.mark.parametrize(("who", "currency"), [("alice", "BTC"), ("alice", "XXX"), ("nobody", "EUR")])
+def test_knows_no_limits_of_a_wallet_that_is_not_there(clock: None, who: str, currency: str) -> None:
+    Player.objects.create(code="bare")
+    shop = rest_client.key()
+    expected = "unknown_player" if who == "nobody" else "unknown_wallet"
+    assert shop.get(f"players/{who}/limits", currency=currency)["code"] == expected
+    asked = {"currency": currency, "stake": {"day": "1"}}
+    assert shop.call("PUT", f"players/{who}/limits", asked)["code"] == expected
+    assert shop.get("players/bare/limits")["code"] == "unknown_wallet"
+    assert not WalletLimits.objects.exists()
+
+
+# --- setting -----------------------------------------------------------------------------------
+
+
+def test_a_first_limit_and_a_lower_one_hold_at_once(me: rest_client.Caller) -> None:
+    found = put(me, stake={"day": "50.00"}, loss={"month": "500"})
+    assert (found["stake"]["day"]["limit"], found["loss"]["month"]["limit"]) == ("50.00", "500.00")
+    assert found["stake"]["week"]["limit"] is None
+    found = put(me, stake={"day": "20.00"})
+    assert (found["stake"]["day"]["limit"], found["loss"]["month"]["limit"]) == ("20.00", "500.00")
+    assert scenario.bet(amount="20.01").code == "limit_reached"
+
+
+@pytest.mark.parametrize("higher", ["50.01", None])
+def test_a_higher_limit_waits_a_day_and_for_its_confirmation(
+    me: rest_client.Caller, clock: Any, higher: str | None
+) -> None:
+    put(me, stake={"day": "50.00"})
+    asked = put(me, stake={"day": higher})["stake"]["day"]
+    increase = {"limit": higher, "available_at": "2026-09-22T14:13:20.000000Z"}
+    assert (asked["limit"], asked["increase"]) == ("50.00", increase)
+    # Asked for again too early it neither holds nor waits any longer.
+    clock.shift(24 * HOURS - 1)
+    early = put(me, stake={"day": higher})["stake"]["day"]
+    assert (early["limit"], early["increase"]) == ("50.00", increase)
+    clock.shift(1)
+    # By itself it does not come to hold.
+    assert me.get("me/limits")["stake"]["day"]["limit"] == "50.00"
+    confirmed = put(me, stake={"day": higher})["stake"]["day"]
+    assert (confirmed["limit"], confirmed["increase"]) == (higher, None)
+
+
+def test_another_increase_waits_anew(me: rest_client.Caller, clock: Any) -> None:
+    put(me, stake={"day": "50.00"})
+    put(me, stake={"day": "60.00"})
+    clock.shift(24 * HOURS)
+    asked = put(me, stake={"day": "70.00"})["stake"]["day"]
+    assert (asked["limit"], asked["increase"]["available_at"]) == ("50.00", "2026-09-23T14:13:20.000000Z")
+
+
+@pytest.mark.parametrize("lower", ["40.00", "50.00"])
+def test_a_decrease_or_the_present_limit_cancels_the_increase(me: rest_client.Caller, clock: Any, lower: str) -> None:
+    put(me, stake={"day": "50.00"})
+    put(me, stake={"day": "60.00"}, loss={"day": "9.00"})
+    put(me, loss={"day": "10.00"})
+    found = put(me, stake={"day": lower})
+    assert (found["stake"]["day"]["limit"], found["stake"]["day"]["increase"]) == (lower, None)
+    # That of another limit waits on.
+    assert found["loss"]["day"]["increase"]["limit"] == "10.00"
+    clock.shift(24 * HOURS)
+    assert put(me, stake={"day": "60.00"})["stake"]["day"]["limit"] == lower
+
+
+def test_what_is_not_named_stays(me: rest_client.Caller) -> None:
+    put(me, stake={"day": "50.00"}, deposit={"week": "9.00"})
+    put(me, deposit={"week": "10.00"})
+    before = me.get("me/limits").body
+    assert put(me) == put(me, stake={}) == put(me, stake={"year": "1.00"}) == before
+
+
+def test_a_back_end_sets_them_at_the_players_word(clock: None) -> None:
+    shop = rest_client.key(name="shop")
+    put(shop, "players/alice/limits", deposit={"month": "200.00"})
+    assert rest_client.player("alice").get("me/limits").body == shop.get("players/alice/limits").body
+    assert [(actor, act, player) for actor, act, player, *_ in trail()] == [("key:shop", "limit", "alice")]
+
+
+def test_each_change_leaves_a_row_of_the_audit_trail_and_no_change_leaves_none(me: rest_client.Caller) -> None:
+    put(me, stake={"day": "50.00"})
+    put(me, stake={"day": "50.00"})
+    put(me, stake={"day": "60.00"})
+    put(me, stake={"day": "60.00"})
+    put(me)
+    asked = {"limit": "60.00", "available_at": "2026-09-22T14:13:20.000000Z"}
+    named = ("player:alice", "limit", "alice", "EUR")
+    assert trail() == [
+        (*named, {"stake_day": {"limit": None}}, {"stake_day": {"limit": "50.00"}}),
+        (*named, {"stake_day": {"limit": "50.00"}}, {"stake_day": {"limit": "50.00", "asked": asked}}),
+    ]
+    assert AuditEntry.objects.first().address == "127.0.0.1"
+
+
+def test_refuses_a_deposit_as_the_check_before_it_said(clock: None) -> None:
+    shop = rest_client.key()
+    limit(deposit_day="10.00")
+    body = {"player": "alice", "currency": "EUR", "reference": "d-1", "amount": "10.01"}
+    assert shop.post("deposits/check", body)["refusal"] == "limit_reached"
+    refused = shop.post("deposits", body)
+    assert (refused.status, refused["code"], refused["retry"]) == (422, "limit_reached", False)
+    assert (refused["limit"], refused["left"], refused["cash"]) == ("deposit_day", "10.00", "1000.00")
+    assert refused["resets_at"] == "2026-09-22T00:00:00.000000Z"
+    limit(deposit_day=None)
+    again = shop.post("deposits", body)
+    assert (again["code"], again["replayed"]) == ("limit_reached", True)
+    assert shop.post("deposits/check", {**body, "reference": "d-2"})["refusal"] is None
+
+
+def test_shows_what_is_left_with_the_currencys_own_digits(clock: None) -> None:
+    scenario.player("alice", "5000", currency="JPY")
+    shop = rest_client.key(provider="acme")
+    shop.call("PUT", "players/alice/limits", {"currency": "JPY", "stake": {"day": "1000"}})
+    body = {"player": "alice", "currency": "JPY", "reference": "b", "round": "r", "game": "g", "amount": "1001"}
+    refused = shop.post("bets", body)
+    assert (refused["limit"], refused["left"]) == ("stake_day", "1000")
+
+
+# --- at the same time --------------------------------------------------------------------------
+
+
+def test_changes_at_the_same_time_all_count(clock: None) -> None:
+    named = [name.split("_") for name in NAMES]
+    shop = rest_client.key()
+    acts = [lambda s=s, p=p: put(shop, "players/alice/limits", **{s: {p: "5.00"}}) for s, p in named]
+    threads(acts)
+    kept = WalletLimits.objects.get()
+    assert [getattr(kept, name) for name in NAMES] == [500] * 9
+    assert AuditEntry.objects.count() == 9
+
+
+def test_a_decrease_is_not_undone_by_a_confirmation_that_looked_before_it(
+    clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = rest_client.key()
+    put(shop, "players/alice/limits", stake={"day": "50.00"})
+    put(shop, "players/alice/limits", stake={"day": "60.00"})
+    clock.shift(24 * HOURS)
+    meanwhile(monkeypatch, limits, "_taken", lambda: put(shop, "players/alice/limits", stake={"day": "10.00"}))
+    found = put(shop, "players/alice/limits", stake={"day": "60.00"})["stake"]["day"]
+    assert (found["limit"], found["increase"]["limit"]) == ("10.00", "60.00")
+
+
+# --- the rule by itself ------------------------------------------------------------------------
+
+AMOUNTS = st.none() | st.integers(0, 5)
+ASKED = st.tuples(st.integers(0, 2 * WAIT), st.dictionaries(st.sampled_from(NAMES), AMOUNTS, max_size=3))
+
+
+@given(st.lists(ASKED, max_size=12))
+def test_nothing_is_raised_that_was_not_asked_for_twice_a_day_apart(history: list[Any]) -> None:
+    amounts: dict[str, int | None] = dict.fromkeys(NAMES)
+    waiting: dict[str, Increase] = {}
+    asked_at: dict[tuple[str, int | None], list[int]] = {}
+    at = scenario.NOON
+    for later, wanted in history:
+        at += later
+        before = dict(amounts)
+        amounts, waiting = decided(amounts, waiting, wanted, at)
+        for name, amount in amounts.items():
+            if name not in wanted:
+                assert amount == before[name]
+            elif limits._raises(before[name], amount):
+                assert amount == wanted[name]
+                assert any(at - earlier >= WAIT for earlier in asked_at[name, amount])
+            elif not limits._raises(before[name], wanted[name]):
+                assert amount == wanted[name] and name not in waiting
+            else:
+                assert amount == before[name] and waiting[name].amount == wanted[name]
+        for name, amount in wanted.items():
+            asked_at.setdefault((name, amount), []).append(at)
+
+
+# --- exclusion ---------------------------------------------------------------------------------
+
+
+def instant(days: int) -> str:
+    return (datetime.fromtimestamp(NOON, UTC) + timedelta(days=days)).isoformat().replace("+00:00", "Z")
+
+
+def exclude(caller: rest_client.Caller, days: int) -> rest_client.Reply:
+    return caller.call("PUT", "me/exclusion", {"excluded_until": instant(days)})
+
+
+def test_a_player_cools_off(me: rest_client.Caller, clock: Any) -> None:
+    answer = exclude(me, 1)
+    assert (answer.status, answer["excluded_until"]) == (200, "2026-09-22T14:13:20.000000Z")
+    assert scenario.bet().code == scenario.deposit("alice", amount=100).code == "player_excluded"
+    assert scenario.word(scenario.win()) == scenario.word(scenario.hold()) == "posted"
+    later = scenario.NOON + scenario.DAY
+    assert scenario.word(scenario.bet(at=later)) == "posted"
+
+
+def test_an_exclusion_is_made_longer_and_never_shorter(me: rest_client.Caller, clock: Any) -> None:
+    assert exclude(me, 7).status == 200
+    for days in (1, 0, -1):
+        refused = exclude(me, days)
+        assert (refused.status, refused["field"]) == (400, "excluded_until")
+    assert exclude(me, 7).status == 200
+    assert exclude(me, 8)["excluded_until"] == "2026-09-29T14:13:20.000000Z"
+    # Only what changed something is in the trail.
+    assert [(actor, act, after) for actor, act, _, _, _, after in trail()] == [
+        ("player:alice", "exclude", {"excluded_until": "2026-09-28T14:13:20Z"}),
+        ("player:alice", "exclude", {"excluded_until": "2026-09-29T14:13:20Z"}),
+    ]
+
+
+def test_after_an_exclusion_that_ended_another_may_be_shorter(me: rest_client.Caller, clock: Any) -> None:
+    exclude(me, 7)
+    clock.shift(8 * 24 * HOURS)
+    assert exclude(me, 9).status == 200
+
+
+def test_an_exclusion_cancels_what_waits_and_lets_the_active_bonus_live(me: rest_client.Caller) -> None:
+    bonus_scenario.gift(multiplier=10, per_player=3)
+    for _ in range(2):
+        bonus_scenario.grant(who="alice", at=scenario.NOON)
+    assert exclude(me, 1).status == 200
+    assert [each["status"] for each in me.get("me/bonuses")["results"]] == ["cancelled", "active"]
+    assert bonus_scenario.grant(who="alice").code == "player_excluded"

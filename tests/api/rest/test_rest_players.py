@@ -1,0 +1,129 @@
+"""Players, wallets and tokens through the REST door."""
+
+import pytest
+
+from tests import rest_client, scenario
+from wallet.models import Currency, Player, Wallet
+
+
+@pytest.fixture
+def shop(books: None) -> rest_client.Caller:
+    scenario.house()
+    return rest_client.key()
+
+
+def test_makes_a_player_with_wallets(shop: rest_client.Caller) -> None:
+    made = shop.post("players", {"player": "dora", "country": "MT", "wallets": ["EUR", "BTC"]})
+    assert (made.status, made.body) == (
+        201,
+        {
+            "player": "dora",
+            "country": "MT",
+            "locks": {"bet": False, "deposit": False, "withdraw": False},
+            "excluded_until": None,
+            "wallets": ["EUR", "BTC"],
+        },
+    )
+    assert shop.get("players/dora").body == made.body
+
+
+def test_makes_a_player_without_anything(shop: rest_client.Caller) -> None:
+    made = shop.post("players", {"player": "dora"})
+    assert (made.status, made["country"], made["wallets"]) == (201, None, [])
+
+
+def test_makes_no_player_twice(shop: rest_client.Caller) -> None:
+    shop.post("players", {"player": "dora"})
+    again = shop.post("players", {"player": "dora", "wallets": ["EUR"]})
+    assert (again.status, again["code"], again["player"]) == (409, "already_exists", "dora")
+    assert not Wallet.objects.exists()
+
+
+def test_makes_all_of_a_player_or_nothing(shop: rest_client.Caller) -> None:
+    refused = shop.post("players", {"player": "dora", "wallets": ["EUR", "XXX"]})
+    assert (refused.status, refused["code"], refused["currency"]) == (404, "unknown_currency", "XXX")
+    assert not Player.objects.exists()
+
+
+def test_changes_only_what_is_named(shop: rest_client.Caller) -> None:
+    shop.post("players", {"player": "dora", "country": "MT"})
+    changed = shop.patch("players/dora", {"locks": {"bet": True}, "excluded_until": "2030-01-02T03:04:05Z"})
+    assert changed.status == 200
+    assert changed["locks"] == {"bet": True, "deposit": False, "withdraw": False}
+    assert changed["excluded_until"] == "2030-01-02T03:04:05.000000Z"
+    changed = shop.patch("players/dora", {"locks": {"withdraw": True, "bet": False}, "country": "SE"})
+    assert changed["locks"] == {"bet": False, "deposit": False, "withdraw": True}
+    assert (changed["country"], changed["excluded_until"]) == ("SE", "2030-01-02T03:04:05.000000Z")
+    assert shop.patch("players/dora", {}).body == changed.body
+
+
+def test_lifts_an_exclusion_with_null(shop: rest_client.Caller) -> None:
+    shop.post("players", {"player": "dora"})
+    shop.patch("players/dora", {"excluded_until": "2030-01-02T03:04:05Z"})
+    assert shop.patch("players/dora", {"excluded_until": None})["excluded_until"] is None
+
+
+def test_opens_a_wallet_once(shop: rest_client.Caller) -> None:
+    shop.post("players", {"player": "dora"})
+    opened = shop.post("players/dora/wallets", {"currency": "KWD"})
+    assert (opened.status, opened.body) == (
+        201,
+        {
+            "player": "dora",
+            "currency": "KWD",
+            "balance": "0.000",
+            "cash": "0.000",
+            "bonus": "0.000",
+            "held": "0.000",
+            "version": 0,
+            "wagering": None,
+        },
+    )
+    assert shop.get("players/dora/wallets/KWD").body == opened.body
+    again = shop.post("players/dora/wallets", {"currency": "KWD"})
+    assert (again.status, again["code"]) == (409, "already_exists")
+
+
+def test_opens_a_wallet_in_a_disabled_currency(shop: rest_client.Caller) -> None:
+    """Disabling a currency refuses bets and nothing else (rule 26)."""
+    shop.post("players", {"player": "dora"})
+    Currency.objects.filter(code="EUR").update(enabled=False)
+    assert shop.post("players/dora/wallets", {"currency": "EUR"}).status == 201
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "code"),
+    [
+        ("GET", "players/nobody", None, "unknown_player"),
+        ("PATCH", "players/nobody", {"country": "MT"}, "unknown_player"),
+        ("POST", "players/nobody/wallets", {"currency": "EUR"}, "unknown_player"),
+        ("POST", "players/nobody/tokens", None, "unknown_player"),
+        ("GET", "players/nobody/wallets/EUR", None, "unknown_player"),
+        ("GET", "players/nobody/wallets/EUR/transactions", None, "unknown_player"),
+        ("GET", "players/nobody/wallets/EUR/transactions.csv", None, "unknown_player"),
+        ("GET", "players/alice/wallets/JPY", None, "unknown_wallet"),
+        ("GET", "players/alice/wallets/JPY?at=2026-01-01T00:00:00Z", None, "unknown_wallet"),
+        ("GET", "players/alice/wallets/JPY/transactions", None, "unknown_wallet"),
+        ("POST", "players/alice/wallets", {"currency": "XXX"}, "unknown_currency"),
+    ],
+)
+def test_says_what_is_unknown(shop: rest_client.Caller, method: str, path: str, body: object, code: str) -> None:
+    scenario.alice()
+    answer = shop.call(method, path, body)
+    assert (answer.status, answer["code"]) == (404, code)
+
+
+def test_knows_names_that_need_quoting_in_a_path(shop: rest_client.Caller) -> None:
+    for player in ("a/b", "50%", "a b?c#d", "%2F", "é".encode("unicode-escape").decode()):
+        assert shop.post("players", {"player": player, "wallets": ["EUR"]}).status == 201
+        assert shop.get(f"players/{rest_client.name(player)}/wallets/EUR")["player"] == player
+        assert shop.post(f"players/{rest_client.name(player)}/tokens").status == 201
+
+
+def test_hands_out_a_token_for_fifteen_minutes(shop: rest_client.Caller) -> None:
+    scenario.alice("12.34")
+    made = shop.post("players/alice/tokens")
+    assert (made.status, sorted(made.body)) == (201, ["expires_at", "token"])
+    mine = rest_client.Caller(f"Bearer {made['token']}")
+    assert mine.get("me")["player"] == "alice"
+    assert mine.get("me/wallets")["results"] == [shop.get("players/alice/wallets/EUR").body]

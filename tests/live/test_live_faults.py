@@ -1,0 +1,79 @@
+"""Redis, PostgreSQL and the web workers go away and come back; every socket shows the truth again."""
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests import scenario
+from tests.running_system import House, eventually, running
+from tests.socket_client import dial, next_frame, until
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[House]:
+    with running("alice", "bob") as opened:
+        yield opened
+
+
+def test_bets_go_on_while_redis_is_stopped_and_sockets_show_them_when_it_is_back(house: House) -> None:
+    with house.dial("alice") as client:
+        first = next_frame(client)["version"]
+        house.valkey.kill()
+        assert [house.bet("alice") for _ in range(20)] == [200] * 20
+        # Empty: it kept nothing, and knows nobody.
+        house.valkey.start()
+        frames = until(client, lambda frame: frame["version"] == first + 20)
+        assert house.bet("alice") == 200
+        frames += until(client, lambda frame: frame["version"] == first + 21)
+        versions = [frame["version"] for frame in frames]
+        assert versions == sorted(versions)
+
+
+def test_bets_go_on_while_redis_is_frozen_and_sockets_show_them_when_it_thaws(house: House) -> None:
+    with house.dial("alice") as client:
+        first = next_frame(client)["version"]
+        assert house.valkey.process is not None
+        house.valkey.process.send_signal(signal.SIGSTOP)
+        try:
+            assert [house.bet("alice") for _ in range(20)] == [200] * 20
+        finally:
+            house.valkey.process.send_signal(signal.SIGCONT)
+        until(client, lambda frame: frame["version"] == first + 20)
+
+
+def test_a_socket_outlives_a_restart_of_postgresql(house: House) -> None:
+    with house.dial("alice") as alice, house.dial("bob") as bob:
+        first = next_frame(alice)["version"]
+        before = next_frame(bob)
+        house.postgresql.kill()
+        assert house.bet("alice") == 503
+        house.postgresql.start()
+        eventually(lambda: house.bet("alice") == 200, "a bet after PostgreSQL is back")
+        until(alice, lambda frame: frame["version"] > first)
+        assert house.bet("bob") == 200
+        after = until(bob, lambda frame: frame["version"] > before["version"])[-1]
+        assert scenario.eur(before["cash"]) - scenario.eur(after["cash"]) == 100
+
+
+def test_a_socket_opened_while_postgresql_is_away_shows_the_wallet_when_it_is_back(house: House) -> None:
+    ticket = house.ticket("alice")
+    house.postgresql.kill()
+    with dial(house.port, ticket) as client:
+        house.postgresql.start()
+        assert next_frame(client)["type"] == "snapshot"
+
+
+def test_a_restart_of_the_web_workers_closes_with_1012_and_the_next_socket_shows_the_truth(house: House) -> None:
+    with house.dial("alice") as client:
+        version = next_frame(client)["version"]
+        house.close()
+        with pytest.raises(ConnectionClosed) as closed:
+            until(client, lambda frame: False)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1012
+    house.open()
+    assert house.bet("alice") == 200
+    with house.dial("alice") as client:
+        assert until(client, lambda frame: frame["version"] == version + 1)

@@ -1,0 +1,69 @@
+"""Redis, PostgreSQL and the web workers go away under an open page, which says so and heals by itself."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests import browser_pages
+from tests.running_system import House, eventually, running
+
+expect.set_options(timeout=60_000)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    static = browser_pages.collected(tmp_path_factory.mktemp("static"))
+    with running("alice", STATIC_ROOT=static) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(browser: Browser, house: House) -> Iterator[Page]:
+    """Alice's page, live."""
+    opened = browser.new_page()
+    opened.goto(f"http://127.0.0.1:{house.port}/play#token={house.token('alice')}")
+    expect(opened.locator("#line")).to_have_text("Live")
+    yield opened
+    opened.close()
+
+
+def shows_the_truth(page: Page, house: House) -> None:
+    expect(page.locator("#line")).to_have_text("Live")
+    expect(page.locator('[data-field="cash"]')).to_have_text(house.cash("alice"))
+
+
+def test_a_restart_of_the_web_workers(page: Page, house: House) -> None:
+    house.close()
+    expect(page.locator("#line")).to_have_text("Reconnecting")
+    browser_pages.picture(page, "player-reconnecting")
+    house.open()
+    assert house.bet("alice") == 200
+    shows_the_truth(page, house)
+
+
+def test_a_restart_of_redis(page: Page, house: House) -> None:
+    house.valkey.kill()
+    assert house.bet("alice") == 200
+    house.valkey.start()
+    shows_the_truth(page, house)
+    assert house.bet("alice") == 200
+    shows_the_truth(page, house)
+
+
+def test_a_restart_of_postgresql(page: Page, house: House) -> None:
+    house.postgresql.kill()
+    assert house.bet("alice") == 503
+    house.postgresql.start()
+    eventually(lambda: house.bet("alice") == 200, "a bet after PostgreSQL is back")
+    shows_the_truth(page, house)
+
+
+def test_a_page_opened_while_redis_is_away_shows_the_wallet_and_goes_live_later(browser: Browser, house: House) -> None:
+    house.valkey.kill()
+    with browser.new_page() as page:
+        page.goto(f"http://127.0.0.1:{house.port}/play#token={house.token('alice')}")
+        expect(page.locator('[data-field="cash"]')).to_have_text(house.cash("alice"))
+        expect(page.locator("#line")).to_have_text("Reconnecting")
+        house.valkey.start()
+        shows_the_truth(page, house)

@@ -1,0 +1,160 @@
+"""A whole house of a test's own, to be broken: PostgreSQL, Valkey and web workers that nobody else uses."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from websockets.sync.client import ClientConnection
+
+from casino_pam.local.os_support import PROJECT, free_port
+from casino_pam.local.servers import Servers, passing_servers
+from tests import game_client, scenario
+from tests.socket_client import dial
+
+START_SECONDS = 60
+
+_SEED = """
+import django
+django.setup()
+from tests import scenario
+from wallet.models import ApiKey
+from wallet.models.provider import SCOPES
+scenario.house()
+for code in {players!r}:
+    scenario.player(code, "500.00")
+key = ApiKey(name="shop", scopes=list(SCOPES))
+print(key.renew())
+key.save()
+"""
+
+
+def eventually(condition: Callable[[], object], what: str) -> None:
+    """Wait for another process to do what it must; the bound is for a machine that hangs."""
+    until = time.monotonic() + START_SECONDS
+    while not condition():
+        assert time.monotonic() < until, f"in vain for {what}"
+        time.sleep(0.05)
+
+
+class House:
+    """Two web workers on their own servers, and the players they were given, each with 500.00."""
+
+    def __init__(self, servers: Servers, players: tuple[str, ...], environment: dict[str, str]) -> None:
+        self.postgresql, self.valkey = servers.running
+        self.port = free_port()
+        self._environment = {
+            **os.environ,
+            **servers.environment,
+            "WEB_WORKERS": "2",
+            "DATABASE_POOL_SIZE": "4",
+            "DJANGO_SETTINGS_MODULE": "casino_pam.settings",
+            **environment,
+        }
+        self._python("manage.py", "migrate", "--verbosity", "0")
+        self.key = self._python("-c", _SEED.format(players=players)).strip()
+        self._web: subprocess.Popen[bytes]
+        self.open()
+
+    def open(self) -> None:
+        """Start the web workers; they always listen at the same port."""
+        argv = [sys.executable, "-m", "casino_pam.server.web", f"127.0.0.1:{self.port}"]
+        self._web = subprocess.Popen(argv, cwd=PROJECT, env=self._environment)
+        eventually(lambda: self._web.poll() is not None or self._answers(), "an answer")
+        assert self._web.poll() is None, "the web workers ended"
+
+    def close(self) -> None:
+        """Stop the web workers as a deployment does."""
+        self._web.terminate()
+        self._web.wait(START_SECONDS)
+
+    def manage(self, *argv: str, **environment: str) -> subprocess.Popen[str]:
+        """`manage.py` on this house's database, while the house serves."""
+        return subprocess.Popen(
+            [sys.executable, "manage.py", *argv],
+            cwd=PROJECT,
+            env=self._environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def bet(self, player: str, amount: str = "1.00") -> int:
+        """The status of a bet through the game door, on a new connection."""
+        asked = {"player": player, "currency": "EUR", "round": "r-1", "game": "g-1", "amount": amount}
+        client = game_client.Client(self.port)
+        try:
+            return client.post("bet", {**asked, "reference": scenario.fresh()}).status
+        finally:
+            client.connection.close()
+
+    def token(self, player: str) -> str:
+        found: str = self._rest("POST", f"players/{player}/tokens", f"Api-Key {self.key}")["token"]
+        return found
+
+    def cash(self, player: str) -> str:
+        """What the database says."""
+        found: str = self._rest("GET", f"players/{player}/wallets/EUR", f"Api-Key {self.key}")["cash"]
+        return found
+
+    def ticket(self, player: str) -> str:
+        """A ticket, bought as the player's page does it."""
+        found: str = self._rest("POST", "me/socket-ticket", f"Bearer {self.token(player)}")["ticket"]
+        return found
+
+    def dial(self, player: str) -> ClientConnection:
+        return dial(self.port, self.ticket(player))
+
+    def python(self, code: str) -> str:
+        """What a program of Django's prints that runs in this house."""
+        return self._python("-c", f"import django\ndjango.setup()\n{code}").strip()
+
+    def _rest(self, method: str, path: str, authorization: str) -> dict[str, Any]:
+        """The answer; a 503, as after a restart of PostgreSQL, means: send the same again."""
+        until = time.monotonic() + START_SECONDS
+        while True:
+            status, body = self._once(method, path, authorization)
+            if status != 503 or time.monotonic() > until:
+                assert status in (200, 201), body
+                return body
+            time.sleep(0.1)
+
+    def _once(self, method: str, path: str, authorization: str) -> tuple[int, dict[str, Any]]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, f"/api/v1/{path}", headers={"Authorization": authorization})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def _answers(self) -> bool:
+        try:
+            game_client.Client(self.port).dial().close()
+        except OSError:
+            return False
+        return True
+
+    def _python(self, *argv: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *argv], cwd=PROJECT, env=self._environment, check=True, stdout=subprocess.PIPE, text=True
+        )
+        return done.stdout
+
+
+@contextmanager
+def running(*players: str, **environment: str) -> Iterator[House]:
+    """A house that runs until the end of the block."""
+    with passing_servers() as servers:
+        house = House(servers, players, environment)
+        try:
+            yield house
+        finally:
+            house.close()
