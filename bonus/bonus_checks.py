@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from wallet.kinds import BONUS
-from wallet.reconcile import MOVED_ON, Cursored, Discrepancy, Stretch
+from wallet.reconcile import MOVED_ON, Cursored, Discrepancy, Shard
 from wallet.reconcile.checks import Check, Look
 
 # --- rows --------------------------------------------------------------------------------------
@@ -93,19 +93,17 @@ def _rows(rows: str, wallets: str) -> str:
 ) r"""
 
 
-_STRETCH: Final = "BETWEEN %(first)s AND %(last)s"
-_MOVED: Final = f"IN (SELECT s.id FROM ({MOVED_ON}) s WHERE s.id {_STRETCH})"
+_SHARD: Final = "BETWEEN %(first)s AND %(last)s"
+_MOVED: Final = f"IN (SELECT s.id FROM ({MOVED_ON}) s WHERE s.id {_SHARD})"
 
-_EVERY_ROW: Final = Look(
-    ROW_CHECKS, _rows(f"SELECT * FROM wallet_transaction x WHERE x.wallet_id {_STRETCH}", _STRETCH)
-)
+_EVERY_ROW: Final = Look(ROW_CHECKS, _rows(f"SELECT * FROM wallet_transaction x WHERE x.wallet_id {_SHARD}", _SHARD))
 _ROWS_SINCE: Final = Look(
     ROW_CHECKS,
     _rows(
         f"""
         SELECT x.* FROM ({MOVED_ON}) s CROSS JOIN LATERAL (
             SELECT * FROM wallet_transaction x WHERE x.wallet_id = s.id AND x.version > s.proven OFFSET 0
-        ) x WHERE s.id {_STRETCH}""",
+        ) x WHERE s.id {_SHARD}""",
         _MOVED,
     ),
 )
@@ -155,7 +153,7 @@ def _bonuses(which: str) -> str:
         {_newest("wagered_after", "true")} AS newest_wagered,
         {_newest("bonus_after", f"NOT t.{_ASIDE}")} AS newest_money
     FROM bonus_bonus b JOIN wallet_wallet w ON w.id = b.wallet_id
-    WHERE b.wallet_id {_STRETCH} AND ({which})
+    WHERE b.wallet_id {_SHARD} AND ({which})
 ) r"""
 
 
@@ -177,15 +175,15 @@ _WALLETS: Final = Look(
     SELECT w.id AS wallet_id, w.version, w.bonus, coalesce(a.active, 0) AS active
     FROM wallet_wallet w LEFT JOIN (
         SELECT b.wallet_id, count(*) AS active FROM bonus_bonus b
-        WHERE b.status = 'active' AND b.wallet_id {_STRETCH} GROUP BY b.wallet_id
+        WHERE b.status = 'active' AND b.wallet_id {_SHARD} GROUP BY b.wallet_id
     ) a ON a.wallet_id = w.id
-    WHERE w.id {_STRETCH} AND (w.bonus > 0 OR a.active > 0)
+    WHERE w.id {_SHARD} AND (w.bonus > 0 OR a.active > 0)
 ) r""",
 )
 
 
-def look(cursor: Cursored, stretch: Stretch) -> Iterable[Discrepancy]:
+def look(cursor: Cursored, shard: Shard) -> Iterable[Discrepancy]:
     """Check the bonuses of a stretch of wallets, and the rows that name them."""
-    rows, bonuses = (_EVERY_ROW, _EVERY_BONUS) if stretch.full else (_ROWS_SINCE, _BONUSES_SINCE)
+    rows, bonuses = (_EVERY_ROW, _EVERY_BONUS) if shard.full else (_ROWS_SINCE, _BONUSES_SINCE)
     for each in (rows, bonuses, _WALLETS):
-        yield from each.name(cursor, stretch)
+        yield from each.name(cursor, shard)

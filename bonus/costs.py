@@ -99,7 +99,7 @@ GROUP BY 1, 2, 3
 """
 
 
-class Promises:
+class WaitingBonuses:
     """Bonuses that wait for a deposit, an approval or the slot: nobody's money yet.
 
     By the amounts as they are now: what a deposit will be matched with is not known before it comes.

@@ -16,7 +16,7 @@ from bonus.open_bonuses import Bonuses, OpenBonus, OpenOffer, State
 from bonus.terms import OfferKind, Terms, jurisdiction_breaches
 from wallet.errors import Refused
 from wallet.kinds import Kind
-from wallet.state import OpenPlayer, OpenWallet, Turn
+from wallet.state import Entry, OpenPlayer, OpenWallet
 
 DEPOSITED: Final = (OfferKind.DEPOSIT_MATCH, OfferKind.FIXED, OfferKind.FREE_ROUNDS)
 
@@ -32,7 +32,7 @@ class Figures(NamedTuple):
 NOTHING_YET: Final = Figures(0, 0, 0)
 
 
-class Asked(NamedTuple):
+class Origin(NamedTuple):
     """Who asks for a bonus, under which name; a claim has no reference of its own."""
 
     source: str
@@ -141,7 +141,13 @@ def figures(terms: Terms, deposit: int) -> Figures:
 
 
 def grant(
-    bonuses: Bonuses, turn: Turn, code: str, asked: Asked, *, loss: int | None = None, waits_above: int | None = None
+    bonuses: Bonuses,
+    entry: Entry,
+    code: str,
+    origin: Origin,
+    *,
+    loss: int | None = None,
+    waits_above: int | None = None,
 ) -> OpenBonus:
     """Promise a bonus without a deposit. A deposit match waits for one, free rounds for their first win.
 
@@ -150,34 +156,34 @@ def grant(
     ``offer_not_available``.
     """
     offer = _offer(bonuses, code)
-    terms = available(bonuses, turn.wallet, offer, turn.at)
+    terms = available(bonuses, entry.wallet, offer, entry.at)
     if (terms.kind is OfferKind.CASHBACK) != (loss is not None):
         raise _no("kind")
     if terms.kind in (OfferKind.DEPOSIT_MATCH, OfferKind.FREE_ROUNDS):
-        return _make(bonuses, turn, offer, terms, asked, State.PENDING)
+        return _make(bonuses, entry, offer, terms, origin, State.PENDING)
     if loss is not None and loss < terms.min_deposit:
         raise _no("min_deposit")
     came_to = figures(terms, loss or 0)
     status = State.PENDING if waits_above is not None and came_to.amount > waits_above else State.QUEUED
-    return _make(bonuses, turn, offer, terms, asked, status, loss or 0, came_to)
+    return _make(bonuses, entry, offer, terms, origin, status, loss or 0, came_to)
 
 
-def approve(bonuses: Bonuses, turn: Turn, bonus: OpenBonus, approver: str | None) -> OpenBonus:
+def approve(bonuses: Bonuses, entry: Entry, bonus: OpenBonus, approver: str | None) -> OpenBonus:
     """Let a grant queue that waited for a second person.
 
     Raises ``Refused('forbidden')`` for the one who made it, and for a bonus that waits for something else.
     """
-    may_be_granted(turn.wallet, turn.at)
+    may_be_granted(entry.wallet, entry.at)
     second = _second_person(bonus, approver)
     _queue(bonuses, bonus)
     bonus.approver = second
     return bonus
 
 
-def reject(bonuses: Bonuses, turn: Turn, bonus: OpenBonus, approver: str | None, reason: str) -> OpenBonus:
+def reject(bonuses: Bonuses, entry: Entry, bonus: OpenBonus, approver: str | None, reason: str) -> OpenBonus:
     """Take a grant back that waited for a second person; the reason stays with it. Refuses as ``approve`` does."""
     second = _second_person(bonus, approver)
-    cancel(bonuses, turn, bonus, reason)
+    cancel(bonuses, entry, bonus, reason)
     bonus.approver = second
     return bonus
 
@@ -191,7 +197,7 @@ def _second_person(bonus: OpenBonus, approver: str | None) -> str:
 
 
 def on_deposit(
-    bonuses: Bonuses, turn: Turn, amount: int, code: str | None, asked: Asked
+    bonuses: Bonuses, entry: Entry, amount: int, code: str | None, origin: Origin
 ) -> tuple[OpenBonus | None, str | None]:
     """What a deposit about to be posted earns: the bonus, or the code of why its offer does not stand.
 
@@ -200,44 +206,44 @@ def on_deposit(
     """
     try:
         if code is None:
-            return _fulfil_any(bonuses, turn, amount), None
-        if asked.reference is not None and (asked.source, asked.reference) in bonuses.by_reference:
+            return _fulfil_any(bonuses, entry, amount), None
+        if origin.reference is not None and (origin.source, origin.reference) in bonuses.by_reference:
             raise Refused("reference_reused", differing=["kind"])
         offer = _offer(bonuses, code)
-        may_be_granted(turn.wallet, turn.at)
-        claimed = [bonus for bonus in _claims(bonuses, turn) if bonus.offer == offer.id]
+        may_be_granted(entry.wallet, entry.at)
+        claimed = [bonus for bonus in _claims(bonuses, entry) if bonus.offer == offer.id]
         if claimed:
-            return _fulfil(bonuses, turn, claimed[0], amount), None
-        terms = available(bonuses, turn.wallet, offer, turn.at)
+            return _fulfil(bonuses, entry, claimed[0], amount), None
+        terms = available(bonuses, entry.wallet, offer, entry.at)
         if terms.kind not in DEPOSITED:
             raise _no("kind")
-        _check_deposit(bonuses, turn, terms, amount)
+        _check_deposit(bonuses, entry, terms, amount)
         came_to = figures(terms, amount)
         status = State.PENDING if terms.kind is OfferKind.FREE_ROUNDS else State.QUEUED
-        return _make(bonuses, turn, offer, terms, asked, status, amount, came_to), None
+        return _make(bonuses, entry, offer, terms, origin, status, amount, came_to), None
     except Refused as refusal:
         return None, refusal.code
 
 
-def _claims(bonuses: Bonuses, turn: Turn) -> list[OpenBonus]:
+def _claims(bonuses: Bonuses, entry: Entry) -> list[OpenBonus]:
     """Claimed deposit matches that wait for their deposit, oldest first."""
-    pending = bonuses.oldest(turn.wallet.id, State.PENDING)
+    pending = bonuses.oldest(entry.wallet.id, State.PENDING)
     return [bonus for bonus in pending if bonus.terms.kind is OfferKind.DEPOSIT_MATCH]
 
 
-def _fulfil_any(bonuses: Bonuses, turn: Turn, amount: int) -> OpenBonus | None:
-    for bonus in _claims(bonuses, turn):
+def _fulfil_any(bonuses: Bonuses, entry: Entry, amount: int) -> OpenBonus | None:
+    for bonus in _claims(bonuses, entry):
         try:
-            may_be_granted(turn.wallet, turn.at)
-            return _fulfil(bonuses, turn, bonus, amount)
+            may_be_granted(entry.wallet, entry.at)
+            return _fulfil(bonuses, entry, bonus, amount)
         except Refused:
             continue
     return None
 
 
-def _fulfil(bonuses: Bonuses, turn: Turn, bonus: OpenBonus, deposit: int) -> OpenBonus:
+def _fulfil(bonuses: Bonuses, entry: Entry, bonus: OpenBonus, deposit: int) -> OpenBonus:
     """A claim becomes a bonus by its deposit; its terms are those of the day it was claimed."""
-    _check_deposit(bonuses, turn, bonus.terms, deposit)
+    _check_deposit(bonuses, entry, bonus.terms, deposit)
     came_to = figures(bonus.terms, deposit)
     _queue(bonuses, bonus)
     bonus.deposit = deposit
@@ -245,11 +251,11 @@ def _fulfil(bonuses: Bonuses, turn: Turn, bonus: OpenBonus, deposit: int) -> Ope
     return bonus
 
 
-def _check_deposit(bonuses: Bonuses, turn: Turn, terms: Terms, amount: int) -> None:
+def _check_deposit(bonuses: Bonuses, entry: Entry, terms: Terms, amount: int) -> None:
     """Whether the deposit about to be posted is the one the terms ask for."""
     if amount < terms.min_deposit:
         raise _no("min_deposit")
-    if terms.which_deposit != "any" and _deposits(bonuses, turn.wallet) + 1 != _nth(terms):
+    if terms.which_deposit != "any" and _deposits(bonuses, entry.wallet) + 1 != _nth(terms):
         raise _no("which_deposit")
 
 
@@ -274,25 +280,25 @@ def _hold_slot(bonuses: Bonuses, bonus: OpenBonus) -> None:
 
 def _make(
     bonuses: Bonuses,
-    turn: Turn,
+    entry: Entry,
     offer: OpenOffer,
     terms: Terms,
-    asked: Asked,
+    origin: Origin,
     status: str,
     deposit: int = 0,
     came_to: Figures = NOTHING_YET,
 ) -> OpenBonus:
-    player = turn.wallet.player
+    player = entry.wallet.player
     ordinal = _free_ordinal(bonuses, offer, player)
     days = terms.claim_days
     bonus = OpenBonus(
         id=str(uuid7()),
         offer=offer.id,
         player=player.id,
-        wallet=turn.wallet.id,
+        wallet=entry.wallet.id,
         status=status,
-        source=asked.source,
-        reference=asked.reference or f"claim:{terms.offer}:{ordinal}:{player.code}",
+        source=origin.source,
+        reference=origin.reference or f"claim:{terms.offer}:{ordinal}:{player.code}",
         ordinal=ordinal,
         terms=terms,
         deposit=deposit,
@@ -302,16 +308,16 @@ def _make(
         wagered=0,
         converted=0,
         version=0,
-        created_at=turn.at,
-        claim_by=None if days is None else turn.at + days * DAY,
+        created_at=entry.at,
+        claim_by=None if days is None else entry.at + days * DAY,
         activated_at=None,
         expires_at=None,
         ended_at=None,
         ended_reason=None,
         ended_reference=None,
-        actor=asked.actor,
+        actor=origin.actor,
         approver=None,
-        reason=asked.reason,
+        reason=origin.reason,
     )
     bonuses.add(bonus, offer)
     if status == State.QUEUED:

@@ -12,7 +12,7 @@ from typing import Final
 from bonus import rules
 from bonus.open_bonuses import Bonuses, OpenBonus, State
 from wallet.kinds import BONUS, Kind
-from wallet.state import Book, Row, Turn
+from wallet.state import Book, Entry, Row
 
 DAY: Final = 86_400_000_000
 
@@ -23,44 +23,44 @@ SETTLING: Final = (Kind.WIN, Kind.ROLLBACK, Kind.END_ROUND)
 # --- before and after every command ------------------------------------------------------------
 
 
-def expire_due(bonuses: Bonuses, turn: Turn) -> None:
+def expire_due(bonuses: Bonuses, entry: Entry) -> None:
     """End what ran out of time before the command was received; an excluded player waits for nothing."""
-    known = bonuses.of_wallet.get(turn.wallet.id)
+    known = bonuses.of_wallet.get(entry.wallet.id)
     if not known:
         return
-    excluded = turn.wallet.player.excluded(turn.at)
+    excluded = entry.wallet.player.excluded(entry.at)
     for bonus in known:
-        if bonus.due(turn.at):
+        if bonus.due(entry.at):
             if bonus.status == State.ACTIVE:
-                _take_money(turn, Kind.EXPIRE, bonus)
-            _end(bonuses, turn, bonus, State.EXPIRED, "ran out of time")
+                _take_money(entry, Kind.EXPIRE, bonus)
+            _end(bonuses, entry, bonus, State.EXPIRED, "ran out of time")
         elif excluded and bonus.waiting:
-            cancel(bonuses, turn, bonus, "the player is excluded")
+            cancel(bonuses, entry, bonus, "the player is excluded")
 
 
-def settle(bonuses: Bonuses, turn: Turn, *, tending: bool = False) -> None:
+def settle(bonuses: Bonuses, entry: Entry, *, tending: bool = False) -> None:
     """Draw the consequences of the command: convert, deplete, start the next.
 
     ``tending``: there is no command but the job's look at the wallet, so that age alone may have
     settled a stake.
     """
-    if not bonuses.of_wallet.get(turn.wallet.id):
+    if not bonuses.of_wallet.get(entry.wallet.id):
         return
-    active = bonuses.active(turn.wallet.id)
+    active = bonuses.active(entry.wallet.id)
     if active is not None:
         if active.complete:
-            complete(bonuses, turn, active)
-        elif (tending or _may_settle(turn.named_row)) and _depleted(bonuses, turn, active):
-            _deplete(bonuses, turn, active)
-    if bonuses.active(turn.wallet.id) is None and not turn.wallet.player.excluded(turn.at):
-        _start_next(bonuses, turn)
+            complete(bonuses, entry, active)
+        elif (tending or _may_settle(entry.named_row)) and _depleted(bonuses, entry, active):
+            _deplete(bonuses, entry, active)
+    if bonuses.active(entry.wallet.id) is None and not entry.wallet.player.excluded(entry.at):
+        _start_next(bonuses, entry)
 
 
-def _start_next(bonuses: Bonuses, turn: Turn) -> None:
+def _start_next(bonuses: Bonuses, entry: Entry) -> None:
     """Give the free slot to the bonus that has queued longest; one that asks for nothing frees it at once."""
-    for bonus in bonuses.oldest(turn.wallet.id, State.QUEUED):
-        activate(bonuses, turn, bonus)
-        turn.post(
+    for bonus in bonuses.oldest(entry.wallet.id, State.QUEUED):
+        activate(bonuses, entry, bonus)
+        entry.post(
             Kind.GRANT,
             BONUS,
             bonus.id,
@@ -71,36 +71,36 @@ def _start_next(bonuses: Bonuses, turn: Turn) -> None:
         )
         if not bonus.complete:
             return
-        complete(bonuses, turn, bonus)
+        complete(bonuses, entry, bonus)
 
 
 # --- the arrows --------------------------------------------------------------------------------
 
 
-def activate(bonuses: Bonuses, turn: Turn, bonus: OpenBonus) -> None:
+def activate(bonuses: Bonuses, entry: Entry, bonus: OpenBonus) -> None:
     """The slot is the bonus's; the row that brings its first money is the caller's to post."""
     bonuses.change(bonus)
     bonus.status = State.ACTIVE
-    bonus.activated_at = turn.at
+    bonus.activated_at = entry.at
     days = bonus.terms.spend_days
-    bonus.expires_at = None if days is None else turn.at + days * DAY
+    bonus.expires_at = None if days is None else entry.at + days * DAY
     # Whatever stakes it will have are in the open book.
     bonuses.open_elsewhere[bonus.id] = None
 
 
-def forfeit(bonuses: Bonuses, turn: Turn, bonus: OpenBonus, reason: str, *, reference: str | None = None) -> None:
+def forfeit(bonuses: Bonuses, entry: Entry, bonus: OpenBonus, reason: str, *, reference: str | None = None) -> None:
     """Give up the ACTIVE bonus: its money leaves before the command's named row.
 
     With a ``reference`` giving up is itself what was asked for, and its row the named one.
     """
-    _take_money(turn, Kind.FORFEIT, bonus, reason, reference)
-    _end(bonuses, turn, bonus, State.FORFEITED, reason)
+    _take_money(entry, Kind.FORFEIT, bonus, reason, reference)
+    _end(bonuses, entry, bonus, State.FORFEITED, reason)
     bonus.ended_reference = reference
 
 
-def cancel(bonuses: Bonuses, turn: Turn, bonus: OpenBonus, reason: str, *, reference: str | None = None) -> None:
+def cancel(bonuses: Bonuses, entry: Entry, bonus: OpenBonus, reason: str, *, reference: str | None = None) -> None:
     """Take back a bonus that still waits; it has no money yet, so no row."""
-    _end(bonuses, turn, bonus, State.CANCELLED, reason)
+    _end(bonuses, entry, bonus, State.CANCELLED, reason)
     bonus.ended_reference = reference
 
 
@@ -114,15 +114,15 @@ def extend(bonuses: Bonuses, bonus: OpenBonus, until: int) -> None:
 
 
 def complete(
-    bonuses: Bonuses, turn: Turn, bonus: OpenBonus, reason: str | None = None, *, reference: str | None = None
+    bonuses: Bonuses, entry: Entry, bonus: OpenBonus, reason: str | None = None, *, reference: str | None = None
 ) -> None:
     """F7, in the same transaction as the bet that completes the ACTIVE bonus.
 
     With a ``reference`` the completion is itself what was asked for, and its row the named one.
     """
-    balance = turn.wallet.bonus
+    balance = entry.wallet.bonus
     converted = conversion(bonus, balance)
-    post = turn.post if reference is None else turn.named
+    post = entry.post if reference is None else entry.named
     post(
         Kind.CONVERT,
         BONUS,
@@ -135,7 +135,7 @@ def complete(
         original=reference,
         reason=reason,
     )
-    _end(bonuses, turn, bonus, State.COMPLETED, reason)
+    _end(bonuses, entry, bonus, State.COMPLETED, reason)
     bonus.ended_reference = reference
     bonus.converted = converted.cash
 
@@ -152,18 +152,18 @@ def conversion(bonus: OpenBonus, balance: int) -> rules.Converted:
     )
 
 
-def _deplete(bonuses: Bonuses, turn: Turn, bonus: OpenBonus) -> None:
-    if turn.wallet.bonus:
-        _take_money(turn, Kind.FORFEIT, bonus, "too little left to play")
-    _end(bonuses, turn, bonus, State.DEPLETED, None)
+def _deplete(bonuses: Bonuses, entry: Entry, bonus: OpenBonus) -> None:
+    if entry.wallet.bonus:
+        _take_money(entry, Kind.FORFEIT, bonus, "too little left to play")
+    _end(bonuses, entry, bonus, State.DEPLETED, None)
 
 
 def _take_money(
-    turn: Turn, kind: str, bonus: OpenBonus, reason: str | None = None, reference: str | None = None
+    entry: Entry, kind: str, bonus: OpenBonus, reason: str | None = None, reference: str | None = None
 ) -> None:
     """What is left of the ACTIVE bonus goes back to the house."""
-    money = turn.wallet.bonus
-    post = turn.post if reference is None else turn.named
+    money = entry.wallet.bonus
+    post = entry.post if reference is None else entry.named
     post(
         kind,
         BONUS,
@@ -177,10 +177,10 @@ def _take_money(
     )
 
 
-def _end(bonuses: Bonuses, turn: Turn, bonus: OpenBonus, status: str, reason: str | None) -> None:
+def _end(bonuses: Bonuses, entry: Entry, bonus: OpenBonus, status: str, reason: str | None) -> None:
     bonuses.change(bonus)
     bonus.status = status
-    bonus.ended_at = turn.at
+    bonus.ended_at = entry.at
     bonus.ended_reason = reason
 
 
@@ -196,17 +196,17 @@ def _may_settle(named: Row | None) -> bool:
     return named is not None and named.posted and (named.kind in SETTLING or named.ends_round)
 
 
-def _depleted(bonuses: Bonuses, turn: Turn, bonus: OpenBonus) -> bool:
+def _depleted(bonuses: Bonuses, entry: Entry, bonus: OpenBonus) -> bool:
     """No money left, and no stake of the bonus whose win may still bring some."""
-    if not too_little(turn.wallet.bonus, bonus):
+    if not too_little(entry.wallet.bonus, bonus):
         return False
-    since = turn.at - bonuses.stake_life
+    since = entry.at - bonuses.stake_life
     # A bonus whose stakes were not looked up counts as having one: the next look will tell.
-    elsewhere = bonuses.open_elsewhere.get(bonus.id, turn.at)
+    elsewhere = bonuses.open_elsewhere.get(bonus.id, entry.at)
     if elsewhere is not None and elsewhere > since:
         return False
-    stakes = [row for row in stakes_of(turn.book, bonus.id) if row.created_at > since]
-    return all(_settled(turn.book, stake) for stake in stakes)
+    stakes = [row for row in stakes_of(entry.book, bonus.id) if row.created_at > since]
+    return all(_settled(entry.book, stake) for stake in stakes)
 
 
 def stakes_of(book: Book, bonus: str) -> list[Row]:

@@ -256,7 +256,7 @@ class Bonus(models.Model):
             ),
         ]
         indexes = [
-            # What the teller reads of every wallet it touches, and what runs out of time.
+            # What the engine reads of every wallet it touches, and what runs out of time.
             models.Index(name="bonus_live", fields=["wallet"], condition=Q(status__in=LIVE)),
             models.Index(name="bonus_expiring", fields=["expires_at"], condition=Q(status=BonusStatus.ACTIVE)),
             models.Index(name="bonus_unclaimed", fields=["claim_by"], condition=Q(status__in=WAITING)),

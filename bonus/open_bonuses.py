@@ -96,7 +96,7 @@ class OpenOffer(msgspec.Struct):
     granted: int
 
 
-class Wanted(msgspec.Struct):
+class BonusNeeds(msgspec.Struct):
     """What a posting wants to know of bonuses beyond those its wallets and rows lead to.
 
     ``at`` is when the newest of its requests was received. ``settling`` names the wallets where a
@@ -231,7 +231,7 @@ def progress(bonus: OpenBonus, at: int) -> dict[str, Any]:
     }
 
 
-class ShownBonus(msgspec.Struct):
+class BonusSummary(msgspec.Struct):
     """A bonus as it is told to the outside: money in minor units, times in microseconds."""
 
     id: str
@@ -247,10 +247,10 @@ class ShownBonus(msgspec.Struct):
     ended_at: int | None
 
 
-def shown(bonus: OpenBonus, at: int) -> ShownBonus:
+def summary(bonus: OpenBonus, at: int) -> BonusSummary:
     """The bonus at that instant; ``expires_at`` is what ends it by itself in the state it is in."""
     told = progress(bonus, at)
-    return ShownBonus(
+    return BonusSummary(
         id=bonus.id,
         offer=bonus.terms.offer,
         currency=bonus.terms.currency,

@@ -15,7 +15,7 @@ from bonus.store import SELECT, opened
 from wallet.kinds import Kind
 
 
-class Found(NamedTuple):
+class BonusRecord(NamedTuple):
     """A bonus, whose it is, and the digits of its currency."""
 
     bonus: OpenBonus
@@ -33,20 +33,20 @@ _OF_PLAYER = f"""
 """
 
 
-def one(id: UUID) -> Found | None:
+def one(id: UUID) -> BonusRecord | None:
     found = _read(_ONE, [id])
     return found[0] if found else None
 
 
-def of_player(player: str, *, before: UUID | None, most: int) -> list[Found]:
+def of_player(player: str, *, before: UUID | None, most: int) -> list[BonusRecord]:
     """The player's bonuses in all wallets, newest first, from the one after ``before`` on."""
     return _read(_OF_PLAYER, [player, before, before, most])
 
 
-def _read(sql: str, values: list[Any]) -> list[Found]:
+def _read(sql: str, values: list[Any]) -> list[BonusRecord]:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        return [Found(opened(record[:-2]), *record[-2:]) for record in cursor.fetchall()]
+        return [BonusRecord(opened(record[:-2]), *record[-2:]) for record in cursor.fetchall()]
 
 
 # Each part is found by an index of its own; what is found may turn out not to be due after all

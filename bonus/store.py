@@ -19,7 +19,7 @@ from psycopg.errors import LockNotAvailable
 
 from bonus import lifecycle
 from bonus.models import Offer
-from bonus.open_bonuses import Bonuses, OpenBonus, OpenOffer, State, Wanted
+from bonus.open_bonuses import Bonuses, BonusNeeds, OpenBonus, OpenOffer, State
 from bonus.terms import Terms, decode, encode
 from wallet.kinds import Kind, Status
 from wallet.ledger import array
@@ -168,30 +168,30 @@ def ask(session: Session, book: Book) -> Answer:
     return session.put(_READ_LIVE, [array(map(str, book.wallets_by_id), quoted=False)])
 
 
-def read(session: Session, book: Book, live: Answer, wanted: Wanted | None = None) -> Bonuses:
+def read(session: Session, book: Book, live: Answer, needs: BonusNeeds | None = None) -> Bonuses:
     """Read what the posting may decide on: what was asked, and the bonuses that its rows name.
 
     A bonus that changed since its wallet was read has a newer version, or its wallet has
     (DESIGN.md §6): what is decided on the old one is not written.
     """
-    wanted = wanted or Wanted(at=time.time_ns() // 1000)
-    bonuses = Bonuses(wanted.at, settings.UNSETTLED_STAKE_HOURS * HOUR)
+    needs = needs or BonusNeeds(at=time.time_ns() // 1000)
+    bonuses = Bonuses(needs.at, settings.UNSETTLED_STAKE_HOURS * HOUR)
     _know(bonuses, live.rows())
-    named = {row.bonus for row in book.rows.values() if row.bonus is not None} | wanted.ids
+    named = {row.bonus for row in book.rows.values() if row.bonus is not None} | needs.ids
     named.difference_update(bonuses.by_id)
     if named:
         _know(bonuses, session.rows(_READ_NAMED, [array(named, quoted=False)]))
-    if wanted.offers or wanted.every_offer:
-        _read_offers(session, bonuses, wanted)
-    if wanted.references:
+    if needs.offers or needs.every_offer:
+        _read_offers(session, bonuses, needs)
+    if needs.references:
         # After what an offer has left: else a twin that commits between the two would be seen to have
         # taken it, but not to have spent the reference, and its repeat would be refused.
-        names = [array(column) for column in zip(*wanted.references, strict=True)]
+        names = [array(column) for column in zip(*needs.references, strict=True)]
         _know(bonuses, session.rows(_READ_SPENT, names))
-    if wanted.deposits:
-        _count_deposits(session, bonuses, wanted)
-    if wanted.settling:
-        _read_open_stakes(session, book, bonuses, wanted)
+    if needs.deposits:
+        _count_deposits(session, bonuses, needs)
+    if needs.settling:
+        _read_open_stakes(session, book, bonuses, needs)
     return bonuses
 
 
@@ -215,36 +215,36 @@ def _know(bonuses: Bonuses, records: Iterable[tuple[Any, ...]]) -> None:
             bonuses.know(opened(record))
 
 
-def _read_offers(session: Session, bonuses: Bonuses, wanted: Wanted) -> None:
-    offers = Offer.objects.filter(enabled=True) if wanted.every_offer else Offer.objects.filter(code__in=wanted.offers)
+def _read_offers(session: Session, bonuses: Bonuses, needs: BonusNeeds) -> None:
+    offers = Offer.objects.filter(enabled=True) if needs.every_offer else Offer.objects.filter(code__in=needs.offers)
     for offer in offers:
         bonuses.offers[offer.code] = OpenOffer(offer.pk, offer.spec(), offer.granted)
     ids = [str(offer.id) for offer in bonuses.offers.values()]
-    values = [array(ids, quoted=False), array(map(str, wanted.players), quoted=False)]
+    values = [array(ids, quoted=False), array(map(str, needs.players), quoted=False)]
     for offer_id, player, ordinal, bonus in session.rows(_READ_ORDINALS, values):
         bonuses.granted_to(offer_id, player)[ordinal] = bonus
 
 
-def _count_deposits(session: Session, bonuses: Bonuses, wanted: Wanted) -> None:
+def _count_deposits(session: Session, bonuses: Bonuses, needs: BonusNeeds) -> None:
     """Only where an offer is named or a claim waits can it matter which deposit this is."""
-    asked = [wallet for wallet in wanted.deposits if bonuses.offers or bonuses.oldest(wallet, State.PENDING)]
+    asked = [wallet for wallet in needs.deposits if bonuses.offers or bonuses.oldest(wallet, State.PENDING)]
     if not asked:
         return
     values = [array(map(str, asked), quoted=False)]
     bonuses.deposits.update(session.rows(_COUNT_DEPOSITS, values))
 
 
-def _read_open_stakes(session: Session, book: Book, bonuses: Bonuses, wanted: Wanted) -> None:
+def _read_open_stakes(session: Session, book: Book, bonuses: Bonuses, needs: BonusNeeds) -> None:
     """Look up stakes of those bonuses alone that this posting may leave without money."""
     asked = []
-    for wallet, spending in wanted.settling.items():
+    for wallet, spending in needs.settling.items():
         active = bonuses.active(wallet)
         if active is not None and lifecycle.too_little(book.wallets_by_id[wallet].bonus - spending, active):
             asked.append(active.id)
     if not asked:
         return
     known = [stake.id for bonus in asked for stake in lifecycle.stakes_of(book, bonus)]
-    values = [array(asked, quoted=False), str(wanted.at - bonuses.stake_life), array(known, quoted=False)]
+    values = [array(asked, quoted=False), str(needs.at - bonuses.stake_life), array(known, quoted=False)]
     found: dict[str, int | None] = dict(session.rows(_READ_OPEN_STAKES, values))
     bonuses.open_elsewhere.update((bonus, found.get(bonus)) for bonus in asked)
 

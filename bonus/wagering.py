@@ -13,43 +13,43 @@ from bonus.rules import Conversion, Split
 from bonus.terms import OfferKind, OnWithdrawal, OverMaxStake, Terms, jurisdiction_breaches
 from wallet.errors import Refused
 from wallet.kinds import Kind, WinSource
-from wallet.state import Book, Columns, OpenWallet, Row, Turn
+from wallet.state import Book, Columns, Entry, OpenWallet, Row
 
 # --- stakes ------------------------------------------------------------------------------------
 
 
-def may_stake(bonuses: Bonuses, turn: Turn, provider: str, game: str, amount: int) -> None:
+def may_stake(bonuses: Bonuses, entry: Entry, provider: str, game: str, amount: int) -> None:
     """The ACTIVE bonus's own gates. Raises Refused: ``game_excluded``, ``stake_above_limit``."""
-    bonus = bonuses.active(turn.wallet.id)
+    bonus = bonuses.active(entry.wallet.id)
     if bonus is None:
         return
-    if amount > turn.wallet.cash and _excludes(turn.book, bonus.terms, provider, game):
+    if amount > entry.wallet.cash and _excludes(entry.book, bonus.terms, provider, game):
         raise Refused("game_excluded", game=game)
     if _above_limit(bonus, amount):
-        if bonus.terms.over_max_stake is OverMaxStake.REFUSE or amount > turn.wallet.cash:
+        if bonus.terms.over_max_stake is OverMaxStake.REFUSE or amount > entry.wallet.cash:
             raise Refused("stake_above_limit")
 
 
-def stake(bonuses: Bonuses, turn: Turn, provider: str, game: str, amount: int) -> Columns:
+def stake(bonuses: Bonuses, entry: Entry, provider: str, game: str, amount: int) -> Columns:
     """Split a stake that may be taken, and count it; raises ``Refused('insufficient_funds')``.
 
     A stake above the limit that came this far forfeits the bonus, and cash alone pays it.
     """
-    wallet = turn.wallet
+    wallet = entry.wallet
     bonus = bonuses.active(wallet.id)
     if bonus is not None and _above_limit(bonus, amount):
-        lifecycle.forfeit(bonuses, turn, bonus, "a stake above the limit")
+        lifecycle.forfeit(bonuses, entry, bonus, "a stake above the limit")
         bonus = None
     if bonus is None:
         if amount > wallet.cash:
             raise Refused("insufficient_funds")
         return {"cash_delta": -amount}
     terms = bonus.terms
-    excluded = _excludes(turn.book, terms, provider, game)
+    excluded = _excludes(entry.book, terms, provider, game)
     split = rules.split_stake(amount, cash=wallet.cash, bonus=wallet.bonus, order=terms.spend_order, excluded=excluded)
     if split is None:
         raise Refused("insufficient_funds")
-    counted = 0 if excluded else contribution(terms, split, provider, game, category(turn.book, provider, game))
+    counted = 0 if excluded else contribution(terms, split, provider, game, category(entry.book, provider, game))
     if not split.bonus and not counted:
         return {"cash_delta": -split.cash}
     bonuses.change(bonus)
@@ -90,7 +90,7 @@ def _above_limit(bonus: OpenBonus, amount: int) -> bool:
 
 def payout(
     bonuses: Bonuses,
-    turn: Turn,
+    entry: Entry,
     *,
     provider: str,
     game: str | None,
@@ -101,7 +101,7 @@ def payout(
     """Split a win as ``stakes`` were: the BET rows it answers, net of rollbacks, by version (F6)."""
     staked = _staked(stakes)
     if free_round and staked == (0, 0):
-        return _free_round(bonuses, turn, provider, game, amount)
+        return _free_round(bonuses, entry, provider, game, amount)
     newest = next((row for row in reversed(stakes) if row.bonus_delta), None)
     if newest is None or newest.bonus is None:
         return {"cash_delta": amount}
@@ -139,36 +139,36 @@ def _convertible(bonus: OpenBonus, amount: int) -> int:
 # --- free rounds -------------------------------------------------------------------------------
 
 
-def _free_round(bonuses: Bonuses, turn: Turn, provider: str, game: str | None, amount: int) -> Columns:
+def _free_round(bonuses: Bonuses, entry: Entry, provider: str, game: str | None, amount: int) -> Columns:
     """What a free round won is bonus money to be wagered, if a bonus covers its game; else cash."""
-    bonus = _covering(bonuses, turn, provider, game or "")
+    bonus = _covering(bonuses, entry, provider, game or "")
     if bonus is None or amount == 0:
         return {"cash_delta": amount}
     grown = bonus.required + amount * bonus.terms.multiplier
     if grown > rules.MAX_REQUIRED:
         return {"cash_delta": amount}
     if bonus.status == State.PENDING:
-        lifecycle.activate(bonuses, turn, bonus)
+        lifecycle.activate(bonuses, entry, bonus)
     bonuses.change(bonus)
     bonus.base += amount
     bonus.required = grown
     return {"bonus_delta": amount, "bonus": bonus.id, "wagered_after": bonus.wagered}
 
 
-def _covering(bonuses: Bonuses, turn: Turn, provider: str, game: str) -> OpenBonus | None:
+def _covering(bonuses: Bonuses, entry: Entry, provider: str, game: str) -> OpenBonus | None:
     """The ACTIVE free-rounds bonus, or the oldest that waits for its first win while the slot is free."""
-    wallet = turn.wallet
+    wallet = entry.wallet
     active = bonuses.active(wallet.id)
     if active is not None:
         candidates = [active]
-    elif bonuses.oldest(wallet.id, State.QUEUED) or wallet.player.excluded(turn.at):
+    elif bonuses.oldest(wallet.id, State.QUEUED) or wallet.player.excluded(entry.at):
         return None
     else:
         candidates = bonuses.oldest(wallet.id, State.PENDING)
     for bonus in candidates:
         terms = bonus.terms
         if terms.kind is OfferKind.FREE_ROUNDS and terms.multiplier > 0:
-            if not _excludes(turn.book, terms, provider, game):
+            if not _excludes(entry.book, terms, provider, game):
                 return bonus
     return None
 
@@ -176,7 +176,7 @@ def _covering(bonuses: Bonuses, turn: Turn, provider: str, game: str) -> OpenBon
 # --- rollbacks ---------------------------------------------------------------------------------
 
 
-def refund(bonuses: Bonuses, turn: Turn, bet: Row) -> Columns:
+def refund(bonuses: Bonuses, entry: Entry, bet: Row) -> Columns:
     """What a rollback of ``bet`` gives back, and the exact inverse of what it contributed (F8)."""
     if bet.bonus is None:
         return {"cash_delta": -bet.cash_delta}
@@ -195,12 +195,12 @@ def refund(bonuses: Bonuses, turn: Turn, bet: Row) -> Columns:
     return {"cash_delta": back.cash, "void_amount": back.bonus, **columns}
 
 
-def take_back(bonuses: Bonuses, turn: Turn, win: Row, *, clamp: bool) -> Columns:
+def take_back(bonuses: Bonuses, entry: Entry, win: Row, *, clamp: bool) -> Columns:
     """What a rollback of ``win`` takes: each part from its own balance, what one lacks from the other.
 
     Raises ``Refused('insufficient_funds')`` when both together lack it, unless ``clamp``.
     """
-    wallet, void = turn.wallet, win.void_amount
+    wallet, void = entry.wallet, win.void_amount
     asked = Split(win.cash_delta, win.bonus_delta)
     bonus = bonuses.by_id[win.bonus] if win.bonus is not None else None
     if bonus is not None and bonus.status == State.COMPLETED:
@@ -212,7 +212,7 @@ def take_back(bonuses: Bonuses, turn: Turn, win: Row, *, clamp: bool) -> Columns
     if shortfall and not clamp:
         raise Refused("insufficient_funds")
     if bonus is not None:
-        _unwind(bonuses, turn.book, bonus, win)
+        _unwind(bonuses, entry.book, bonus, win)
     if taken.bonus:
         # Whoever's win it was, bonus money is the ACTIVE bonus's.
         bonus = bonuses.active(wallet.id)
@@ -278,8 +278,8 @@ def may_withdraw(bonuses: Bonuses, wallet: OpenWallet) -> None:
         raise Refused("bonus_active")
 
 
-def withdraw(bonuses: Bonuses, turn: Turn) -> None:
+def withdraw(bonuses: Bonuses, entry: Entry) -> None:
     """Under the policy ``forfeit`` the bonus goes before the money that is asked for is held."""
-    bonus = bonuses.active(turn.wallet.id)
+    bonus = bonuses.active(entry.wallet.id)
     if bonus is not None and bonus.terms.on_withdrawal is OnWithdrawal.FORFEIT:
-        lifecycle.forfeit(bonuses, turn, bonus, "withdrawal")
+        lifecycle.forfeit(bonuses, entry, bonus, "withdrawal")

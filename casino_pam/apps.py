@@ -11,6 +11,6 @@ class CasinoPamConfig(AppConfig):
         # These know models, which are there only now.
         from casino_pam.backoffice import permissions  # noqa: F401  # its receivers listen from now on
         from casino_pam.engine import posting
-        from casino_pam.live.publisher import announcer
+        from casino_pam.live.publisher import publisher
 
-        posting.after_commit.append(announcer.note)
+        posting.after_commit.append(publisher.note)

@@ -23,7 +23,7 @@ from casino_pam import guard  # noqa: E402
 from casino_pam.admission import Admission  # noqa: E402
 from casino_pam.api.game.app import PREFIX, GameDoor  # noqa: E402
 from casino_pam.backoffice import report_pages  # noqa: E402
-from casino_pam.engine.queue import drainer  # noqa: E402
+from casino_pam.engine.queue import posting_queue  # noqa: E402
 from casino_pam.live.consumer import PATH, player_socket  # noqa: E402
 from casino_pam.live.hub import hub  # noqa: E402
 from casino_pam.metrics import forget_the_dead  # noqa: E402
@@ -36,7 +36,7 @@ PROBES_AT_ONCE = 4
 REPORTS_AT_ONCE = 4
 UPLOADS_AT_ONCE = 4
 
-game_door = GameDoor(drainer)
+game_door = GameDoor(posting_queue)
 views = Admission(django, settings.VIEWS_AT_ONCE)
 probes = Admission(django, PROBES_AT_ONCE)
 report_door = Admission(django, REPORTS_AT_ONCE, seconds=report_pages.SECONDS)
@@ -58,12 +58,12 @@ async def lifespan(receive: Receive, send: Send) -> None:
         if message["type"] == "lifespan.startup":
             forget_the_dead()
             _spare_the_collector()
-            drainer.start()
+            posting_queue.start()
             await game_door.open()
             await send({"type": "lifespan.startup.complete"})
         if message["type"] == "lifespan.shutdown":
             # Calls are answered by now or were given up; what was accepted is posted all the same.
-            await drainer.stop()
+            await posting_queue.stop()
             await hub.stop()
             await send({"type": "lifespan.shutdown.complete"})
             return

@@ -73,7 +73,7 @@ def must_be_allowed() -> None:
         )
 
 
-def described() -> dict[str, Any]:
+def description() -> dict[str, Any]:
     """Everything a script needs to use the demo. Raises NotADemo; tokens are fresh and short-lived."""
     must_be_allowed()
     return {

@@ -94,7 +94,7 @@ async def _answer(send: Send, refusal: Refused) -> None:
     body = problems.body(refusal, request_id)
     named = {**problems.headers(refusal.status), "X-Request-ID": request_id, "Content-Length": str(len(body))}
     headers = [(name.lower().encode(), value.encode()) for name, value in named.items()]
-    log.info("rest_front_refused", code=refusal.code, request_id=request_id)
+    log.info("rest_guard_refused", code=refusal.code, request_id=request_id)
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

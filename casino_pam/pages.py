@@ -22,7 +22,7 @@ POLICY: Final = (
 @require_safe
 def landing(request: HttpRequest) -> HttpResponse:
     """What this is and where its doors are; on a demo machine also links into the demo players' pages."""
-    guests = demo.described()["players"] if settings.DEMO else []
+    guests = demo.description()["players"] if settings.DEMO else []
     return _page(request, "pages/landing.html", guests=guests)
 
 

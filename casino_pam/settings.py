@@ -205,14 +205,14 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["casino_pam.api.rest.parsers.StrictJson"],
     "DEFAULT_RENDERER_CLASSES": ["casino_pam.api.rest.parsers.PlainJson"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "casino_pam.api.rest.parsers.OneType",
-    "DEFAULT_SCHEMA_CLASS": "casino_pam.api.rest.schema.HouseSchema",
+    "DEFAULT_SCHEMA_CLASS": "casino_pam.api.rest.schema.PamSchema",
     "EXCEPTION_HANDLER": "casino_pam.api.rest.exceptions.handler",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Casino PAM",
     "VERSION": "1",
     "SCHEMA_PATH_PREFIX": "/api/(v1|game)/",
-    "POSTPROCESSING_HOOKS": ["casino_pam.api.rest.schema.completed", "casino_pam.api.game.openapi.with_game_door"],
+    "POSTPROCESSING_HOOKS": ["casino_pam.api.rest.schema.complete", "casino_pam.api.game.openapi.with_game_door"],
 }
 
 # --- bonuses ----------------------------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ if DATABASE_ISOLATION not in ISOLATION_LEVELS:
 # Requests a web process serves at once, each with a connection; the others queue. 0 keeps no connections.
 DATABASE_POOL_SIZE = whole("DATABASE_POOL_SIZE", default=16, lowest=0, highest=500)
 VIEWS_AT_ONCE = DATABASE_POOL_SIZE or 16
-# Beside the views': the sockets' reader, the copy of the providers, probes. The drainer's lanes have their own.
+# Beside the views': the sockets' reader, the copy of the providers, probes. The queue's lanes have their own.
 OWN_CONNECTIONS = 4
 # Answers are bounded at 3 s. manage.py asks for no bound: a migration or a reconciliation takes what it takes.
 DATABASE_STATEMENT_SECONDS = whole("DATABASE_STATEMENT_SECONDS", default=3, lowest=0, highest=3600)

@@ -16,16 +16,16 @@ from urllib.parse import urlsplit, urlunsplit
 from django.db import connection
 
 from casino_pam.engine import posting
-from casino_pam.engine.commands import Asked
+from casino_pam.engine.commands import AnyRequest
 from wallet.errors import Busy
 from wallet.pg.session import Session
 
 # What one hand posts, one list of requests after the other; and what it is answered.
-Batches = Sequence[Sequence[Asked]]
+Batches = Sequence[Sequence[AnyRequest]]
 Answers = list[list[Any]]
 
 
-def insisting(asked: Sequence[Asked]) -> list[Any]:
+def insisting(asked: Sequence[AnyRequest]) -> list[Any]:
     """The outcomes of one posting; a 503 is sent again, as every provider does."""
     outcomes = list(posting.post(asked))
     while again := [place for place, outcome in enumerate(outcomes) if isinstance(outcome, Busy)]:
@@ -55,7 +55,7 @@ def work(hands: Sequence[Batches]) -> list[Answers]:
     return answers
 
 
-def die_at(journey: int, moment: str, asked: Sequence[Asked]) -> int:
+def die_at(journey: int, moment: str, asked: Sequence[AnyRequest]) -> int:
     """Post in a copy of this process that is killed at its n-th journey to PostgreSQL; how many it made.
 
     ``moment``: before what travels is sent, once it was sent, or after it was answered.

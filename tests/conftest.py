@@ -59,14 +59,14 @@ def broken_books(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> I
 @pytest.fixture
 def door(books: None) -> Iterator[Door]:
     """The game door inside this process, with the house of tests/scenario.py and 100.00 in Alice's wallet."""
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     with Door() as opened:
         yield opened
 
 
 @pytest.fixture
-def small_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stretch for every wallet, so that there is work for several connections."""
     monkeypatch.setattr(runner, "SMALLEST", 1)
     monkeypatch.setattr(runner, "PARTS", 1_000)

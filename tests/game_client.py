@@ -27,8 +27,8 @@ from django.db import connection
 
 from casino_pam.api.game import signing
 from casino_pam.api.game.app import PREFIX, GameDoor
-from casino_pam.api.game.directory import House
-from casino_pam.engine.queue import Drainer
+from casino_pam.api.game.directory import Directory
+from casino_pam.engine.queue import PostingQueue
 from casino_pam.local.os_support import PROJECT, free_port
 from casino_pam.server.http_protocol import BoundedHttp
 
@@ -72,10 +72,10 @@ def asgi_headers(headers: Mapping[str, str]) -> Headers:
 class Door:
     """The game door in this process. ``with Door() as door: door.post("bet", {...})``."""
 
-    def __init__(self, drainer: Drainer | None = None) -> None:
+    def __init__(self, posting_queue: PostingQueue | None = None) -> None:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self.drainer = drainer or Drainer()
+        self.posting_queue = posting_queue or PostingQueue()
 
     def __enter__(self) -> Door:
         self.thread.start()
@@ -83,7 +83,7 @@ class Door:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._run(self.drainer.stop()).result()
+        self._run(self.posting_queue.stop()).result()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()
@@ -92,8 +92,8 @@ class Door:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 
     async def _open(self) -> None:
-        self.drainer.start()
-        self.app = GameDoor(self.drainer, House(pause=0))
+        self.posting_queue.start()
+        self.app = GameDoor(self.posting_queue, Directory(pause=0))
 
     def post(self, call: str, body: Any, **signing_options: Any) -> Reply:
         """Sign and send one call. ``body`` is a dict, or bytes as they are."""
@@ -205,13 +205,13 @@ def listening(http: type[BoundedHttp] = BoundedHttp, **options: Any) -> Iterator
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", free_port()))
         config: dict[str, Any] = {"lifespan": "off", "log_config": None, "access_log": False, **options}
-        drainer = Drainer()
-        server = uvicorn.Server(uvicorn.Config(GameDoor(drainer, House(pause=0)), http=http, **config))
+        posting_queue = PostingQueue()
+        server = uvicorn.Server(uvicorn.Config(GameDoor(posting_queue, Directory(pause=0)), http=http, **config))
 
         async def serve() -> None:
-            drainer.start()
+            posting_queue.start()
             await server.serve(sockets=[sock])
-            await drainer.stop()
+            await posting_queue.stop()
 
         thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
         thread.start()

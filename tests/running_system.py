@@ -27,7 +27,7 @@ django.setup()
 from tests import scenario
 from wallet.models import ApiKey
 from wallet.models.provider import SCOPES
-scenario.house()
+scenario.catalogue()
 for code in {players!r}:
     scenario.player(code, "500.00")
 key = ApiKey(name="shop", scopes=list(SCOPES))
@@ -44,7 +44,7 @@ def eventually(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.05)
 
 
-class House:
+class RunningSystem:
     """Two web workers on their own servers, and the players they were given, each with 500.00."""
 
     def __init__(self, servers: Servers, players: tuple[str, ...], environment: dict[str, str]) -> None:
@@ -150,10 +150,10 @@ class House:
 
 
 @contextmanager
-def running(*players: str, **environment: str) -> Iterator[House]:
+def running(*players: str, **environment: str) -> Iterator[RunningSystem]:
     """A house that runs until the end of the block."""
     with passing_servers() as servers:
-        house = House(servers, players, environment)
+        house = RunningSystem(servers, players, environment)
         try:
             yield house
         finally:

@@ -35,7 +35,7 @@ def fresh(prefix: str = "r") -> str:
     return f"{prefix}-{next(_names)}"
 
 
-def house() -> None:
+def catalogue() -> None:
     """Four currencies and two providers with all their profile's defaults."""
     for code, digits in (("EUR", 2), ("JPY", 0), ("KWD", 3), ("BTC", 8)):
         Currency.objects.create(code=code, digits=digits)
@@ -68,7 +68,7 @@ def bob(cash: str = "0.00") -> Wallet:
     return player("bob", cash)
 
 
-def do(command: commands.Asked) -> Any:
+def do(command: commands.AnyRequest) -> Any:
     """What becomes of a command: its receipt, or the refusal itself (not raised)."""
     return posting.ask(command)
 

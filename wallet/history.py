@@ -129,7 +129,7 @@ REACH: Final = 100_000
 SCOPE: Final = "\x1f"
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class StatementFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows of a statement; ``since`` is within it, ``until`` is not."""
 
     kind: str | None = None
@@ -147,7 +147,7 @@ class Page(msgspec.Struct):
     below: list[int] | None
 
 
-class _Stretch(msgspec.Struct):
+class _Range(msgspec.Struct):
     """Versions of one wallet, ``low`` and ``top`` outside, and how far down of them a page looks."""
 
     wallet: Wallet
@@ -160,23 +160,25 @@ class _Stretch(msgspec.Struct):
         return self.reached > self.low
 
 
-def page(wallets: Sequence[Wallet], wanted: Wanted, below: Sequence[int] | None = None, size: int = PAGE) -> Page:
+def page(
+    wallets: Sequence[Wallet], wanted: StatementFilter, below: Sequence[int] | None = None, size: int = PAGE
+) -> Page:
     """One page of the merged statements of one player's wallets.
 
     ``below`` comes from the page before. A wallet opened since then has only newer rows, and no
     place in it.
     """
     tops = [wallet.version + 1 for wallet in wallets] if below is None else below
-    stretches = [_stretch(wallet, wanted, top) for wallet, top in zip(wallets, tops, strict=False)]
-    found = _newest(stretches, wanted, size + 1)
+    ranges = [_range(wallet, wanted, top) for wallet, top in zip(wallets, tops, strict=False)]
+    found = _newest(ranges, wanted, size + 1)
     # Rows of one wallet that are older than what was not looked at of another wait for their turn.
-    oldest = max((_time_of(each) for each in stretches if each.cut), default=None)
+    oldest = max((_time_of(each) for each in ranges if each.cut), default=None)
     shown = [row for row in found[:size] if oldest is None or row.created_at >= oldest]
-    next_tops = [_next_top(each, found, shown, complete=len(found) <= size) for each in stretches]
+    next_tops = [_next_top(each, found, shown, complete=len(found) <= size) for each in ranges]
     return Page(shown, next_tops if any(next_tops) else None)
 
 
-def walk(wallets: Sequence[Wallet], wanted: Wanted, size: int) -> Iterator[list[Transaction]]:
+def walk(wallets: Sequence[Wallet], wanted: StatementFilter, size: int) -> Iterator[list[Transaction]]:
     """The whole of it, in pages. Each is a query of its own: a slow reader keeps nothing open."""
     below: list[int] | None = None
     while True:
@@ -249,7 +251,7 @@ SELECT source FROM known WHERE source IS NOT NULL
 """
 
 
-def _stretch(wallet: Wallet, wanted: Wanted, top: int) -> _Stretch:
+def _range(wallet: Wallet, wanted: StatementFilter, top: int) -> _Range:
     low, top = 0, min(top, wallet.version + 1)
     if wanted.since is not None:
         low = version_before(wallet, wanted.since)
@@ -257,17 +259,17 @@ def _stretch(wallet: Wallet, wanted: Wanted, top: int) -> _Stretch:
         top = min(top, version_before(wallet, wanted.until) + 1)
     # Rounds and references have an index that leads to their few rows, however far down.
     indexed = wanted.round is not None or wanted.reference is not None
-    return _Stretch(wallet, low, top, low if indexed else max(low, top - 1 - REACH))
+    return _Range(wallet, low, top, low if indexed else max(low, top - 1 - REACH))
 
 
-def _newest(stretches: Sequence[_Stretch], wanted: Wanted, most: int) -> list[Transaction]:
+def _newest(ranges: Sequence[_Range], wanted: StatementFilter, most: int) -> list[Transaction]:
     """The newest rows of all the stretches together."""
-    matching = _matching([each.wallet for each in stretches], wanted)
+    matching = _matching([each.wallet for each in ranges], wanted)
     parts = [
         Transaction.objects.filter(matching, wallet=each.wallet, version__gt=each.reached, version__lt=each.top)
         .defer("digest")
         .order_by("-version")[:most]
-        for each in stretches
+        for each in ranges
         if each.top - each.reached > 1
     ]
     if not parts:
@@ -278,22 +280,22 @@ def _newest(stretches: Sequence[_Stretch], wanted: Wanted, most: int) -> list[Tr
     return list(merged.order_by("-created_at", "-wallet_id", "-version")[:most])
 
 
-def _time_of(stretch: _Stretch) -> datetime:
+def _time_of(range_: _Range) -> datetime:
     """The time of the oldest row that was looked at."""
-    rows = Transaction.objects.filter(wallet=stretch.wallet, version=stretch.reached + 1)
+    rows = Transaction.objects.filter(wallet=range_.wallet, version=range_.reached + 1)
     return rows.values_list("created_at", flat=True).get()
 
 
-def _next_top(stretch: _Stretch, found: list[Transaction], shown: list[Transaction], *, complete: bool) -> int:
+def _next_top(range_: _Range, found: list[Transaction], shown: list[Transaction], *, complete: bool) -> int:
     """Where the next page goes on in this wallet; 0 where nothing is left of it."""
-    versions = [row.version for row in found if row.wallet_id == stretch.wallet.id]
-    taken = [row.version for row in shown if row.wallet_id == stretch.wallet.id]
+    versions = [row.version for row in found if row.wallet_id == range_.wallet.id]
+    taken = [row.version for row in shown if row.wallet_id == range_.wallet.id]
     if not complete or len(taken) < len(versions):
-        return min(taken, default=stretch.top)
-    return stretch.reached + 1 if stretch.cut else 0
+        return min(taken, default=range_.top)
+    return range_.reached + 1 if range_.cut else 0
 
 
-def _matching(wallets: Sequence[Wallet], wanted: Wanted) -> Q:
+def _matching(wallets: Sequence[Wallet], wanted: StatementFilter) -> Q:
     matching = Q()
     for name in ("kind", "status", "round"):
         value = getattr(wanted, name)

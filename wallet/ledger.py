@@ -260,7 +260,7 @@ def _columns(keys: Collection[Key]) -> list[str]:
 # --- writing ---------------------------------------------------------------------------------
 
 # The sub-select fixes the order in which rows are locked, ascending by id, so that two processes
-# cannot deadlock; the teller's transaction turns hash and merge joins off to keep that order.
+# cannot deadlock; the engine's transaction turns hash and merge joins off to keep that order.
 UPDATE_WALLETS = """
 UPDATE wallet_wallet w
 SET cash = n.cash, bonus = n.bonus, held = n.held, version = n.version,

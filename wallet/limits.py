@@ -91,10 +91,10 @@ def totals_before(wallet: OpenWallet, start: int) -> Totals:
 
 
 # Some 40 MB: the day, the week and the month of the thirty thousand wallets that came last.
-MOST_KEPT: Final = 100_000
+MOST_PERIOD_TOTALS: Final = 100_000
 
 
-class Asked(NamedTuple):
+class PeriodStart(NamedTuple):
     """A wallet at ``version``, whose newest row is not older than ``start`` (microseconds)."""
 
     wallet: int
@@ -106,10 +106,10 @@ class Asked(NamedTuple):
         return (self.wallet, self.start)
 
 
-class Kept:
+class PeriodTotals:
     """Totals by wallet and start of period; when full, the first that came go. Threads share it."""
 
-    def __init__(self, most: int = MOST_KEPT) -> None:
+    def __init__(self, most: int = MOST_PERIOD_TOTALS) -> None:
         self._most = most
         self._totals: dict[tuple[int, int], Totals] = {}
         self._lock = threading.Lock()
@@ -124,7 +124,7 @@ class Kept:
             self._totals[key] = totals
 
 
-kept = Kept()
+period_totals = PeriodTotals()
 
 # A wallet's versions run 1..n in the order of time, so an instant is found among them by halving
 # (as in wallet/history.py, here for many wallets at once): no index but (wallet, version).
@@ -152,9 +152,9 @@ WHERE s.low = s.high
 """
 
 
-def find(session: Session, asked: Collection[Asked]) -> dict[tuple[int, int], Totals]:
+def find(session: Session, asked: Collection[PeriodStart]) -> dict[tuple[int, int], Totals]:
     """The totals before each start, by wallet and start; no statement where all of them are kept."""
-    found = {each.key: totals for each in asked if (totals := kept.get(each.key)) is not None}
+    found = {each.key: totals for each in asked if (totals := period_totals.get(each.key)) is not None}
     missing = {each for each in asked if each.key not in found}
     return found | _found(_put(session, missing)) if missing else found
 
@@ -169,7 +169,7 @@ def ask(session: Session, gated: Iterable[tuple[OpenWallet, int]]) -> Answer | N
     for wallet, at in gated:
         for span in spans(wallet.newest_at) if wallet.limits is not None else ():
             if at < span.end and not _is_known(wallet, span.start):
-                missing.add(Asked(wallet.id, wallet.seen, span.start))
+                missing.add(PeriodStart(wallet.id, wallet.seen, span.start))
     return _put(session, missing) if missing else None
 
 
@@ -184,19 +184,19 @@ def know(book: Book, answer: Answer | None) -> None:
 def _is_known(wallet: OpenWallet, start: int) -> bool:
     assert wallet.limits is not None
     before = wallet.limits.before
-    if start not in before and (totals := kept.get((wallet.id, start))) is not None:
+    if start not in before and (totals := period_totals.get((wallet.id, start))) is not None:
         before[start] = totals
     return start in before
 
 
-def _put(session: Session, asked: Collection[Asked]) -> Answer:
+def _put(session: Session, asked: Collection[PeriodStart]) -> Answer:
     return session.put(_FIND, [array(map(str, column), quoted=False) for column in zip(*asked, strict=True)])
 
 
 def _found(answer: Answer) -> dict[tuple[int, int], Totals]:
     found = {(wallet, start): Totals(*totals) for wallet, start, *totals in answer.rows()}
     for key, totals in found.items():
-        kept.put(key, totals)
+        period_totals.put(key, totals)
     return found
 
 
@@ -208,13 +208,13 @@ def keep(book: Book) -> None:
             continue
         for span in spans(wallet.newest_at):
             if limits.newest_at < span.start:
-                kept.put((wallet.id, span.start), totals_before(wallet, span.start))
+                period_totals.put((wallet.id, span.start), totals_before(wallet, span.start))
 
 
 WAIT: Final = DAY
 
 # The limits to set, by column, in minor units; None lifts one. What is not named stays.
-Wanted = Mapping[str, int | None]
+NewLimits = Mapping[str, int | None]
 
 
 class Increase(NamedTuple):
@@ -287,7 +287,7 @@ def _limits(wallet: Wallet, kept: WalletLimits, at: int, begun: Mapping[tuple[in
 def _begun(wallets: Sequence[Wallet], at: int) -> dict[tuple[int, int], Totals]:
     """What the periods that have rows began with, by wallet and start."""
     asked = {
-        Asked(wallet.id, wallet.version, span.start)
+        PeriodStart(wallet.id, wallet.version, span.start)
         for wallet in wallets
         for span in spans(max(at, _newest(wallet)))
         if span.start <= _newest(wallet)
@@ -302,7 +302,7 @@ def _newest(wallet: Wallet) -> int:
     return 0 if wallet.newest_at is None else micros(wallet.newest_at)
 
 
-def change(wallet: Wallet, wanted: Wanted, at: int) -> Changes | None:
+def change(wallet: Wallet, wanted: NewLimits, at: int) -> Changes | None:
     """Set the named limits, or ask for them; None if that changes nothing."""
     with transaction.atomic():
         kept = _taken(wallet)
@@ -318,7 +318,7 @@ def change(wallet: Wallet, wanted: Wanted, at: int) -> Changes | None:
 
 
 def decided(
-    amounts: Wanted, increases: Mapping[str, Increase], wanted: Wanted, at: int
+    amounts: NewLimits, increases: Mapping[str, Increase], wanted: NewLimits, at: int
 ) -> tuple[dict[str, int | None], dict[str, Increase]]:
     """What limits and increases become when ``wanted`` is asked for at ``at``. Pure."""
     amounts, waiting = dict(amounts), dict(increases)
@@ -346,7 +346,7 @@ def _taken(wallet: Wallet) -> WalletLimits:
     return WalletLimits.objects.get(wallet=wallet)
 
 
-def _told(amounts: Wanted, increases: Mapping[str, Increase], digits: int) -> dict[str, Any]:
+def _told(amounts: NewLimits, increases: Mapping[str, Increase], digits: int) -> dict[str, Any]:
     """Each limit as the audit trail has it: what holds, and what was asked for."""
 
     def text(amount: int | None) -> str | None:

@@ -324,7 +324,7 @@ class Columns(TypedDict, total=False):
     reason: str | None
 
 
-class Turn:
+class Entry:
     """One command at work on one wallet: its rows share the command's id.
 
     The row that spends the caller's reference is posted with ``named``; further rows (a bonus

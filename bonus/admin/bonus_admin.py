@@ -17,8 +17,8 @@ from bonus.describe import in_words
 from bonus.models import WAITING, Bonus, BonusStatus, Offer
 from wallet import formatting
 from wallet.admin import ledger_pages
-from wallet.admin.base import Window
-from wallet.admin.ledger_pages import Leaf
+from wallet.admin.base import ReadOnlyAdmin
+from wallet.admin.ledger_pages import LedgerPage
 from wallet.models import Player, Transaction
 
 # A search that fits more players or offers than this is to be made more precise.
@@ -81,7 +81,7 @@ class ReviewFilter(admin.SimpleListFilter):
         return queryset.filter(FALLEN_BACK) if self.value() == "yes" else queryset
 
 
-def rows_of(bonus: Bonus, asked: HttpRequest) -> Leaf:
+def rows_of(bonus: Bonus, asked: HttpRequest) -> LedgerPage:
     """The ledger's rows of a bonus, newest first: ``?to=VERSION`` and those before it."""
     rows = ledger_pages.with_names(Transaction.objects.filter(bonus=bonus.pk)).order_by("-created_at", "-version")
     to = ledger_pages.whole(asked.GET.get("to"))
@@ -89,7 +89,7 @@ def rows_of(bonus: Bonus, asked: HttpRequest) -> Leaf:
     if begin is not None:
         rows = rows.filter(created_at__lte=begin.created_at, version__lte=begin.version)
     page = list(rows[: ledger_pages.PAGE + 1])
-    return Leaf(
+    return LedgerPage(
         rows=page[: ledger_pages.PAGE],
         newest="?" if begin is not None else None,
         older=f"?to={page[ledger_pages.PAGE].version}" if len(page) > ledger_pages.PAGE else None,
@@ -98,7 +98,7 @@ def rows_of(bonus: Bonus, asked: HttpRequest) -> Leaf:
 
 
 @admin.register(Bonus)
-class BonusAdmin(Window):
+class BonusAdmin(ReadOnlyAdmin):
     search_help_text = "A bonus's id, or the beginning of a player's or an offer's code"
     empty_text = "No bonus has been granted yet."
     list_display = ["owner", "promise", "state", "come", "granted_amount", "required_amount", "made", "runs_out"]

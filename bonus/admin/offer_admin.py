@@ -18,7 +18,7 @@ from bonus.describe import Line, in_words, worked_example
 from bonus.models import Offer
 from bonus.terms import OfferSpec
 from wallet import formatting
-from wallet.admin.base import Kept
+from wallet.admin.base import AuditedAdmin
 from wallet.models import Currency
 
 _PARTS: Final[list[tuple[str | None, str, list[Any]]]] = [
@@ -63,7 +63,7 @@ def explained(spec: OfferSpec) -> list[InCurrency]:
 
 
 @admin.register(Offer)
-class OfferAdmin(Kept):
+class OfferAdmin(AuditedAdmin):
     search_prefix = "code"
     search_help_text = "The beginning of the offer's code"
     empty_text = "An offer is a promise to players: add the first one here, or through POST /api/v1/offers."

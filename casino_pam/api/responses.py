@@ -11,11 +11,11 @@ import msgspec
 from bonus import rules
 from bonus.describe import in_words
 from bonus.offers import show_offer
-from bonus.open_bonuses import OpenBonus, ShownBonus
+from bonus.open_bonuses import BonusSummary, OpenBonus
 from casino_pam import problems
 from casino_pam.api.game.protocol import SCOPE
 from casino_pam.engine.posting import Outcome
-from casino_pam.engine.results import Offered, Receipt, Standing, wagering_in_money
+from casino_pam.engine.results import OfferList, Receipt, Standing, wagering_in_money
 from wallet.errors import Refused
 from wallet.limits import Limit
 from wallet.models import Player, Transaction, Wallet
@@ -127,7 +127,7 @@ def standing(it: Standing) -> dict[str, Any]:
     return {"player": it.player, "held": show(it.held, it.digits), **balance(it)}
 
 
-def past(wallet: Wallet, row: Transaction | None) -> dict[str, Any]:
+def wallet_at(wallet: Wallet, row: Transaction | None) -> dict[str, Any]:
     """A wallet as ``row`` left it; what was wagered then is not kept by the wallet."""
     return standing(
         Standing(
@@ -142,7 +142,7 @@ def past(wallet: Wallet, row: Transaction | None) -> dict[str, Any]:
     )
 
 
-def entry(row: Transaction, wallet: Wallet) -> dict[str, Any]:
+def statement_row(row: Transaction, wallet: Wallet) -> dict[str, Any]:
     """A row of a statement."""
     digits = wallet.currency.digits
     return {
@@ -168,12 +168,12 @@ def entry(row: Transaction, wallet: Wallet) -> dict[str, Any]:
     }
 
 
-def feed_entry(row: Transaction) -> dict[str, Any]:
+def feed_row(row: Transaction) -> dict[str, Any]:
     """A row of the house: a statement's row and all that a warehouse may ask of it."""
     digits = row.wallet.currency.digits
     return {
         "player": row.wallet.player.code,
-        **entry(row, row.wallet),
+        **statement_row(row, row.wallet),
         "original": None if row.original is None else own_reference(row.original),
         "original_kind": None if row.original_kind is None else row.original_kind.lower(),
         "closes": None if row.closes is None else str(row.closes),
@@ -203,7 +203,7 @@ def deposit_receipt(it: Receipt) -> dict[str, Any]:
     }
 
 
-def bonus(it: ShownBonus, digits: int) -> dict[str, Any]:
+def bonus(it: BonusSummary, digits: int) -> dict[str, Any]:
     return {
         "id": it.id,
         "offer": it.offer,
@@ -233,7 +233,7 @@ def terms(it: OpenBonus, digits: int) -> dict[str, Any]:
     }
 
 
-def offered(it: Offered, digits: Mapping[str, int]) -> dict[str, Any]:
+def offer_list(it: OfferList, digits: Mapping[str, int]) -> dict[str, Any]:
     """Offers as a player is told of them: what concerns other players and currencies is left out."""
     results = []
     for spec, currencies in it.offers:

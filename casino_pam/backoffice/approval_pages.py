@@ -39,7 +39,7 @@ _ACTS: Final = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Waiting:
+class PendingApproval:
     """A request as the queue shows it; ``permission`` is that of the act itself, which deciding needs too."""
 
     id: UUID
@@ -77,9 +77,9 @@ class Decision(forms.Form):
     decision = forms.ChoiceField(choices=[(verb, verb) for verb in ("approve", "reject")])
 
 
-def _of_approval(approval: Approval) -> Waiting:
+def _of_approval(approval: Approval) -> PendingApproval:
     what, permission = _ACTS[Approval.Act(approval.act)]
-    return Waiting(
+    return PendingApproval(
         id=approval.pk,
         what=what,
         permission=permission,
@@ -96,8 +96,8 @@ def _of_approval(approval: Approval) -> Waiting:
     )
 
 
-def _of_grant(bonus: Bonus) -> Waiting:
-    return Waiting(
+def _of_grant(bonus: Bonus) -> PendingApproval:
+    return PendingApproval(
         id=bonus.pk,
         what="grant",
         permission="bonus.grant_bonus",
@@ -115,7 +115,7 @@ def _of_grant(bonus: Bonus) -> Waiting:
     )
 
 
-def queue() -> list[Waiting]:
+def queue() -> list[PendingApproval]:
     """Everything that waits, the oldest first."""
     found = [
         *map(_of_approval, approvals.waiting()[:SHOWN]),
@@ -159,10 +159,10 @@ def decide(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = Decision(request.POST)
     if not form.is_valid():
         return _page(request, waiting, form, status=400)
-    return _answered(request, waiting, form)
+    return _respond(request, waiting, form)
 
 
-def _find(pk: UUID) -> Waiting:
+def _find(pk: UUID) -> PendingApproval:
     """The request, decided or not: a second decision is answered like the first, or told that it came late."""
     approval = approvals.asked().filter(pk=pk).first()
     if approval is not None:
@@ -173,13 +173,13 @@ def _find(pk: UUID) -> Waiting:
     return _of_grant(bonus)
 
 
-def _answered(request: HttpRequest, waiting: Waiting, form: Decision) -> HttpResponse:
+def _respond(request: HttpRequest, waiting: PendingApproval, form: Decision) -> HttpResponse:
     verb, why, by = form.cleaned_data["decision"], form.cleaned_data["reason"], request.user.get_username()
     try:
         (waiting.approve if verb == "approve" else waiting.reject)(by, why)
     except Refused as refused:
         _record(request, waiting, verb, why, outcome=refused.code)
-        form.add_error(None, backoffice_messages.said(refused))
+        form.add_error(None, backoffice_messages.message(refused))
         return _page(request, waiting, form, status=refused.status)
     except Decided as decided:
         _record(request, waiting, verb, why, outcome=audit.REFUSED)
@@ -190,7 +190,7 @@ def _answered(request: HttpRequest, waiting: Waiting, form: Decision) -> HttpRes
     return redirect("office:approvals")
 
 
-def _record(request: HttpRequest, waiting: Waiting, verb: str, why: str, outcome: str = audit.DONE) -> None:
+def _record(request: HttpRequest, waiting: PendingApproval, verb: str, why: str, outcome: str = audit.DONE) -> None:
     audit.record(
         request,
         f"{verb} {waiting.what}",
@@ -203,7 +203,7 @@ def _record(request: HttpRequest, waiting: Waiting, verb: str, why: str, outcome
     )
 
 
-def _page(request: HttpRequest, waiting: Waiting, form: Decision, status: int = 200) -> HttpResponse:
+def _page(request: HttpRequest, waiting: PendingApproval, form: Decision, status: int = 200) -> HttpResponse:
     own = waiting.author == request.user.get_username()
     context = {
         "title": f"Decide: {waiting}",

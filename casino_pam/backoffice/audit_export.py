@@ -61,14 +61,14 @@ def _pieces(rows: QuerySet[AuditEntry], newest: Any) -> Iterator[str]:
     yield spreadsheet.line(COLUMNS)
     page = list(rows.filter(id__lte=newest)[:LINES]) if newest else []
     while page:
-        piece = "".join(spreadsheet.line(_told(entry)) for entry in page)
+        piece = "".join(spreadsheet.line(_cells(entry)) for entry in page)
         connection.close()
         yield piece
         page = list(rows.filter(id__lt=page[-1].id)[:LINES])
     connection.close()
 
 
-def _told(entry: AuditEntry) -> list[Any]:
+def _cells(entry: AuditEntry) -> list[Any]:
     values = [getattr(entry, name) for name in COLUMNS]
     texts = {"at": entry.at.isoformat(), "roles": ", ".join(entry.roles)}
     for name in ("before", "after"):

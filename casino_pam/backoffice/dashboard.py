@@ -55,7 +55,7 @@ def state(request: HttpRequest) -> JsonResponse:
     try:
         with snapshot(PATIENCE_SECONDS) as own:
             found = [_second(each) for each in figures.seconds(own, _first(request, end), end)]
-        body = {"end": end, "seconds": found, **_kept("today", _today), **_kept("house", _house)}
+        body = {"end": end, "seconds": found, **_cached("today", _today), **_cached("house", _watch)}
     except QueryCanceled:
         problem = "The ledger took too long to answer. Is manage.py refresh_reports run every few minutes?"
         return JsonResponse({"problem": problem}, status=503)
@@ -83,7 +83,7 @@ def _second(second: figures.Second) -> dict[str, Any]:
     }
 
 
-def _kept(name: str, look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _cached(name: str, look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What was found a moment ago, for everybody; without Redis each looks for himself."""
     key = f"pulse:{name}"
     found: dict[str, Any] | None = cache.get(key)
@@ -110,7 +110,7 @@ def _today() -> dict[str, Any]:
     return {"today": shown}
 
 
-def _house() -> dict[str, Any]:
+def _watch() -> dict[str, Any]:
     counts = dict(Bonus.objects.filter(status__in=LIVE).order_by().values_list("status").annotate(Count("id")))
     run = ReconciliationRun.objects.first()
     worrying = ReconciliationRun.objects.filter(discrepancy_count__gt=0)[:FINDINGS]

@@ -8,7 +8,7 @@ from casino_pam.problems import TEXTS
 from wallet.errors import Refused
 from wallet.money import show
 
-_SAID: Final = {
+_MESSAGES: Final = {
     "insufficient_funds": "There is not that much money: the wallet has {cash} {currency} of cash and {bonus} of bonus "
     "money.",
     "reference_reused": "This form was sent before with other values. Look at what was done then, and begin anew.",
@@ -47,18 +47,18 @@ _WHY: Final = {
 }
 
 
-def said(refused: Refused) -> str:
+def message(refused: Refused) -> str:
     """The refusal in a sentence or two."""
-    facts = _shown(refused.facts)
+    facts = _facts(refused.facts)
     if facts.get("why") in _WHY:
         return _WHY[facts["why"]].format_map(facts)
-    if refused.code in _SAID:
-        return _SAID[refused.code].format_map(facts)
+    if refused.code in _MESSAGES:
+        return _MESSAGES[refused.code].format_map(facts)
     title, _ = TEXTS[refused.code]
     return f"{title}."
 
 
-def _shown(facts: dict[str, Any]) -> dict[str, Any]:
+def _facts(facts: dict[str, Any]) -> dict[str, Any]:
     """The facts with their amounts, which come in minor units, as people write them."""
     shown = dict(facts)
     for name in ("balance", "cash", "bonus"):

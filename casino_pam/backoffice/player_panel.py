@@ -19,7 +19,7 @@ from casino_pam.backoffice import permissions, withdrawals
 from casino_pam.engine import commands
 from wallet import limits, money
 from wallet.admin import ledger_pages
-from wallet.admin.ledger_pages import Leaf
+from wallet.admin.ledger_pages import LedgerPage
 from wallet.kinds import Kind, Status
 from wallet.models import AuditEntry, Player, Transaction, Wallet
 
@@ -27,7 +27,7 @@ NEWEST: Final = 10
 
 
 @dataclass(frozen=True)
-class Shown:
+class BonusLine:
     """A bonus in a line of a list."""
 
     bonus: Bonus
@@ -49,10 +49,10 @@ def of_player(player: Player, wallets: list[Wallet], user: Any) -> dict[str, Any
     return found
 
 
-def live(wallet: Wallet) -> list[Shown]:
+def live(wallet: Wallet) -> list[BonusLine]:
     """The wallet's active bonus, and those that wait for its place."""
     bonuses = Bonus.objects.filter(wallet=wallet, status__in=LIVE).select_related("offer", "wallet__currency")
-    shown = [_shown(bonus) for bonus in bonuses.order_by("id")]
+    shown = [_bonus_line(bonus) for bonus in bonuses.order_by("id")]
     return sorted(shown, key=lambda one: one.bonus.status != BonusStatus.ACTIVE)
 
 
@@ -62,14 +62,14 @@ def _limited(wallets: list[Wallet]) -> list[tuple[Wallet, list[limits.Limit]]]:
     return [(wallet, [limit for limit in found[wallet.id] if limit.amount is not None]) for wallet in wallets]
 
 
-def _bonuses(player: Player) -> list[Shown]:
+def _bonuses(player: Player) -> list[BonusLine]:
     """The live ones, then the newest of the others."""
     bonuses = Bonus.objects.filter(player=player).select_related("offer", "wallet__currency")
-    return [_shown(bonus) for bonus in bonuses.order_by(F("ended_at").desc(nulls_first=True), "-id")[:NEWEST]]
+    return [_bonus_line(bonus) for bonus in bonuses.order_by(F("ended_at").desc(nulls_first=True), "-id")[:NEWEST]]
 
 
-def _shown(bonus: Bonus) -> Shown:
-    return Shown(bonus, badge_of(bonus), progress(bonus))
+def _bonus_line(bonus: Bonus) -> BonusLine:
+    return BonusLine(bonus, badge_of(bonus), progress(bonus))
 
 
 # More rows than any round should have; its sums are of all of them.
@@ -119,7 +119,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "closed": _closed(rows),
         "lines": lines,
         "total": Line("For the player", sum(line.cash for line in lines), sum(line.bonus for line in lines)),
-        "leaf": Leaf(rows=shown, wallet=wallet, said=f"The first {PAGE} rows" if len(shown) == PAGE else ""),
+        "leaf": LedgerPage(rows=shown, wallet=wallet, said=f"The first {PAGE} rows" if len(shown) == PAGE else ""),
     }
     return render(request, "office/round.html", context)
 

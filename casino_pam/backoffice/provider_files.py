@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from casino_pam import spreadsheet
 from casino_pam.backoffice import permissions
-from casino_pam.backoffice.report_list import day_field, known, today
+from casino_pam.backoffice.report_list import checked_day, day_field, today
 from casino_pam.backoffice.report_pages import together
 from casino_pam.guard import COMPARISON_SECONDS, RECONCILE
 from wallet import audit, money
@@ -38,7 +38,7 @@ class FileForm(forms.Form):
     file = forms.FileField(label="File", widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,text/csv"}))
 
     def clean_day(self) -> Any:
-        return known(self.cleaned_data["day"])
+        return checked_day(self.cleaned_data["day"])
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]

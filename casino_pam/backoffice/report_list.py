@@ -30,7 +30,7 @@ def day_field(label: str) -> forms.DateField:
     )
 
 
-def known(day: date) -> date:
+def checked_day(day: date) -> date:
     """Raises ValidationError for a day of which nobody has books."""
     if day < EARLIEST:
         raise forms.ValidationError(f"No house has books from before {EARLIEST}.")
@@ -39,7 +39,7 @@ def known(day: date) -> date:
     return day
 
 
-class Asked(forms.Form):
+class ReportForm(forms.Form):
     """``fresh`` is what is asked before anybody has said anything."""
 
     @classmethod
@@ -47,7 +47,7 @@ class Asked(forms.Form):
         return {}
 
 
-class Days(Asked):
+class Days(ReportForm):
     """A range of UTC days, both ends within it."""
 
     since = day_field("From")
@@ -58,10 +58,10 @@ class Days(Asked):
         return {"since": today() - timedelta(days=6), "until": today()}
 
     def clean_since(self) -> date:
-        return known(self.cleaned_data["since"])
+        return checked_day(self.cleaned_data["since"])
 
     def clean_until(self) -> date:
-        return known(self.cleaned_data["until"])
+        return checked_day(self.cleaned_data["until"])
 
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
@@ -73,7 +73,7 @@ class Days(Asked):
         return cleaned
 
 
-class Day(Asked):
+class Day(ReportForm):
     """The end of one UTC day."""
 
     day = day_field("At the end of")
@@ -83,10 +83,10 @@ class Day(Asked):
         return {"day": today()}
 
     def clean_day(self) -> date:
-        return known(self.cleaned_data["day"])
+        return checked_day(self.cleaned_data["day"])
 
 
-class RevenueAsked(Days):
+class RevenueForm(Days):
     """The groups are those of wallet.reports.figures, with dots between."""
 
     per = forms.ChoiceField(
@@ -107,7 +107,7 @@ class RevenueAsked(Days):
         return {**super().fresh(), "per": "day"}
 
 
-class HoldingAsked(Day):
+class HoldingForm(Day):
     holding = forms.ChoiceField(
         label="Players with",
         choices=[
@@ -137,7 +137,7 @@ class Verdict(NamedTuple):
 
 Cell = str | int | date | datetime | Money | Verdict | None
 Cells = tuple[Cell, ...]
-Wanted = Mapping[str, Any]
+Criteria = Mapping[str, Any]
 
 
 class Column(NamedTuple):
@@ -155,10 +155,10 @@ class Report:
     title: str
     about: str
     empty: str
-    form: type[Asked]
-    columns: Callable[[Wanted], list[Column]]
-    rows: Callable[[Connected, Wanted], Iterable[Cells]]
-    totals: Callable[[Connected, Wanted], Iterable[Cells]]
+    form: type[ReportForm]
+    columns: Callable[[Criteria], list[Column]]
+    rows: Callable[[Connected, Criteria], Iterable[Cells]]
+    totals: Callable[[Connected, Criteria], Iterable[Cells]]
     alarm: str = ""
 
 
@@ -193,23 +193,23 @@ _REVENUE: Final = _columns(
 )
 
 
-def _groups(asked: Wanted) -> list[str]:
-    return [name for name in figures.GROUPS if name in asked["per"].split(".")]
+def _groups(criteria: Criteria) -> list[str]:
+    return [name for name in figures.GROUPS if name in criteria["per"].split(".")]
 
 
-def _revenue_columns(asked: Wanted) -> list[Column]:
-    return [*(_GROUP_COLUMNS[name] for name in _groups(asked)), *_REVENUE]
+def _revenue_columns(criteria: Criteria) -> list[Column]:
+    return [*(_GROUP_COLUMNS[name] for name in _groups(criteria)), *_REVENUE]
 
 
-def _revenue(own: Connected, asked: Wanted) -> Iterator[Cells]:
-    groups = _groups(asked)
-    for each in figures.revenue(own, asked["since"], asked["until"], groups):
+def _revenue(own: Connected, criteria: Criteria) -> Iterator[Cells]:
+    groups = _groups(criteria)
+    for each in figures.revenue(own, criteria["since"], criteria["until"], groups):
         yield (*(getattr(each, name) for name in groups), *_revenue_cells(each))
 
 
-def _revenue_totals(own: Connected, asked: Wanted) -> Iterator[Cells]:
-    for each in figures.revenue(own, asked["since"], asked["until"]):
-        yield (*(None for _ in _groups(asked)), *_revenue_cells(each))
+def _revenue_totals(own: Connected, criteria: Criteria) -> Iterator[Cells]:
+    for each in figures.revenue(own, criteria["since"], criteria["until"]):
+        yield (*(None for _ in _groups(criteria)), *_revenue_cells(each))
 
 
 def _revenue_cells(each: figures.Revenue) -> Cells:
@@ -236,12 +236,12 @@ _FLOWS: Final = _columns(
 )
 
 
-def _flows(own: Connected, asked: Wanted) -> Iterator[Cells]:
-    return map(_flow_cells, figures.flows(own, asked["since"], asked["until"]))
+def _flows(own: Connected, criteria: Criteria) -> Iterator[Cells]:
+    return map(_flow_cells, figures.flows(own, criteria["since"], criteria["until"]))
 
 
-def _flow_totals(own: Connected, asked: Wanted) -> Iterator[Cells]:
-    return map(_flow_cells, figures.flows(own, asked["since"], asked["until"], daily=False))
+def _flow_totals(own: Connected, criteria: Criteria) -> Iterator[Cells]:
+    return map(_flow_cells, figures.flows(own, criteria["since"], criteria["until"], daily=False))
 
 
 def _flow_cells(each: figures.Flow) -> Cells:
@@ -269,19 +269,19 @@ _COSTS: Final = _columns(
 )
 
 
-def _costs(own: Connected, asked: Wanted) -> Iterator[Cells]:
-    since, until = asked["since"], asked["until"]
-    promises = bonuses.Promises(own, since, until)
-    for each in bonuses.costs(own, since, until, promised=promises.currencies):
-        yield (each.day, *_cost_cells(each, *promises.waiting(each.currency, each.day)))
+def _costs(own: Connected, criteria: Criteria) -> Iterator[Cells]:
+    since, until = criteria["since"], criteria["until"]
+    waiting_bonuses = bonuses.WaitingBonuses(own, since, until)
+    for each in bonuses.costs(own, since, until, promised=waiting_bonuses.currencies):
+        yield (each.day, *_cost_cells(each, *waiting_bonuses.waiting(each.currency, each.day)))
 
 
-def _cost_totals(own: Connected, asked: Wanted) -> Iterator[Cells]:
+def _cost_totals(own: Connected, criteria: Criteria) -> Iterator[Cells]:
     """The days together; the liability and the waiting promises are those at the end of the last one."""
-    since, until = asked["since"], asked["until"]
-    promises = bonuses.Promises(own, since, until)
-    for each in bonuses.in_all(own, since, until, promised=promises.currencies):
-        yield (None, *_cost_cells(each, *promises.waiting(each.currency, until)))
+    since, until = criteria["since"], criteria["until"]
+    waiting_bonuses = bonuses.WaitingBonuses(own, since, until)
+    for each in bonuses.in_all(own, since, until, promised=waiting_bonuses.currencies):
+        yield (None, *_cost_cells(each, *waiting_bonuses.waiting(each.currency, until)))
 
 
 def _cost_cells(each: bonuses.Cost, waiting: int, promised: int) -> Cells:
@@ -305,8 +305,8 @@ _TRIAL: Final = _columns(
 )
 
 
-def _trial(own: Connected, asked: Wanted) -> Iterator[Cells]:
-    for each in figures.trial_balance(own, asked["day"]):
+def _trial(own: Connected, criteria: Criteria) -> Iterator[Cells]:
+    for each in figures.trial_balance(own, criteria["day"]):
         accounts = (each.cash, each.bonus, each.held, each.cashier, each.house, each.promo, each.adjustments)
         verdict = Verdict(True, "balances") if each.total == 0 else Verdict(False, "does not balance")
         yield (each.currency, *_monies(each.digits, *accounts, each.total), verdict)
@@ -317,13 +317,13 @@ _BALANCES: Final = _columns(
 )
 
 
-def _balances(own: Connected, asked: Wanted) -> Iterator[Cells]:
-    for each in figures.balances(own, asked["day"], asked["holding"]):
+def _balances(own: Connected, criteria: Criteria) -> Iterator[Cells]:
+    for each in figures.balances(own, criteria["day"], criteria["holding"]):
         yield (each.player, each.currency, *_monies(each.digits, each.cash, each.bonus, each.held))
 
 
-def _balance_totals(own: Connected, asked: Wanted) -> Iterator[Cells]:
-    for currency, digits, players, *amounts in figures.held_in_all(own, asked["day"], asked["holding"]):
+def _balance_totals(own: Connected, criteria: Criteria) -> Iterator[Cells]:
+    for currency, digits, players, *amounts in figures.held_in_all(own, criteria["day"], criteria["holding"]):
         yield (f"{players} players", currency, *_monies(digits, *amounts))
 
 
@@ -341,18 +341,18 @@ _ROUNDS: Final = _columns(
 )
 
 
-def _rounds(own: Connected, asked: Wanted) -> Iterator[Cells]:
-    for each in figures.open_rounds(own, asked["since"], asked["until"]):
+def _rounds(own: Connected, criteria: Criteria) -> Iterator[Cells]:
+    for each in figures.open_rounds(own, criteria["since"], criteria["until"]):
         name = (each.since, each.source, each.player, each.round, each.game)
         yield (*name, each.bets, each.currency, Money(int(each.staked), each.digits))
 
 
-def _round_totals(own: Connected, asked: Wanted) -> Iterator[Cells]:
-    for currency, digits, rounds, bets, staked in figures.open_in_all(own, asked["since"], asked["until"]):
+def _round_totals(own: Connected, criteria: Criteria) -> Iterator[Cells]:
+    for currency, digits, rounds, bets, staked in figures.open_in_all(own, criteria["since"], criteria["until"]):
         yield (None, None, None, f"{rounds} rounds", None, bets, currency, Money(staked, digits))
 
 
-def _nothing(own: Connected, asked: Wanted) -> Iterator[Cells]:
+def _nothing(own: Connected, criteria: Criteria) -> Iterator[Cells]:
     """Where rows are not added up."""
     return iter(())
 
@@ -361,7 +361,7 @@ def _nothing(own: Connected, asked: Wanted) -> Iterator[Cells]:
 
 
 def _report(columns: list[Column], **fields: Any) -> Report:
-    return Report(columns=lambda asked: columns, **fields)
+    return Report(columns=lambda criteria: columns, **fields)
 
 
 REPORTS: Final = {
@@ -373,7 +373,7 @@ REPORTS: Final = {
             about="What players staked less what they were paid, net of rollbacks; NGR is GGR in cash less the bonus"
             " money that became cash, which stands under the source bonus and belongs to no game.",
             empty="Nobody bet, won or converted a bonus on these days.",
-            form=RevenueAsked,
+            form=RevenueForm,
             columns=_revenue_columns,
             rows=_revenue,
             totals=_revenue_totals,
@@ -431,7 +431,7 @@ REPORTS: Final = {
             title="Players' balances",
             about="Who had money at the end of a day: cash, bonus money, and what was held for a withdrawal.",
             empty="Nobody had such balances at the end of this day.",
-            form=HoldingAsked,
+            form=HoldingForm,
             rows=_balances,
             totals=_balance_totals,
         ),

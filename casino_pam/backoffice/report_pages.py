@@ -19,7 +19,7 @@ from psycopg.errors import QueryCanceled
 
 from casino_pam import spreadsheet
 from casino_pam.backoffice import permissions
-from casino_pam.backoffice.report_list import REPORTS, Asked, Cell, Cells, Money, Report, Verdict, Wanted
+from casino_pam.backoffice.report_list import REPORTS, Cell, Cells, Criteria, Money, Report, ReportForm, Verdict
 from wallet import audit, formatting, money
 from wallet.pg import deadline
 from wallet.reports import sums
@@ -50,7 +50,7 @@ def show(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _shown(request: HttpRequest, name: str) -> HttpResponse:
-    report = _named(name)
+    report = _report(name)
     form = _form(report, request)
     context: dict[str, Any] = {"title": report.title, "report": report, "form": form}
     if not form.is_valid():
@@ -67,14 +67,14 @@ def _shown(request: HttpRequest, name: str) -> HttpResponse:
 @permissions.page(VIEW)
 def file(request: HttpRequest, name: str) -> HttpResponseBase:
     """The whole report as CSV. Who took it is in the audit trail."""
-    report = _named(name)
+    report = _report(name)
     form = _form(report, request)
     if not form.is_valid():
         return _page(request, "office/report.html", {"title": report.title, "report": report, "form": form}, 400)
-    asked = form.cleaned_data
-    said = {name: str(value) for name, value in asked.items()}
-    audit.record(request, "export report", subject=f"{report.name} {_query(asked)}", after=said)
-    return spreadsheet.download(_file_name(report, asked), _pieces(report, asked))
+    criteria = form.cleaned_data
+    said = {name: str(value) for name, value in criteria.items()}
+    audit.record(request, "export report", subject=f"{report.name} {_query(criteria)}", after=said)
+    return spreadsheet.download(_file_name(report, criteria), _pieces(report, criteria))
 
 
 def patterns() -> list[URLPattern]:
@@ -85,13 +85,13 @@ def patterns() -> list[URLPattern]:
     ]
 
 
-def _named(name: str) -> Report:
+def _report(name: str) -> Report:
     if name not in REPORTS:
         raise Http404
     return REPORTS[name]
 
 
-def _form(report: Report, request: HttpRequest) -> Asked:
+def _form(report: Report, request: HttpRequest) -> ReportForm:
     """What was asked; a page that is opened without a question answers its usual one."""
     return report.form(request.GET.dict() or report.form.fresh())
 
@@ -104,17 +104,17 @@ def _address(report: Report, what: str = "") -> str:
     return reverse(f"office:report{what}", args=[report.name])
 
 
-def _query(asked: Wanted) -> str:
-    return urlencode({name: str(value) for name, value in asked.items()})
+def _query(criteria: Criteria) -> str:
+    return urlencode({name: str(value) for name, value in criteria.items()})
 
 
 # --- the page ----------------------------------------------------------------------------------
 
 
-def _table(report: Report, own: Connected, asked: Wanted) -> dict[str, Any]:
-    rows = list(itertools.islice(report.rows(own, asked), SHOWN + 1))
-    totals = list(report.totals(own, asked))
-    heads = [(column.label, _numeric(rows or totals, place)) for place, column in enumerate(report.columns(asked))]
+def _table(report: Report, own: Connected, criteria: Criteria) -> dict[str, Any]:
+    rows = list(itertools.islice(report.rows(own, criteria), SHOWN + 1))
+    totals = list(report.totals(own, criteria))
+    heads = [(column.label, _numeric(rows or totals, place)) for place, column in enumerate(report.columns(criteria))]
     judged = [cell.good for cells in rows for cell in cells if isinstance(cell, Verdict)]
     return {
         "heads": heads,
@@ -130,10 +130,10 @@ def _numeric(rows: list[Cells], place: int) -> bool:
 
 
 def _cells(cells: Cells) -> list[tuple[SafeString | str, bool]]:
-    return [(_told(cell), isinstance(cell, int | Money)) for cell in cells]
+    return [(_cell_text(cell), isinstance(cell, int | Money)) for cell in cells]
 
 
-def _told(cell: Cell) -> SafeString | str:
+def _cell_text(cell: Cell) -> SafeString | str:
     if isinstance(cell, Money):
         css = "money negative" if cell.minor < 0 else "money"
         return format_html('<span class="{}">{}</span>', css, money.show(cell.minor, cell.digits))
@@ -151,15 +151,15 @@ def _told(cell: Cell) -> SafeString | str:
 # --- the file ----------------------------------------------------------------------------------
 
 
-def _file_name(report: Report, asked: Wanted) -> str:
-    days = [str(value) for value in asked.values() if isinstance(value, date)]
+def _file_name(report: Report, criteria: Criteria) -> str:
+    days = [str(value) for value in criteria.values() if isinstance(value, date)]
     return "-".join([report.name, *days]) + ".csv"
 
 
-def _pieces(report: Report, asked: Wanted) -> Iterator[str]:
-    yield spreadsheet.line(column.code for column in report.columns(asked))
+def _pieces(report: Report, criteria: Criteria) -> Iterator[str]:
+    yield spreadsheet.line(column.code for column in report.columns(criteria))
     with snapshot() as own:
-        yield from together(map(_plain, cells) for cells in report.rows(own, asked))
+        yield from together(map(_plain, cells) for cells in report.rows(own, criteria))
 
 
 def together(rows: Iterable[Iterable[Any]]) -> Iterator[str]:

@@ -27,7 +27,7 @@ LONGEST: Final = 300
 
 
 @dataclass
-class Found:
+class Matches:
     """What a term stands for; either list may be cut at its bound."""
 
     players: list[Player] = field(default_factory=list)
@@ -42,12 +42,12 @@ class Found:
         return self.rows[0] if len(self.rows) == 1 and not self.players else None
 
 
-def find(term: str, *, players: bool, rows: bool) -> Found:
+def find(term: str, *, players: bool, rows: bool) -> Matches:
     """Everything a term may mean, as far as the one who asks may see it."""
     term = term.strip()
     if not term or len(term) > LONGEST or not (term.isascii() and term.isprintable()):
-        return Found()
-    found = Found()
+        return Matches()
+    found = Matches()
     if players:
         found.players = list(players_called(term))
     if rows:
@@ -114,13 +114,13 @@ def search(request: HttpRequest) -> HttpResponse:
         "title": "Find",
         "term": term,
         "found": found,
-        "leaf": ledger_pages.Leaf(rows=found.rows),
+        "leaf": ledger_pages.LedgerPage(rows=found.rows),
         "players_cut": len(found.players) == PLAYERS,
     }
     return render(request, "admin/find.html", context)
 
 
-def _pop_up(request: HttpRequest, found: Found) -> HttpResponse:
+def _pop_up(request: HttpRequest, found: Matches) -> HttpResponse:
     results = [
         SearchResult(
             title=player.code,
@@ -150,7 +150,7 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["title"] = "Overview"
     may = request.user.has_perm
     if may("wallet.view_transaction"):
-        context["leaf"] = ledger_pages.Leaf(
+        context["leaf"] = ledger_pages.LedgerPage(
             rows=list(ledger_pages.with_names(Transaction.objects.order_by("-id"))[:NEWEST]),
             empty_text="The ledger is empty: the first deposit or bet will be its first row.",
         )

@@ -26,7 +26,7 @@ COUNTED: Final = 1_000
 
 
 @dataclass(frozen=True)
-class Waiting:
+class PendingWithdrawal:
     """A hold that nobody has settled or released yet."""
 
     row: Transaction
@@ -44,15 +44,15 @@ def held() -> QuerySet[Transaction]:
     return ledger_pages.with_names(holds.filter(~Exists(ended))).order_by("created_at", "id")
 
 
-def of_wallets(wallets: Iterable[Wallet]) -> list[Waiting]:
+def of_wallets(wallets: Iterable[Wallet]) -> list[PendingWithdrawal]:
     """What waits in these wallets; asks nothing where no money is held."""
     holding = [wallet.pk for wallet in wallets if wallet.held]
-    return _told(held().filter(wallet__in=holding)[:PAGE]) if holding else []
+    return _pending(held().filter(wallet__in=holding)[:PAGE]) if holding else []
 
 
-def _told(rows: Iterable[Transaction]) -> list[Waiting]:
+def _pending(rows: Iterable[Transaction]) -> list[PendingWithdrawal]:
     now = timezone.now()
-    return [Waiting(row, age(now - row.created_at), states(row.wallet.player)) for row in rows]
+    return [PendingWithdrawal(row, age(now - row.created_at), states(row.wallet.player)) for row in rows]
 
 
 def age(since: timedelta) -> str:
@@ -67,7 +67,7 @@ def age(since: timedelta) -> str:
 def queue() -> dict[str, Any]:
     """How many wait, and the one that has waited longest."""
     count = held().order_by()[: COUNTED + 1].count()
-    oldest = _told(held()[:1]) if count else []
+    oldest = _pending(held()[:1]) if count else []
     return {"count": f"more than {COUNTED}" if count > COUNTED else str(count), "oldest": next(iter(oldest), None)}
 
 
@@ -76,7 +76,7 @@ def page(request: HttpRequest) -> HttpResponse:
     """The queue, its oldest first."""
     context = admin.site.each_context(request) | {
         "title": "Open withdrawals",
-        "waiting": _told(held()[:PAGE]),
+        "waiting": _pending(held()[:PAGE]),
         "page": PAGE,
         **queue(),
     }

@@ -1,6 +1,6 @@
 """Players and the wallets they hold: made, read, locked. Never their money.
 
-Locks and exclusion are read by the teller with the wallets of every command, so a change counts
+Locks and exclusion are read by the engine with the wallets of every command, so a change counts
 from its commit on.
 """
 
@@ -105,8 +105,8 @@ def exclude_myself(player: str, until: datetime, record: Callable[..., object]) 
 
 
 def _tend(player: str) -> None:
-    """The teller works in transactions of its own: after the caller's, if there is one."""
-    transaction.on_commit(lambda: jobs.tend_player(player, commands.now()))
+    """The engine works in transactions of its own: after the caller's, if there is one."""
+    transaction.on_commit(lambda: jobs.run_due_of(player, commands.now()))
 
 
 def wallets(player: str, currency: str | None = None) -> list[Wallet]:

@@ -19,8 +19,8 @@ from uuid_utils.compat import uuid7
 
 from bonus.models import Bonus, BonusStatus
 from casino_pam.engine import accounts, commands, posting
-from casino_pam.engine.commands import Adjust, Approve, Complete, Grant, Promise, Reject
-from casino_pam.engine.results import Promised, Receipt
+from casino_pam.engine.commands import Adjust, Approve, BonusRequest, Complete, Grant, Reject
+from casino_pam.engine.results import BonusResult, Receipt
 from wallet.errors import Refused
 from wallet.kinds import OPERATOR, Kind
 from wallet.models import Approval, Transaction, Wallet
@@ -54,7 +54,7 @@ def adjust(command: Adjust) -> Receipt | Approval:
     return _adjusted(_adjustment(approval)) if approval.state == Approval.State.APPROVED else approval
 
 
-def complete(command: Complete) -> Promised | Approval:
+def complete(command: Complete) -> BonusResult | Approval:
     """Complete the bonus, or leave that pending if it makes more cash than the currency's ``approval_above``.
 
     A repeat is answered as what was first asked stands now. Raises Refused: ``unknown_bonus``, also
@@ -66,7 +66,7 @@ def complete(command: Complete) -> Promised | Approval:
     approval = _asked_before(command)
     if approval is None:
         try:
-            return _promised(msgspec.structs.replace(command, waits_above=bonus.wallet.currency.approval_above))
+            return _bonus_result(msgspec.structs.replace(command, waits_above=bonus.wallet.currency.approval_above))
         except Refused as refusal:
             if refusal.facts.get("why") != "needs_approval":
                 raise
@@ -75,26 +75,26 @@ def complete(command: Complete) -> Promised | Approval:
             )
     if approval.bonus != bonus.pk:
         raise Refused("reference_reused", differing=["bonus" if approval.bonus else "kind"])
-    return _promised(_completion(approval)) if approval.state == Approval.State.APPROVED else approval
+    return _bonus_result(_completion(approval)) if approval.state == Approval.State.APPROVED else approval
 
 
-def grant(command: Grant) -> Promised:
+def grant(command: Grant) -> BonusResult:
     """Grant the bonus; of more than the currency's ``approval_above`` it waits, PENDING, for a second person.
 
     Raises Refused.
     """
     (wallet,) = accounts.wallets(command.player, command.currency)
-    return _promised(msgspec.structs.replace(command, waits_above=wallet.currency.approval_above))
+    return _bonus_result(msgspec.structs.replace(command, waits_above=wallet.currency.approval_above))
 
 
 # --- deciding ------------------------------------------------------------------------------------
 
 
-def approve(approval: Approval, operator: str, reason: str = "") -> Receipt | Promised:
+def approve(approval: Approval, operator: str, reason: str = "") -> Receipt | BonusResult:
     """Post what was asked, once. Raises Refused (also what the ledger says) and Decided."""
     decided = _decide(approval, operator, Approval.State.APPROVED, reason)
     if decided.act == Approval.Act.COMPLETE:
-        return _promised(_completion(decided))
+        return _bonus_result(_completion(decided))
     return _adjusted(_adjustment(decided))
 
 
@@ -103,14 +103,14 @@ def reject(approval: Approval, operator: str, reason: str) -> Approval:
     return _decide(approval, operator, Approval.State.REJECTED, reason)
 
 
-def approve_grant(bonus: Bonus, operator: str) -> Promised:
+def approve_grant(bonus: Bonus, operator: str) -> BonusResult:
     """Let a grant begin that waits. Raises Refused: ``forbidden`` for who asked for it, and the gates of a grant."""
-    return _promised(Approve(actor=operator, **_of(bonus)))
+    return _bonus_result(Approve(actor=operator, **_of(bonus)))
 
 
-def reject_grant(bonus: Bonus, operator: str, reason: str) -> Promised:
+def reject_grant(bonus: Bonus, operator: str, reason: str) -> BonusResult:
     """Cancel a grant that waits; the reason stays with it. Raises Refused as ``approve_grant`` does."""
-    return _promised(Reject(actor=operator, reason=reason, **_of(bonus)))
+    return _bonus_result(Reject(actor=operator, reason=reason, **_of(bonus)))
 
 
 def _decide(approval: Approval, operator: str, state: str, reason: str) -> Approval:
@@ -238,12 +238,12 @@ def _of(bonus: Bonus) -> dict[str, Any]:
 
 
 def _adjusted(command: Adjust) -> Receipt:
-    receipt = posting.carry_out(command)
+    receipt = posting.execute(command)
     assert isinstance(receipt, Receipt)
     return receipt
 
 
-def _promised(command: Promise) -> Promised:
-    promised = posting.carry_out(command)
-    assert isinstance(promised, Promised)
+def _bonus_result(command: BonusRequest) -> BonusResult:
+    promised = posting.execute(command)
+    assert isinstance(promised, BonusResult)
     return promised

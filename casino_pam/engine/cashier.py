@@ -8,30 +8,30 @@ from __future__ import annotations
 
 from bonus import grants, wagering
 from casino_pam.engine.commands import Adjust, Deposit, Hold, Release, Settle
-from casino_pam.engine.execution import Desk
-from casino_pam.engine.replay import repeat
+from casino_pam.engine.execution import Execution
+from casino_pam.engine.replay import replay
 from casino_pam.engine.results import Receipt
 from wallet import limits
 from wallet.errors import Refused
 from wallet.kinds import Kind
-from wallet.state import Columns, OpenWallet, Row, Turn
+from wallet.state import Columns, Entry, OpenWallet, Row
 
 
-def deposit(desk: Desk, command: Deposit) -> Receipt:
-    wallet = desk.book.wallet(command.player, command.currency)
-    spent = desk.book.row(command.source, Kind.DEPOSIT, command.reference)
+def deposit(execution: Execution, command: Deposit) -> Receipt:
+    wallet = execution.book.wallet(command.player, command.currency)
+    spent = execution.book.row(command.source, Kind.DEPOSIT, command.reference)
     if spent is not None:
-        return repeat(desk, wallet, spent, command)
-    return desk.carry_out(wallet, command, _deposit, {"captured": command.captured})
+        return replay(execution, wallet, spent, command)
+    return execution.run(wallet, command, _deposit, {"captured": command.captured})
 
 
-def _deposit(desk: Desk, turn: Turn, command: Deposit) -> None:
+def _deposit(execution: Execution, entry: Entry, command: Deposit) -> None:
     """A deposit stands even if its offer does not; the row keeps what the offer came to."""
     if not command.captured:
-        may_deposit(turn.wallet, command.at, command.amount)
-    asked = grants.Asked(command.source, command.reference, command.actor)
-    bonus, refusal = grants.on_deposit(desk.bonuses, turn, command.amount, command.offer, asked)
-    turn.named(
+        may_deposit(entry.wallet, command.at, command.amount)
+    asked = grants.Origin(command.source, command.reference, command.actor)
+    bonus, refusal = grants.on_deposit(execution.bonuses, entry, command.amount, command.offer, asked)
+    entry.named(
         Kind.DEPOSIT,
         command.source,
         command.reference,
@@ -50,23 +50,23 @@ def may_deposit(wallet: OpenWallet, at: int, amount: int) -> None:
     limits.may_deposit(wallet, at, amount)
 
 
-def hold(desk: Desk, command: Hold) -> Receipt:
+def hold(execution: Execution, command: Hold) -> Receipt:
     """Set money aside for a withdrawal; only the withdraw lock and the cash itself gate it."""
-    wallet = desk.book.wallet(command.player, command.currency)
-    spent = desk.book.row(command.source, Kind.HOLD, command.reference)
+    wallet = execution.book.wallet(command.player, command.currency)
+    spent = execution.book.row(command.source, Kind.HOLD, command.reference)
     if spent is not None:
-        return repeat(desk, wallet, spent, command)
-    return desk.carry_out(wallet, command, _hold, {})
+        return replay(execution, wallet, spent, command)
+    return execution.run(wallet, command, _hold, {})
 
 
-def _hold(desk: Desk, turn: Turn, command: Hold) -> None:
-    if turn.wallet.player.withdraw_locked:
+def _hold(execution: Execution, entry: Entry, command: Hold) -> None:
+    if entry.wallet.player.withdraw_locked:
         raise Refused("wallet_locked", lock="withdraw")
-    wagering.may_withdraw(desk.bonuses, turn.wallet)
-    if command.amount > turn.wallet.cash:
+    wagering.may_withdraw(execution.bonuses, entry.wallet)
+    if command.amount > entry.wallet.cash:
         raise Refused("insufficient_funds")
-    wagering.withdraw(desk.bonuses, turn)
-    turn.named(
+    wagering.withdraw(execution.bonuses, entry)
+    entry.named(
         Kind.HOLD,
         command.source,
         command.reference,
@@ -76,59 +76,59 @@ def _hold(desk: Desk, turn: Turn, command: Hold) -> None:
     )
 
 
-def settle(desk: Desk, command: Settle) -> Receipt:
+def settle(execution: Execution, command: Settle) -> Receipt:
     """The held money was paid out."""
-    return _end_hold(desk, command)
+    return _end_hold(execution, command)
 
 
-def release(desk: Desk, command: Release) -> Receipt:
+def release(execution: Execution, command: Release) -> Receipt:
     """The held money goes back to the player's cash."""
-    return _end_hold(desk, command)
+    return _end_hold(execution, command)
 
 
-def _end_hold(desk: Desk, command: Settle | Release) -> Receipt:
-    wallet = desk.book.wallet(command.player, command.currency)
-    spent = desk.book.row(command.source, command.kind, command.reference)
+def _end_hold(execution: Execution, command: Settle | Release) -> Receipt:
+    wallet = execution.book.wallet(command.player, command.currency)
+    spent = execution.book.row(command.source, command.kind, command.reference)
     if spent is not None:
-        return repeat(desk, wallet, spent, command)
-    return desk.carry_out(wallet, command, _post_end_of_hold, {})
+        return replay(execution, wallet, spent, command)
+    return execution.run(wallet, command, _post_end_of_hold, {})
 
 
-def _post_end_of_hold(desk: Desk, turn: Turn, command: Settle | Release) -> None:
-    held = _open_hold(desk, turn.wallet, command)
+def _post_end_of_hold(execution: Execution, entry: Entry, command: Settle | Release) -> None:
+    held = _open_hold(execution, entry.wallet, command)
     columns: Columns = {"held_delta": -held.amount, "closes": held.id, "original": held.reference}
     if command.kind == Kind.RELEASE:
         columns["cash_delta"] = held.amount
-    turn.named(command.kind, command.source, command.reference, held.amount, **columns)
+    entry.named(command.kind, command.source, command.reference, held.amount, **columns)
 
 
-def _open_hold(desk: Desk, wallet: OpenWallet, command: Settle | Release) -> Row:
+def _open_hold(execution: Execution, wallet: OpenWallet, command: Settle | Release) -> Row:
     """The hold to end; a refused hold is no withdrawal (rule 28)."""
-    held = desk.book.row(command.source, Kind.HOLD, command.reference)
+    held = execution.book.row(command.source, Kind.HOLD, command.reference)
     if held is None or not held.posted or held.wallet != wallet.id:
         raise Refused("unknown_withdrawal", reference=command.reference)
-    closer = desk.book.closers.get(held.id)
+    closer = execution.book.closers.get(held.id)
     if closer is not None:
         raise Refused("already_settled" if closer.kind == Kind.SETTLE else "already_released")
     return held
 
 
-def adjust(desk: Desk, command: Adjust) -> Receipt:
+def adjust(execution: Execution, command: Adjust) -> Receipt:
     """Correct a balance by hand, with a reason; nothing gates it but the money itself."""
-    wallet = desk.book.wallet(command.player, command.currency)
-    spent = desk.book.row(command.source, Kind.ADJUST, command.reference)
+    wallet = execution.book.wallet(command.player, command.currency)
+    spent = execution.book.row(command.source, Kind.ADJUST, command.reference)
     if spent is not None:
-        return repeat(desk, wallet, spent, command)
-    return desk.carry_out(wallet, command, _adjust, {"reason": command.reason})
+        return replay(execution, wallet, spent, command)
+    return execution.run(wallet, command, _adjust, {"reason": command.reason})
 
 
-def _adjust(desk: Desk, turn: Turn, command: Adjust) -> None:
+def _adjust(execution: Execution, entry: Entry, command: Adjust) -> None:
     columns: Columns = {"cash_delta": command.amount, "reason": command.reason}
     if command.bonus is not None:
-        bonus = desk.bonuses.by_id.get(command.bonus)
-        if bonus is None or bonus.wallet != turn.wallet.id:
+        bonus = execution.bonuses.by_id.get(command.bonus)
+        if bonus is None or bonus.wallet != entry.wallet.id:
             raise Refused("unknown_bonus", bonus=command.bonus)
         columns["bonus"], columns["wagered_after"] = bonus.id, bonus.wagered
-    if turn.wallet.cash + command.amount < 0:
+    if entry.wallet.cash + command.amount < 0:
         raise Refused("insufficient_funds")
-    turn.named(Kind.ADJUST, command.source, command.reference, command.amount, **columns)
+    entry.named(Kind.ADJUST, command.source, command.reference, command.amount, **columns)

@@ -183,7 +183,7 @@ class Adjust(Command, frozen=True, kw_only=True):
     bonus: str | None = None
 
 
-class Promise(Request, frozen=True, kw_only=True):
+class BonusRequest(Request, frozen=True, kw_only=True):
     """A request about bonuses; what it is about spends its reference, if it has one."""
 
     actor: str | None = None
@@ -193,7 +193,7 @@ class Browse(Request, frozen=True, kw_only=True):
     """Which offers the player could claim now; changes nothing."""
 
 
-class Grant(Promise, frozen=True, kw_only=True):
+class Grant(BonusRequest, frozen=True, kw_only=True):
     """Promise ``offer``; ``loss`` is the net loss that a cashback pays on.
 
     A fixed bonus of more than ``waits_above`` minor units waits for the approval of somebody other
@@ -208,14 +208,14 @@ class Grant(Promise, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class Claim(Promise, frozen=True, kw_only=True):
+class Claim(BonusRequest, frozen=True, kw_only=True):
     """The player takes an offer up."""
 
     currency: str
     offer: str
 
 
-class OfBonus(Promise, frozen=True, kw_only=True):
+class OfBonus(BonusRequest, frozen=True, kw_only=True):
     """A request about one ``bonus`` (its id)."""
 
     bonus: str
@@ -262,4 +262,4 @@ class Tend(Request, frozen=True, kw_only=True):
     currency: str
 
 
-Asked = Request | Batch
+AnyRequest = Request | Batch

@@ -1,4 +1,4 @@
-"""The desk: an open book with the bonuses beside it, where the verbs decide one command.
+"""The execution: an open book with the bonuses beside it, where the verbs decide one command.
 
 Every command that is not a repeat takes the same road: what is due on the wallet comes first,
 then the verb's own decision, then what follows from it (a bonus completed, the next one started).
@@ -12,12 +12,12 @@ from typing import TypeVar
 import msgspec
 
 from bonus import lifecycle
-from bonus.open_bonuses import Bonuses, shown
+from bonus.open_bonuses import Bonuses, summary
 from casino_pam.engine.commands import Command
 from casino_pam.engine.results import Receipt, Standing, receipt, remembered
 from wallet.errors import REMEMBERED, TELLS_BALANCES, Refused
 from wallet.kinds import Kind, Status
-from wallet.state import Book, Columns, Mark, OpenWallet, Row, Turn
+from wallet.state import Book, Columns, Entry, Mark, OpenWallet, Row
 
 C = TypeVar("C", bound=Command)
 
@@ -25,23 +25,23 @@ C = TypeVar("C", bound=Command)
 REMEMBERED_KINDS = frozenset((Kind.BET, Kind.HOLD, Kind.DEPOSIT, Kind.ADJUST))
 
 
-class DeskMark(msgspec.Struct):
+class ExecutionMark(msgspec.Struct):
     book: Mark
     bonuses: int
 
 
-class Desk:
+class Execution:
     """What the verbs decide on. Nothing here touches the database."""
 
     def __init__(self, book: Book, bonuses: Bonuses) -> None:
         self.book = book
         self.bonuses = bonuses
 
-    def carry_out(
+    def run(
         self,
         wallet: OpenWallet,
         command: C,
-        decide: Callable[[Desk, Turn, C], None],
+        decide: Callable[[Execution, Entry, C], None],
         columns: Columns,
     ) -> Receipt:
         """Decide ``command`` on ``wallet``; ``columns`` describe it should it be refused.
@@ -49,46 +49,46 @@ class Desk:
         Raises ``Refused`` with what the caller may know of it. A refusal that must not be
         forgotten has then been posted as a row.
         """
-        turn = Turn(self.book, wallet, at=command.at, actor=command.actor)
-        lifecycle.expire_due(self.bonuses, turn)
+        entry = Entry(self.book, wallet, at=command.at, actor=command.actor)
+        lifecycle.expire_due(self.bonuses, entry)
         mark = self.mark(wallet)
         refusal: Refused | None = None
         try:
-            decide(self, turn, command)
-            lifecycle.settle(self.bonuses, turn)
+            decide(self, entry, command)
+            lifecycle.settle(self.bonuses, entry)
         except Refused as caught:
             refusal = caught
             # What follows from a command may be what cannot be: a balance at its bound.
-            self.take_back(turn, mark)
-            self.remember(turn, command, caught.code, columns)
-            lifecycle.settle(self.bonuses, turn)
-        turn.close()
+            self.take_back(entry, mark)
+            self.remember(entry, command, caught.code, columns)
+            lifecycle.settle(self.bonuses, entry)
+        entry.close()
         if refusal is not None:
-            raise self.told(turn, refusal)
-        assert turn.named_row is not None
-        return self.receipt(wallet, turn.named_row)
+            raise self.told(entry, refusal)
+        assert entry.named_row is not None
+        return self.receipt(wallet, entry.named_row)
 
-    def remember(self, turn: Turn, command: Command, code: str, columns: Columns) -> None:
+    def remember(self, entry: Entry, command: Command, code: str, columns: Columns) -> None:
         """Spend the reference on the refusal, where forgetting it would be dangerous."""
         if code not in REMEMBERED or command.kind not in REMEMBERED_KINDS:
             return
         amount: int = getattr(command, "amount", 0)
         refused: Columns = {**columns, "status": Status.REFUSED, "refusal": code}
-        turn.named(command.kind, command.source, command.reference, amount, **refused)
+        entry.named(command.kind, command.source, command.reference, amount, **refused)
 
-    def take_back(self, turn: Turn, mark: DeskMark) -> None:
+    def take_back(self, entry: Entry, mark: ExecutionMark) -> None:
         """What the command did since ``mark`` has not happened."""
         self.back_to(mark)
-        turn.named_row = None
+        entry.named_row = None
 
-    def told(self, turn: Turn, refusal: Refused) -> Refused:
+    def told(self, entry: Entry, refusal: Refused) -> Refused:
         """The refusal with its row, if it left one, or else with the balances where they help."""
-        row = turn.named_row
+        row = entry.named_row
         if row is not None and row.status == Status.REFUSED:
-            known = remembered(turn.wallet, row, self.book.last_of(row), replayed=False)
+            known = remembered(entry.wallet, row, self.book.last_of(row), replayed=False)
             return Refused(refusal.code, **{**refusal.facts, **known.facts})
         if refusal.code in TELLS_BALANCES:
-            return Refused(refusal.code, **{**refusal.facts, **turn.wallet.balances()})
+            return Refused(refusal.code, **{**refusal.facts, **entry.wallet.balances()})
         return refusal
 
     def receipt(self, wallet: OpenWallet, row: Row) -> Receipt:
@@ -98,7 +98,7 @@ class Desk:
         if row.kind == Kind.DEPOSIT:
             granted = None if row.bonus is None else self.bonuses.by_id[row.bonus]
             answer.facts = {
-                "granted": None if granted is None else shown(granted, self.bonuses.at),
+                "granted": None if granted is None else summary(granted, self.bonuses.at),
                 "grant_refusal": row.refusal,
             }
         return answer
@@ -120,9 +120,9 @@ class Desk:
         wallet = self.book.wallets_by_id.get(row.wallet)
         return None if wallet is None else wallet.player.code
 
-    def mark(self, wallet: OpenWallet) -> DeskMark:
-        return DeskMark(book=self.book.mark(wallet), bonuses=self.bonuses.mark())
+    def mark(self, wallet: OpenWallet) -> ExecutionMark:
+        return ExecutionMark(book=self.book.mark(wallet), bonuses=self.bonuses.mark())
 
-    def back_to(self, mark: DeskMark) -> None:
+    def back_to(self, mark: ExecutionMark) -> None:
         self.book.back_to(mark.book)
         self.bonuses.back_to(mark.bonuses)

@@ -11,9 +11,9 @@ from typing import Final, TypeVar
 from bonus.models import Offer
 from bonus.queries import Loss, due, losses
 from casino_pam.engine import posting
-from casino_pam.engine.commands import Asked, Grant, Tend
+from casino_pam.engine.commands import AnyRequest, Grant, Tend
 from casino_pam.engine.posting import Outcome
-from casino_pam.engine.results import Promised
+from casino_pam.engine.results import BonusResult
 from wallet.errors import Refused
 from wallet.kinds import BONUS
 from wallet.models import Wallet
@@ -24,22 +24,22 @@ T = TypeVar("T")
 TOGETHER: Final = 100
 
 
-def tend_due(at: int) -> Counter[str]:
+def run_due(at: int) -> Counter[str]:
     """Expire, cancel and deplete what is due at ``at`` (microseconds); how many wallets, by what became of it."""
     wallets = due(datetime.fromtimestamp(at / 1_000_000, UTC))
-    return Counter(map(_word, _posted(_tend(player, currency, at) for player, currency in wallets)))
+    return Counter(map(_word, _posted(_run_due(player, currency, at) for player, currency in wallets)))
 
 
-def tend_player(player: str, at: int) -> None:
+def run_due_of(player: str, at: int) -> None:
     """Do at once what is due on the player's wallets, say after a self-exclusion.
 
     What cannot be done now for want of time is left to ``expire_bonuses``, and to the player's next command.
     """
     held = Wallet.objects.filter(player__code=player).values_list("currency_id", flat=True)
-    posting.post([_tend(player, currency, at) for currency in held])
+    posting.post([_run_due(player, currency, at) for currency in held])
 
 
-def _tend(player: str, currency: str, at: int) -> Tend:
+def _run_due(player: str, currency: str, at: int) -> Tend:
     return Tend(source=BONUS, player=player, currency=currency, at=at)
 
 
@@ -64,8 +64,8 @@ def _cashback(offer: Offer, loss: Loss, first: date, last: date, at: int) -> Gra
     )
 
 
-def _posted(asked: Iterable[Asked]) -> Iterator[Outcome]:
-    for together in _chunks(asked):
+def _posted(request: Iterable[AnyRequest]) -> Iterator[Outcome]:
+    for together in _chunks(request):
         yield from posting.post(together)
 
 
@@ -78,4 +78,4 @@ def _chunks(many: Iterable[T]) -> Iterator[list[T]]:
 def _word(outcome: Outcome) -> str:
     if isinstance(outcome, Refused):
         return outcome.code
-    return "granted before" if isinstance(outcome, Promised) and outcome.replayed else "done"
+    return "granted before" if isinstance(outcome, BonusResult) and outcome.replayed else "done"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from bonus import store
-from bonus.open_bonuses import Wanted
+from bonus.open_bonuses import BonusNeeds
 from casino_pam.engine.commands import (
     Adjust,
-    Asked,
+    AnyRequest,
     Batch,
     Bet,
     Browse,
@@ -27,26 +27,26 @@ from casino_pam.engine.commands import (
     Tend,
     Win,
 )
-from casino_pam.engine.execution import Desk
+from casino_pam.engine.execution import Execution
 from wallet import ledger, limits
 from wallet.kinds import Kind
 from wallet.pg.session import Session
 from wallet.state import Book, Key, OpenWallet
 
 
-def each(asked: Iterable[Asked]) -> Iterator[Request]:
+def each(batch: Iterable[AnyRequest]) -> Iterator[Request]:
     """Every single request, those inside a batch included."""
-    for request in asked:
+    for request in batch:
         if isinstance(request, Batch):
             yield from request.operations
         else:
             yield request
 
 
-def read(session: Session, asked: Sequence[Asked]) -> Desk:
-    """Read all that ``asked`` may decide on: wallets, then their live bonuses, then the rows they name."""
+def read(session: Session, batch: Sequence[AnyRequest]) -> Execution:
+    """Read all that ``batch`` may decide on: wallets, then their live bonuses, then the rows they name."""
     book = Book()
-    requests = list(each(asked))
+    requests = list(each(batch))
     providers = {request.source for request in requests if _rests_on_provider(request)}
     games = {(play.source, play.game) for play in requests if isinstance(play, (Bet, Win)) and play.game}
     ledger.read_wallets(session, book, {request.player for request in requests}, providers, games)
@@ -56,7 +56,7 @@ def read(session: Session, asked: Sequence[Asked]) -> Desk:
     if named:
         ledger.read_rows(session, book, named, set(_rounds(book, requests)))
     limits.know(book, begun)
-    return Desk(book, store.read(session, book, live, wanted(book, asked)))
+    return Execution(book, store.read(session, book, live, bonus_needs(book, batch)))
 
 
 def _gated(book: Book, requests: Iterable[Request]) -> Iterator[tuple[OpenWallet, int]]:
@@ -101,49 +101,49 @@ def _rounds(book: Book, requests: Iterable[Request]) -> Iterator[tuple[int, str]
 # --- bonuses -----------------------------------------------------------------------------------
 
 
-def wanted(book: Book, asked: Sequence[Asked]) -> Wanted:
+def bonus_needs(book: Book, batch: Sequence[AnyRequest]) -> BonusNeeds:
     """What the requests want to know of bonuses, now that wallets and rows are read."""
-    requests = list(each(asked))
-    found = Wanted(at=max(request.at for request in requests))
+    requests = list(each(batch))
+    needs = BonusNeeds(at=max(request.at for request in requests))
     spending: dict[int, int] = {}
     for request in requests:
         if isinstance(request, (Grant, Claim, Deposit)):
-            _want_offer(book, request, found)
+            _need_offer(book, request, needs)
         elif isinstance(request, Browse):
-            found.every_offer = True
-            found.players.update(player.id for player in book.players.values())
-            found.deposits.update(wallet.id for wallet in book.wallets.get(request.player, {}).values())
+            needs.every_offer = True
+            needs.players.update(player.id for player in book.players.values())
+            needs.deposits.update(wallet.id for wallet in book.wallets.get(request.player, {}).values())
         elif isinstance(request, (OfBonus, Adjust)):
-            found.ids.update(filter(None, (request.bonus,)))
+            needs.ids.update(filter(None, (request.bonus,)))
         else:
-            _note_spending(book, request, found, spending)
-    for wallet in found.settling:
-        found.settling[wallet] = spending.get(wallet, 0)
-    return found
+            _need_spending(book, request, needs, spending)
+    for wallet in needs.settling:
+        needs.settling[wallet] = spending.get(wallet, 0)
+    return needs
 
 
-def _want_offer(book: Book, request: Grant | Claim | Deposit, found: Wanted) -> None:
+def _need_offer(book: Book, request: Grant | Claim | Deposit, needs: BonusNeeds) -> None:
     player = book.players.get(request.player)
     wallet = book.wallets.get(request.player, {}).get(request.currency)
     if player is None or wallet is None:
         return
-    found.deposits.add(wallet.id)
+    needs.deposits.add(wallet.id)
     if request.offer is None:
         return
-    found.offers.add(request.offer)
-    found.players.add(player.id)
+    needs.offers.add(request.offer)
+    needs.players.add(player.id)
     if not isinstance(request, Claim):
-        found.references.add((request.source, request.reference))
+        needs.references.add((request.source, request.reference))
 
 
-def _note_spending(book: Book, request: Request, found: Wanted, spending: dict[int, int]) -> None:
+def _need_spending(book: Book, request: Request, needs: BonusNeeds, spending: dict[int, int]) -> None:
     """Which wallets may have a stake settled, and how much bonus money each may lose before."""
     wallets = book.wallets.get(request.player, {})
     if isinstance(request, Rollback):
         # Whatever wallet its original is in; taking a win back may empty the bonus balance.
         win = book.row(request.source, Kind.WIN, request.original)
         for wallet in wallets.values():
-            found.settling[wallet.id] = 0
+            needs.settling[wallet.id] = 0
             spending[wallet.id] = spending.get(wallet.id, 0) + (win.amount if win is not None else 0)
         return
     if not isinstance(request, (Bet, Win, EndRound, Tend)):
@@ -154,4 +154,4 @@ def _note_spending(book: Book, request: Request, found: Wanted, spending: dict[i
     if isinstance(request, Bet):
         spending[place.id] = spending.get(place.id, 0) + request.amount
     if not isinstance(request, Bet) or request.ends_round:
-        found.settling[place.id] = 0
+        needs.settling[place.id] = 0

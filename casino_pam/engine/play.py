@@ -11,70 +11,70 @@ from typing import Any
 
 from bonus import wagering
 from casino_pam.engine.commands import Balance, Batch, Bet, EndRound, Find, Play, Rollback, Win
-from casino_pam.engine.execution import REMEMBERED_KINDS, Desk
-from casino_pam.engine.replay import answer_again, as_profiled, minor, original_of, repeat, shows_now
+from casino_pam.engine.execution import REMEMBERED_KINDS, Execution
+from casino_pam.engine.replay import answer_again, as_profiled, minor, original_of, replay, shows_now
 from casino_pam.engine.results import Receipt, Standing
 from wallet import limits
 from wallet.errors import REMEMBERED, InvalidField, Refused
 from wallet.kinds import Kind, Status, WinSource
-from wallet.state import Columns, OpenProvider, OpenWallet, Row, Turn
+from wallet.state import Columns, Entry, OpenProvider, OpenWallet, Row
 
 PAYOUTS = (WinSource.GAME, WinSource.FREE_ROUND)
 
 # --- questions -------------------------------------------------------------------------------
 
 
-def balance(desk: Desk, request: Balance) -> Standing:
-    return desk.standing(desk.book.wallet(request.player, request.currency))
+def balance(execution: Execution, request: Balance) -> Standing:
+    return execution.standing(execution.book.wallet(request.player, request.currency))
 
 
-def find(desk: Desk, request: Find) -> Receipt:
+def find(execution: Execution, request: Find) -> Receipt:
     """What a repeat of that reference would be answered."""
-    desk.book.first_wallet(request.player)
-    row = desk.book.row(request.source, request.kind, request.reference)
-    if row is None or desk.owner_code(row) != request.player:
+    execution.book.first_wallet(request.player)
+    row = execution.book.row(request.source, request.kind, request.reference)
+    if row is None or execution.owner_code(row) != request.player:
         raise Refused("unknown_transaction", reference=request.reference)
-    return answer_again(desk, desk.book.wallets_by_id[row.wallet], row)
+    return answer_again(execution, execution.book.wallets_by_id[row.wallet], row)
 
 
 # --- bet -------------------------------------------------------------------------------------
 
 
-def bet(desk: Desk, command: Bet) -> Receipt:
+def bet(execution: Execution, command: Bet) -> Receipt:
     """Take a stake. A refusal is remembered under the reference for ever (rule 5)."""
-    check_stake(desk, command)
-    wallet = desk.book.wallet(command.player, command.currency)
-    spent = desk.book.row(command.source, Kind.BET, command.reference)
+    check_stake(execution, command)
+    wallet = execution.book.wallet(command.player, command.currency)
+    spent = execution.book.row(command.source, Kind.BET, command.reference)
     if spent is not None:
-        return repeat(desk, wallet, spent, command)
+        return replay(execution, wallet, spent, command)
     columns: Columns = {"round": command.round, "game": command.game}
-    return desk.carry_out(wallet, command, _bet, columns)
+    return execution.run(wallet, command, _bet, columns)
 
 
-def check_stake(desk: Desk, command: Bet) -> None:
+def check_stake(execution: Execution, command: Bet) -> None:
     """Some providers send no bets of zero (rule 8). Raises InvalidField, before anything is looked up."""
-    provider = desk.book.providers.get(command.source)
+    provider = execution.book.providers.get(command.source)
     if command.amount == 0 and provider is not None and provider.zero_amount == "refuse":
         raise InvalidField("amount", "must be more than zero for this provider")
 
 
-def _bet(desk: Desk, turn: Turn, command: Bet) -> None:
-    _may_bet(desk, turn.wallet, command)
+def _bet(execution: Execution, entry: Entry, command: Bet) -> None:
+    _may_bet(execution, entry.wallet, command)
     staked = (command.source, command.game, command.amount)
-    wagering.may_stake(desk.bonuses, turn, *staked)
-    limits.may_stake(turn.wallet, turn.at, command.amount)
+    wagering.may_stake(execution.bonuses, entry, *staked)
+    limits.may_stake(entry.wallet, entry.at, command.amount)
     columns: Columns = {
-        **wagering.stake(desk.bonuses, turn, *staked),
+        **wagering.stake(execution.bonuses, entry, *staked),
         "round": command.round,
         "game": command.game,
         "ends_round": command.ends_round,
     }
-    turn.named(Kind.BET, command.source, command.reference, command.amount, **columns)
+    entry.named(Kind.BET, command.source, command.reference, command.amount, **columns)
 
 
-def _may_bet(desk: Desk, wallet: OpenWallet, command: Bet) -> None:
+def _may_bet(execution: Execution, wallet: OpenWallet, command: Bet) -> None:
     """The gates of a bet in the contract's order (rule 7); only bets have any."""
-    if _closing_row(desk, wallet, command.source, command.round):
+    if _closing_row(execution, wallet, command.source, command.round):
         raise Refused("round_closed", round=command.round)
     if wallet.player.excluded(command.at):
         raise Refused("player_excluded")
@@ -82,16 +82,16 @@ def _may_bet(desk: Desk, wallet: OpenWallet, command: Bet) -> None:
         raise Refused("wallet_locked", lock="bet")
     if not wallet.currency.enabled:
         raise Refused("currency_disabled")
-    if not profile(desk, command).enabled:
+    if not profile(execution, command).enabled:
         raise Refused("forbidden", why="provider_disabled")
-    game = desk.book.games.get((command.source, command.game))
+    game = execution.book.games.get((command.source, command.game))
     if game is not None and not game.enabled:
         raise Refused("forbidden", why="game_disabled")
 
 
-def profile(desk: Desk, command: Play) -> OpenProvider:
+def profile(execution: Execution, command: Play) -> OpenProvider:
     """The provider's profile; the doors let nobody in who has none."""
-    found = desk.book.providers.get(command.source)
+    found = execution.book.providers.get(command.source)
     if found is None:
         raise Refused("forbidden", why="no_such_provider")
     return found
@@ -100,59 +100,59 @@ def profile(desk: Desk, command: Play) -> OpenProvider:
 # --- rounds ----------------------------------------------------------------------------------
 
 
-def _live(desk: Desk, row: Row) -> bool:
+def _live(execution: Execution, row: Row) -> bool:
     """Posted and not rolled back since."""
-    return row.posted and not desk.book.rolled_back(row)
+    return row.posted and not execution.book.rolled_back(row)
 
 
-def _closing_row(desk: Desk, wallet: OpenWallet, source: str, round: str | None) -> bool:
+def _closing_row(execution: Execution, wallet: OpenWallet, source: str, round: str | None) -> bool:
     """A round is closed by a row that ends it, unless that row was rolled back (rule 9)."""
-    rows = desk.book.round_rows(wallet.id, source, round)
-    return any(row.ends_round and _live(desk, row) for row in rows)
+    rows = execution.book.round_rows(wallet.id, source, round)
+    return any(row.ends_round and _live(execution, row) for row in rows)
 
 
-def end_round(desk: Desk, command: EndRound) -> Receipt:
+def end_round(execution: Execution, command: EndRound) -> Receipt:
     """Close a round, known or not, closed or not (rule 23)."""
-    wallet = desk.book.wallet(command.player, command.currency)
-    spent = desk.book.row(command.source, Kind.END_ROUND, command.reference)
+    wallet = execution.book.wallet(command.player, command.currency)
+    spent = execution.book.row(command.source, Kind.END_ROUND, command.reference)
     if spent is not None:
-        return repeat(desk, wallet, spent, command)
-    return desk.carry_out(wallet, command, _end_round, {})
+        return replay(execution, wallet, spent, command)
+    return execution.run(wallet, command, _end_round, {})
 
 
-def _end_round(desk: Desk, turn: Turn, command: EndRound) -> None:
-    turn.named(Kind.END_ROUND, command.source, command.reference, 0, round=command.round, ends_round=True)
+def _end_round(execution: Execution, entry: Entry, command: EndRound) -> None:
+    entry.named(Kind.END_ROUND, command.source, command.reference, 0, round=command.round, ends_round=True)
 
 
 # --- win -------------------------------------------------------------------------------------
 
 
-def win(desk: Desk, command: Win) -> Receipt:
+def win(execution: Execution, command: Win) -> Receipt:
     """Pay. Nothing but its structure and its own round can refuse a win (rule 10)."""
-    wallet = desk.book.wallet(command.player, command.currency)
-    spent = desk.book.row(command.source, Kind.WIN, command.reference)
+    wallet = execution.book.wallet(command.player, command.currency)
+    spent = execution.book.row(command.source, Kind.WIN, command.reference)
     if spent is not None:
-        return repeat(desk, wallet, spent, command)
-    return desk.carry_out(wallet, command, _win, {})
+        return replay(execution, wallet, spent, command)
+    return execution.run(wallet, command, _win, {})
 
 
-def _win(desk: Desk, turn: Turn, command: Win) -> None:
-    rules = profile(desk, command)
-    bets = _bets_of_round(desk, turn.wallet, command)
-    named = _named_bet(desk, command)
-    if _undone(desk, command, named, bets):
+def _win(execution: Execution, entry: Entry, command: Win) -> None:
+    rules = profile(execution, command)
+    bets = _bets_of_round(execution, entry.wallet, command)
+    named = _named_bet(execution, command)
+    if _undone(execution, command, named, bets):
         raise Refused("rolled_back")
-    late = _closing_row(desk, turn.wallet, command.source, command.round)
+    late = _closing_row(execution, entry.wallet, command.source, command.round)
     if late and rules.late_win == "refuse":
         raise Refused("round_closed", round=command.round)
-    live = [row for row in bets if _live(desk, row)]
+    live = [row for row in bets if _live(execution, row)]
     # Its stakes are of its own wallet, whatever bet it names.
-    answered = named if named is not None and named.wallet == turn.wallet.id and _live(desk, named) else None
+    answered = named if named is not None and named.wallet == entry.wallet.id and _live(execution, named) else None
     if rules.win_requires_bet and _from_game(command) and not (answered or live):
         raise Refused("unknown_original")
     payout = wagering.payout(
-        desk.bonuses,
-        turn,
+        execution.bonuses,
+        entry,
         provider=command.source,
         game=command.game,
         amount=command.amount,
@@ -168,67 +168,67 @@ def _win(desk: Desk, turn: Turn, command: Win) -> None:
         "ends_round": command.ends_round,
         "late": late,
     }
-    turn.named(Kind.WIN, command.source, command.reference, command.amount, **columns)
+    entry.named(Kind.WIN, command.source, command.reference, command.amount, **columns)
 
 
 def _from_game(command: Win) -> bool:
     return command.win_source in (None, WinSource.GAME)
 
 
-def _bets_of_round(desk: Desk, wallet: OpenWallet, command: Win) -> list[Row]:
+def _bets_of_round(execution: Execution, wallet: OpenWallet, command: Win) -> list[Row]:
     """Bets of the win's round, whatever became of them; a refused bet is no bet."""
-    rows = desk.book.round_rows(wallet.id, command.source, command.round)
+    rows = execution.book.round_rows(wallet.id, command.source, command.round)
     return [row for row in rows if row.kind == Kind.BET and row.status != Status.REFUSED]
 
 
-def _named_bet(desk: Desk, command: Win) -> Row | None:
+def _named_bet(execution: Execution, command: Win) -> Row | None:
     """The bet the win says it answers, if it is one of this player's."""
     if command.bet is None:
         return None
-    row = desk.book.row(command.source, Kind.BET, command.bet)
-    if row is None or row.status == Status.REFUSED or desk.owner_code(row) != command.player:
+    row = execution.book.row(command.source, Kind.BET, command.bet)
+    if row is None or row.status == Status.REFUSED or execution.owner_code(row) != command.player:
         return None
     return row
 
 
-def _undone(desk: Desk, command: Win, named: Row | None, bets: list[Row]) -> bool:
+def _undone(execution: Execution, command: Win, named: Row | None, bets: list[Row]) -> bool:
     """Rule 14: the bet it names, or every bet of its round, did not happen."""
     if not _from_game(command):
         return False
     if command.bet is not None:
-        return named is not None and not _live(desk, named)
-    return bool(bets) and not any(_live(desk, row) for row in bets)
+        return named is not None and not _live(execution, named)
+    return bool(bets) and not any(_live(execution, row) for row in bets)
 
 
 # --- rollback --------------------------------------------------------------------------------
 
 
-def rollback(desk: Desk, command: Rollback) -> Receipt:
+def rollback(execution: Execution, command: Rollback) -> Receipt:
     """Undo a bet or a win by its stored amounts; always a definitive answer (rules 15-22)."""
-    book = desk.book
+    book = execution.book
     home = book.first_wallet(command.player)
     if command.currency is not None:
         home = book.wallet(command.player, command.currency)
     spent = book.row(command.source, Kind.ROLLBACK, command.reference)
     if spent is not None:
-        return repeat(desk, home, spent, command)
-    original = original_of(desk, command)
-    if original is None or desk.owner_code(original) != command.player:
-        receipt = desk.carry_out(home, command, _void, {})
-        return as_profiled(desk, home, receipt)
+        return replay(execution, home, spent, command)
+    original = original_of(execution, command)
+    if original is None or execution.owner_code(original) != command.player:
+        receipt = execution.run(home, command, _void, {})
+        return as_profiled(execution, home, receipt)
     if command.currency is None:
         home = book.wallets_by_id[original.wallet]
-    return desk.carry_out(home, command, _rollback if original.posted else _void, {})
+    return execution.run(home, command, _rollback if original.posted else _void, {})
 
 
-def _void(desk: Desk, turn: Turn, command: Rollback) -> None:
+def _void(execution: Execution, entry: Entry, command: Rollback) -> None:
     """Nothing to undo: spend the original's reference if nobody has, and leave a zero row.
 
     The zero row names what it found of the player's own in ``closes``, so that its repeat can
     tell an original that never moved money from an unknown one.
     """
-    original = original_of(desk, command)
-    own = original is not None and desk.owner_code(original) == command.player
+    original = original_of(execution, command)
+    own = original is not None and execution.owner_code(original) == command.player
     kind = original.kind if original else command.original_kind or Kind.BET
     columns: Columns = {"status": Status.VOID, "round": command.round, "game": command.game}
     named: Columns = {
@@ -238,10 +238,10 @@ def _void(desk: Desk, turn: Turn, command: Rollback) -> None:
         "closes": original.id if original and own else None,
         "reason": command.reason,
     }
-    amount = _amount_undone(turn.wallet, command, original if own else None)
-    turn.named(Kind.ROLLBACK, command.source, command.reference, amount, **named)
+    amount = _amount_undone(entry.wallet, command, original if own else None)
+    entry.named(Kind.ROLLBACK, command.source, command.reference, amount, **named)
     if original is None:
-        turn.post(kind, command.source, command.original, 0, **columns)
+        entry.post(kind, command.source, command.original, 0, **columns)
 
 
 def _amount_undone(wallet: OpenWallet, command: Rollback, original: Row | None) -> int:
@@ -251,23 +251,23 @@ def _amount_undone(wallet: OpenWallet, command: Rollback, original: Row | None) 
     return original.amount if original else 0
 
 
-def _rollback(desk: Desk, turn: Turn, command: Rollback) -> None:
-    original = original_of(desk, command)
+def _rollback(execution: Execution, entry: Entry, command: Rollback) -> None:
+    original = original_of(execution, command)
     assert original is not None
-    differing = _disagreements(desk, original, command)
+    differing = _disagreements(execution, original, command)
     if differing:
         raise Refused("original_mismatch", differing=differing)
-    if desk.book.rolled_back(original):
+    if execution.book.rolled_back(original):
         raise Refused("already_rolled_back")
-    rules = profile(desk, command)
+    rules = profile(execution, command)
     if original.kind == Kind.BET:
-        if rules.rollback_after_win == "refuse" and _has_payout(desk, original):
+        if rules.rollback_after_win == "refuse" and _has_payout(execution, original):
             raise Refused("has_payout")
-        money_back = wagering.refund(desk.bonuses, turn, original)
+        money_back = wagering.refund(execution.bonuses, entry, original)
     else:
         if not (rules.rollback_wins or command.by_hand):
             raise Refused("forbidden", why="win_rollbacks_disabled")
-        money_back = wagering.take_back(desk.bonuses, turn, original, clamp=rules.win_rollback == "clamp")
+        money_back = wagering.take_back(execution.bonuses, entry, original, clamp=rules.win_rollback == "clamp")
     columns: Columns = {
         **money_back,
         "round": original.round,
@@ -277,12 +277,12 @@ def _rollback(desk: Desk, turn: Turn, command: Rollback) -> None:
         "closes": original.id,
         "reason": command.reason,
     }
-    turn.named(Kind.ROLLBACK, command.source, command.reference, original.amount, **columns)
+    entry.named(Kind.ROLLBACK, command.source, command.reference, original.amount, **columns)
 
 
-def _disagreements(desk: Desk, original: Row, command: Rollback) -> list[str]:
+def _disagreements(execution: Execution, original: Row, command: Rollback) -> list[str]:
     """What the request names and the stored row says otherwise (rule 15)."""
-    wallet = desk.book.wallets_by_id[original.wallet]
+    wallet = execution.book.wallets_by_id[original.wallet]
     differing = []
     if command.currency is not None and command.currency != wallet.currency.code:
         differing.append("currency")
@@ -295,19 +295,19 @@ def _disagreements(desk: Desk, original: Row, command: Rollback) -> list[str]:
     return differing
 
 
-def _has_payout(desk: Desk, stake: Row) -> bool:
+def _has_payout(execution: Execution, stake: Row) -> bool:
     """Rule 18: a live win names the bet, or names none and answers the bet's round."""
-    rows = desk.book.round_rows(stake.wallet, stake.source, stake.round)
+    rows = execution.book.round_rows(stake.wallet, stake.source, stake.round)
     wins = [row for row in rows if row.kind == Kind.WIN and row.win_source in PAYOUTS]
     first_bet = min(row.version for row in rows if row.kind == Kind.BET and row.posted)
     answering = [
         row for row in wins if row.original is None and (row.version > stake.version or row.version < first_bet)
     ]
-    naming = [row for row in desk.book.answers_to(stake) if row.win_source in PAYOUTS]
-    return any(_live(desk, row) for row in (*answering, *naming))
+    naming = [row for row in execution.book.answers_to(stake) if row.win_source in PAYOUTS]
+    return any(_live(execution, row) for row in (*answering, *naming))
 
 
-VERBS: dict[type[Play], Callable[[Desk, Any], Receipt]] = {
+VERBS: dict[type[Play], Callable[[Execution, Any], Receipt]] = {
     Bet: bet,
     Win: win,
     Rollback: rollback,
@@ -315,7 +315,7 @@ VERBS: dict[type[Play], Callable[[Desk, Any], Receipt]] = {
 }
 
 
-def batch(desk: Desk, command: Batch) -> list[Receipt]:
+def batch(execution: Execution, command: Batch) -> list[Receipt]:
     """Carry out all operations or none; the refusal names the failing operation's index.
 
     A refused batch leaves nothing but the REFUSED row of the operation that failed, where its
@@ -324,20 +324,20 @@ def batch(desk: Desk, command: Batch) -> list[Receipt]:
     for index, operation in enumerate(command.operations):
         try:
             if isinstance(operation, Bet):
-                check_stake(desk, operation)
+                check_stake(execution, operation)
         except InvalidField as malformed:
             raise malformed.inside(f"operations[{index}]") from None
     currency = command.operations[0].currency  # type: ignore[attr-defined]
-    wallet = desk.book.wallet(command.player, currency)
-    mark = desk.mark(wallet)
+    wallet = execution.book.wallet(command.player, currency)
+    mark = execution.mark(wallet)
     receipts = []
     for index, operation in enumerate(command.operations):
         try:
-            receipts.append(VERBS[type(operation)](desk, operation))
+            receipts.append(VERBS[type(operation)](execution, operation))
         except Refused as refusal:
-            desk.back_to(mark)
-            facts = {**refusal.facts, **_refused_row(desk, wallet, operation, refusal)}
-            if "balance" in facts and _tells_now(desk, operation, refusal):
+            execution.back_to(mark)
+            facts = {**refusal.facts, **_refused_row(execution, wallet, operation, refusal)}
+            if "balance" in facts and _tells_now(execution, operation, refusal):
                 facts.update(wallet.balances())
                 if "version" in facts:
                     facts["version"] = wallet.version
@@ -345,19 +345,19 @@ def batch(desk: Desk, command: Batch) -> list[Receipt]:
     return receipts
 
 
-def _tells_now(desk: Desk, operation: Play, refusal: Refused) -> bool:
+def _tells_now(execution: Execution, operation: Play, refusal: Refused) -> bool:
     """A remembered refusal tells the balances of its first time, unless the profile wants those of now."""
-    return not refusal.facts.get("replayed") or shows_now(desk, operation.source)
+    return not refusal.facts.get("replayed") or shows_now(execution, operation.source)
 
 
-def _refused_row(desk: Desk, wallet: OpenWallet, operation: Play, refusal: Refused) -> dict[str, Any]:
+def _refused_row(execution: Execution, wallet: OpenWallet, operation: Play, refusal: Refused) -> dict[str, Any]:
     """Remember the refusal by itself, unless it is not of that kind or already stands."""
     if operation.kind not in REMEMBERED_KINDS or refusal.code not in REMEMBERED:
         return {}
     if refusal.facts.get("replayed"):
         return {}
-    turn = Turn(desk.book, wallet, at=operation.at, actor=operation.actor)
+    entry = Entry(execution.book, wallet, at=operation.at, actor=operation.actor)
     columns: Columns = {"round": getattr(operation, "round", None), "game": getattr(operation, "game", None)}
-    desk.remember(turn, operation, refusal.code, columns)
-    row = turn.named_row
+    execution.remember(entry, operation, refusal.code, columns)
+    row = entry.named_row
     return {} if row is None else {"transaction": row.id, "version": row.version}

@@ -1,4 +1,4 @@
-"""The teller: posts commands in one transaction, each exactly once (DESIGN.md §6, §7).
+"""The engine: posts commands in one transaction, each exactly once (DESIGN.md §6, §7).
 
 Losing a race shows in many ways: a version that matched no row, a reference spent meanwhile, a
 serialization failure, a deadlock, a COMMIT without an answer. All mean the same: look again in a
@@ -29,8 +29,8 @@ from casino_pam.engine.commands import (
     GRACE_SECONDS,
     PATIENCE_SECONDS,
     Adjust,
+    AnyRequest,
     Approve,
-    Asked,
     Balance,
     Batch,
     Bet,
@@ -52,10 +52,10 @@ from casino_pam.engine.commands import (
     Tend,
     Win,
 )
-from casino_pam.engine.execution import Desk
+from casino_pam.engine.execution import Execution
 from casino_pam.engine.loading import each, keys, read
 from casino_pam.engine.play import batch
-from casino_pam.engine.results import Offered, Promised, Receipt, Standing
+from casino_pam.engine.results import BonusResult, OfferList, Receipt, Standing
 from wallet import ledger, limits
 from wallet.errors import Busy, Refused
 from wallet.pg import deadline, faults
@@ -65,10 +65,12 @@ from wallet.state import Book
 
 log = structlog.get_logger(__name__)
 
-Outcome = Receipt | list[Receipt] | Standing | Promised | Offered | Refused
-Listener = Callable[[Desk], None]
+Outcome = Receipt | list[Receipt] | Standing | BonusResult | OfferList | Refused
+Listener = Callable[[Execution], None]
 
-VERBS: dict[type[Asked], Callable[[Desk, Any], Receipt | list[Receipt] | Standing | Promised | Offered]] = {
+VERBS: dict[
+    type[AnyRequest], Callable[[Execution, Any], Receipt | list[Receipt] | Standing | BonusResult | OfferList]
+] = {
     Bet: play.bet,
     Win: play.win,
     Rollback: play.rollback,
@@ -126,7 +128,7 @@ _LOST = (
 
 _ISOLATION = settings.DATABASE_ISOLATION.upper()
 # Joins by index in the order given keep the wallets' locks in ascending order (wallet/ledger.py).
-# Every look-up of the teller is by index, whatever the planner thinks of a table that was empty a
+# Every look-up of the engine is by index, whatever the planner thinks of a table that was empty a
 # minute ago; and planning each statement anew would cost more than running it.
 _PLANNING = {
     "enable_hashjoin": "off",
@@ -180,12 +182,12 @@ def own_connection() -> None:
         _lose(lost)
 
 
-def ask(request: Asked) -> Outcome:
+def ask(request: AnyRequest) -> Outcome:
     """Post one request in the caller's own thread and return what became of it."""
     return post([request])[0]
 
 
-def carry_out(request: Asked) -> Any:
+def execute(request: AnyRequest) -> Any:
     """As ``ask``, raising the refusal."""
     outcome = ask(request)
     if isinstance(outcome, Refused):
@@ -193,7 +195,7 @@ def carry_out(request: Asked) -> Any:
     return outcome
 
 
-def rehearse(request: Asked) -> Outcome:
+def rehearse(request: AnyRequest) -> Outcome:
     """What would become of the request now; nothing is written, nothing remembered."""
     _check_no_transaction()
     try:
@@ -204,7 +206,7 @@ def rehearse(request: Asked) -> Outcome:
         return Busy("unavailable")
 
 
-def post(asked: Sequence[Asked], *, part: bool = False) -> list[Outcome]:
+def post(requests: Sequence[AnyRequest], *, part: bool = False) -> list[Outcome]:
     """Post requests in order, in as few transactions as it takes; one outcome for each.
 
     Blocks until every one has its outcome or its deadline passed (``busy``, ``unavailable``), and
@@ -213,13 +215,13 @@ def post(asked: Sequence[Asked], *, part: bool = False) -> list[Outcome]:
     Must not be called inside a transaction.
     """
     _check_no_transaction()
-    outcomes: list[Outcome] = [Busy()] * len(asked)
+    outcomes: list[Outcome] = [Busy()] * len(requests)
     patience = time.monotonic() + PATIENCE_SECONDS
-    waiting = list(range(len(asked)))
+    waiting = list(range(len(requests)))
     attempts = 0
-    while waiting := _in_time(asked, waiting, patience):
-        with deadline.until(_last_moment(asked, waiting, patience)):
-            found = _try([asked[place] for place in waiting], attempts)
+    while waiting := _in_time(requests, waiting, patience):
+        with deadline.until(_last_moment(requests, waiting, patience)):
+            found = _try([requests[place] for place in waiting], attempts)
         for place, outcome in zip(waiting, found, strict=True):
             outcomes[place] = outcome
         waiting = [place for place in waiting if isinstance(outcomes[place], Busy)]
@@ -237,61 +239,61 @@ def _pause(outcome: Outcome, attempts: int) -> None:
     time.sleep(random.uniform(shortest, longest))  # noqa: S311
 
 
-def _last_moment(asked: Sequence[Asked], places: list[int], patience: float) -> float:
+def _last_moment(requests: Sequence[AnyRequest], places: list[int], patience: float) -> float:
     """When the last of them who waits for an answer has been told 503 instead."""
-    return max(min(asked[place].deadline, patience) for place in places) + GRACE_SECONDS
+    return max(min(requests[place].deadline, patience) for place in places) + GRACE_SECONDS
 
 
 def _check_no_transaction() -> None:
     if connection.in_atomic_block:
-        raise RuntimeError("the teller commits by itself and cannot work inside a transaction")
+        raise RuntimeError("the engine commits by itself and cannot work inside a transaction")
 
 
-def _in_time(asked: Sequence[Asked], places: list[int], patience: float) -> list[int]:
+def _in_time(requests: Sequence[AnyRequest], places: list[int], patience: float) -> list[int]:
     """Those whose deadline has not passed; the others keep their last answer, a 503."""
     now = time.monotonic()
-    return [place for place in places if now < min(asked[place].deadline, patience)]
+    return [place for place in places if now < min(requests[place].deadline, patience)]
 
 
-def _try(asked: Sequence[Asked], attempts: int) -> list[Outcome]:
+def _try(requests: Sequence[AnyRequest], attempts: int) -> list[Outcome]:
     """One look at the requests; ``Busy`` for those that must be looked at again."""
     if deadline.remaining() == 0:
-        return [Busy()] * len(asked)
+        return [Busy()] * len(requests)
     try:
-        return _attempt(asked)
+        return _attempt(requests)
     except errors.LockNotAvailable as locked:
-        return _around(asked, locked, attempts)
+        return _around(requests, locked, attempts)
     except _RACES:
-        if attempts < _WHOLE_ATTEMPTS or len(asked) == 1:
-            return [Busy()] * len(asked)
+        if attempts < _WHOLE_ATTEMPTS or len(requests) == 1:
+            return [Busy()] * len(requests)
         # What loses that often may be one request alone: its neighbours shall not wait for it.
-        return _halves(asked, attempts)
+        return _halves(requests, attempts)
     except _LOST as lost:
         _lose(lost)
-        return [Busy("unavailable")] * len(asked)
+        return [Busy("unavailable")] * len(requests)
     except Exception:
         # A rule was missed or a value cannot be stored: only the offender shall suffer.
-        if len(asked) > 1:
-            return _halves(asked, attempts)
-        log.critical("teller_poisoned_command", command=type(asked[0]).__name__, exc_info=True)
+        if len(requests) > 1:
+            return _halves(requests, attempts)
+        log.critical("posting_failed_for_command", command=type(requests[0]).__name__, exc_info=True)
         return [Refused("internal")]
 
 
-def _around(asked: Sequence[Asked], locked: errors.LockNotAvailable, attempts: int) -> list[Outcome]:
+def _around(requests: Sequence[AnyRequest], locked: errors.LockNotAvailable, attempts: int) -> list[Outcome]:
     """A look at those whose rows nobody keeps locked; the others are held up."""
-    if len(asked) == 1:
+    if len(requests) == 1:
         return [HeldUp()]
     try:
         players = _players_waiting(locked)
     except _LOST as lost:
         _lose(lost)
-        return [Busy("unavailable")] * len(asked)
-    free = [request for request in asked if request.player not in players]
-    if len(free) == len(asked):
+        return [Busy("unavailable")] * len(requests)
+    free = [request for request in requests if request.player not in players]
+    if len(free) == len(requests):
         # Whoever kept it has let go, or it is a lock that no row tells of.
-        return [Busy()] * len(asked)
+        return [Busy()] * len(requests)
     found = iter(_try(free, attempts) if free else ())
-    return [HeldUp() if request.player in players else next(found) for request in asked]
+    return [HeldUp() if request.player in players else next(found) for request in requests]
 
 
 def _players_waiting(locked: errors.LockNotAvailable) -> set[str]:
@@ -300,79 +302,79 @@ def _players_waiting(locked: errors.LockNotAvailable) -> set[str]:
     return ledger.locked_players(session, locked) | store.locked_players(session, locked)
 
 
-def _halves(asked: Sequence[Asked], attempts: int) -> list[Outcome]:
+def _halves(requests: Sequence[AnyRequest], attempts: int) -> list[Outcome]:
     """A look at each half by itself; nobody in the second may overtake his own in the first."""
-    middle = len(asked) // 2
-    first = _try(asked[:middle], attempts)
-    held_up = {request.player for request, outcome in zip(asked, first, strict=False) if isinstance(outcome, Busy)}
-    free = [request for request in asked[middle:] if request.player not in held_up]
+    middle = len(requests) // 2
+    first = _try(requests[:middle], attempts)
+    held_up = {request.player for request, outcome in zip(requests, first, strict=False) if isinstance(outcome, Busy)}
+    free = [request for request in requests[middle:] if request.player not in held_up]
     found = iter(_try(free, attempts) if free else ())
-    return [*first, *(Busy() if request.player in held_up else next(found) for request in asked[middle:])]
+    return [*first, *(Busy() if request.player in held_up else next(found) for request in requests[middle:])]
 
 
-def _attempt(asked: Sequence[Asked]) -> list[Outcome]:
+def _attempt(requests: Sequence[AnyRequest]) -> list[Outcome]:
     """One transaction; ``Busy`` is the outcome of every request of a player with a stale wallet.
 
     Whether such a request wrote rows on another wallet or not, what was decided may rest on rows
     of the same batch that were not written; what was written is found when it is looked at again.
     """
     with _transaction() as session:
-        desk = read(session, asked)
-        book = desk.book
-        outcomes = [_decide(desk, request) for request in asked]
+        execution = read(session, requests)
+        book = execution.book
+        outcomes = [_decide(execution, request) for request in requests]
         stale = ledger.write(session, book)
-        _check_others(book, stale, asked)
-        store.write(session, desk.bonuses, stale)
+        _check_others(book, stale, requests)
+        store.write(session, execution.bonuses, stale)
     for wallet in stale:
         book.wallets_by_id[wallet].rows.clear()
     limits.keep(book)
-    _announce(desk)
+    _announce(execution)
     again = _players(book, stale)
-    return [Busy() if request.player in again else outcome for request, outcome in zip(asked, outcomes, strict=True)]
+    return [Busy() if request.player in again else outcome for request, outcome in zip(requests, outcomes, strict=True)]
 
 
 def _players(book: Book, wallets: Iterable[int]) -> set[str]:
     return {book.wallets_by_id[wallet].player.code for wallet in wallets}
 
 
-def _check_others(book: Book, stale: set[int], asked: Sequence[Asked]) -> None:
+def _check_others(book: Book, stale: set[int], requests: Sequence[AnyRequest]) -> None:
     """Raise if another player's request may rest on a row of this batch that was not written.
 
     Players who collide on a reference see each other's rows; then all look again together.
     """
     unwritten = {row.key for wallet in stale for row in book.wallets_by_id[wallet].rows}
     players = _players(book, stale)
-    for request in each(asked) if unwritten else ():
+    for request in each(requests) if unwritten else ():
         if request.player not in players and not unwritten.isdisjoint(keys(request)):
             raise _RestsOnUnwritten
 
 
-def _decide(desk: Desk, request: Asked) -> Outcome:
+def _decide(execution: Execution, request: AnyRequest) -> Outcome:
     try:
         for single in each([request]):
-            _still_trusted(desk, single)
-        return VERBS[type(request)](desk, request)
+            _still_trusted(execution, single)
+        return VERBS[type(request)](execution, request)
     except Refused as refusal:
         if refusal.facts.get("limit") == "balance":
-            log.critical("teller_balance_at_its_bound", player=request.player)
+            log.critical("posting_balance_at_its_bound", player=request.player)
         return refusal
 
 
-def _still_trusted(desk: Desk, request: Request) -> None:
+def _still_trusted(execution: Execution, request: Request) -> None:
     """A signature checked against secrets that have changed since proves nothing."""
     if request.secrets_version is None:
         return
-    provider = desk.book.providers.get(request.source)
+    provider = execution.book.providers.get(request.source)
     if provider is None or provider.secrets_version != request.secrets_version:
         raise Refused("unauthenticated", why="secrets_changed")
 
 
-def _announce(desk: Desk) -> None:
+def _announce(execution: Execution) -> None:
     for listener in after_commit:
         try:
-            listener(desk)
+            listener(execution)
         except Exception:
-            log.exception("teller_listener_failed")
+            log.exception("posting_listener_failed")
 
 
 def _lose(lost: Exception) -> None:
@@ -381,7 +383,7 @@ def _lose(lost: Exception) -> None:
 
 
 def part_with_connection() -> None:
-    """Close it for good: a pool would lend it to somebody else, broken or with the teller's settings."""
+    """Close it for good: a pool would lend it to somebody else, broken or with the engine's settings."""
     if connection.connection is not None:
         connection.connection.close()
     connection.close()

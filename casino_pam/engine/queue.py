@@ -1,4 +1,4 @@
-"""The drainer: the event loop's way to the teller (DESIGN.md §7).
+"""The queue: the event loop's way to the engine (DESIGN.md §7).
 
 A request becomes an awaited future. One thread per process, a lane, takes whatever waits, posts it
 in one transaction and resolves the futures after the commit. There is no timer: under load the
@@ -24,7 +24,7 @@ import msgspec
 import structlog
 
 from casino_pam.engine import posting
-from casino_pam.engine.commands import GRACE_SECONDS, Asked, Batch
+from casino_pam.engine.commands import GRACE_SECONDS, AnyRequest, Batch
 from casino_pam.engine.posting import HeldUp, Outcome
 from casino_pam.metrics import QUEUE
 from wallet.errors import Busy, Refused
@@ -51,18 +51,18 @@ LOST_SECONDS: Final = 10.0
 HELD_SECONDS: Final = 5.0
 
 Future = asyncio.Future[Outcome]
-Posting = Callable[[Sequence[Asked]], list[Outcome]]
+Post = Callable[[Sequence[AnyRequest]], list[Outcome]]
 
 
-def post(batch: Sequence[Asked]) -> list[Outcome]:
-    """As ``teller.post``; who is held up parts from the batch."""
+def post(batch: Sequence[AnyRequest]) -> list[Outcome]:
+    """As ``posting.post``; who is held up parts from the batch."""
     return posting.post(batch, part=True)
 
 
 class Waiting(msgspec.Struct):
     """A request that was accepted, and its answer to come."""
 
-    request: Asked
+    request: AnyRequest
     future: Future
 
 
@@ -72,7 +72,7 @@ class Lane:
     def __init__(self, work: Callable[[Lane], None], *, rest: float = 0.0) -> None:
         # Where the lane before it died at once, so would this one: it begins after a rest, in seconds.
         self.rest = rest
-        self.thread = threading.Thread(target=work, args=(self,), name="drainer", daemon=True)
+        self.thread = threading.Thread(target=work, args=(self,), name="posting queue", daemon=True)
         self.batch: list[Waiting] = []
         self.began: float | None = None
         self.turned = threading.Event()
@@ -87,10 +87,10 @@ class Lane:
         return 0.0 if began is None else now - began
 
 
-class Drainer:
+class PostingQueue:
     """Belongs to one event loop; ``submit`` must be called from it."""
 
-    def __init__(self, post: Posting = post, set_up: Callable[[], None] = posting.own_connection) -> None:
+    def __init__(self, post: Post = post, set_up: Callable[[], None] = posting.own_connection) -> None:
         self._post = post
         # What a lane's thread needs before it posts.
         self._set_up = set_up
@@ -132,7 +132,7 @@ class Drainer:
         """Requests accepted and not yet answered."""
         return len(self._unanswered)
 
-    def submit(self, request: Asked) -> Future:
+    def submit(self, request: AnyRequest) -> Future:
         """The future outcome of a request; it is never left hanging.
 
         Raises ``Busy`` at once when the queue is full or the server is leaving.
@@ -401,4 +401,4 @@ class Drainer:
         self._tell(lane, answered)
 
 
-drainer = Drainer()
+posting_queue = PostingQueue()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from casino_pam.engine.commands import Bet, Command, EndRound, Rollback, Win
-from casino_pam.engine.execution import Desk
+from casino_pam.engine.execution import Execution
 from casino_pam.engine.results import Receipt, remembered
 from wallet import money
 from wallet.errors import Refused
@@ -13,52 +13,52 @@ from wallet.kinds import Kind, Status
 from wallet.state import OpenWallet, Row
 
 
-def repeat(desk: Desk, wallet: OpenWallet, row: Row, command: Command) -> Receipt:
+def replay(execution: Execution, wallet: OpenWallet, row: Row, command: Command) -> Receipt:
     """Answer a command whose reference ``row`` has spent; writes nothing."""
-    if desk.owner_code(row) != command.player:
+    if execution.owner_code(row) != command.player:
         raise Refused("reference_reused", differing=_differing_of_another(row, command))
-    differing = [] if _undone(desk, row) else _differing(desk, row, command)
+    differing = [] if _undone(execution, row) else _differing(execution, row, command)
     if differing:
         raise Refused("reference_reused", differing=differing)
-    return answer_again(desk, wallet, row)
+    return answer_again(execution, wallet, row)
 
 
-def _undone(desk: Desk, row: Row) -> bool:
+def _undone(execution: Execution, row: Row) -> bool:
     """A bet or win whose rollback came, before it or after; such a row is never compared."""
     if row.kind not in (Kind.BET, Kind.WIN):
         return False
-    return row.status == Status.VOID or desk.book.rolled_back(row)
+    return row.status == Status.VOID or execution.book.rolled_back(row)
 
 
-def answer_again(desk: Desk, wallet: OpenWallet, row: Row) -> Receipt:
+def answer_again(execution: Execution, wallet: OpenWallet, row: Row) -> Receipt:
     """The row's first answer, with the balances its provider's profile asks for.
 
     ``wallet`` is the one asked about; its balances go with the answer to an undone bet.
     """
-    if _undone(desk, row):
-        return _answer_undone(desk, wallet, row)
-    wallet = desk.book.wallets_by_id[row.wallet]
-    current = shows_now(desk, row.source)
+    if _undone(execution, row):
+        return _answer_undone(execution, wallet, row)
+    wallet = execution.book.wallets_by_id[row.wallet]
+    current = shows_now(execution, row.source)
     if row.status == Status.REFUSED:
-        refusal = remembered(wallet, row, desk.book.last_of(row), replayed=True)
+        refusal = remembered(wallet, row, execution.book.last_of(row), replayed=True)
         if current:
             refusal.facts.update(wallet.balances(), version=wallet.version)
         raise refusal
-    first = as_profiled(desk, wallet, desk.receipt(wallet, row))
+    first = as_profiled(execution, wallet, execution.receipt(wallet, row))
     first.replayed = True
     return _as_of_now(first, wallet) if current else first
 
 
-def shows_now(desk: Desk, source: str) -> bool:
+def shows_now(execution: Execution, source: str) -> bool:
     """Whether the source's repeats show the balances of now, not those of the first time."""
-    provider = desk.book.providers.get(source)
+    provider = execution.book.providers.get(source)
     return provider is not None and provider.replay_balance == "current"
 
 
-def as_profiled(desk: Desk, wallet: OpenWallet, receipt: Receipt) -> Receipt:
+def as_profiled(execution: Execution, wallet: OpenWallet, receipt: Receipt) -> Receipt:
     """The receipt, unless it is of a rollback that the profile answers `unknown_original` (rule 16)."""
     row = receipt.row
-    provider = desk.book.providers.get(row.source)
+    provider = execution.book.providers.get(row.source)
     unknown = row.kind == Kind.ROLLBACK and row.status == Status.VOID and row.closes is None
     if unknown and provider is not None and provider.unknown_rollback == "not_found":
         raise Refused("unknown_original", **wallet.balances())
@@ -72,12 +72,12 @@ def _as_of_now(receipt: Receipt, wallet: OpenWallet) -> Receipt:
     return receipt
 
 
-def _answer_undone(desk: Desk, wallet: OpenWallet, row: Row) -> Receipt:
+def _answer_undone(execution: Execution, wallet: OpenWallet, row: Row) -> Receipt:
     """Rules 3 and 16: never `posted` again, whether the rollback came before or after."""
-    provider = desk.book.providers.get(row.source)
+    provider = execution.book.providers.get(row.source)
     if provider is None or provider.late_bet == "refuse":
         raise Refused("rolled_back", **wallet.balances())
-    answer = _as_of_now(desk.receipt(wallet, row), wallet)
+    answer = _as_of_now(execution.receipt(wallet, row), wallet)
     return msgspec.structs.replace(answer, status="void", amount=0, replayed=True)
 
 
@@ -93,9 +93,9 @@ def _differing_of_another(row: Row, command: Command) -> list[str]:
     return differing
 
 
-def _differing(desk: Desk, row: Row, command: Command) -> list[str]:
+def _differing(execution: Execution, row: Row, command: Command) -> list[str]:
     """The names of the fields in which the request differs from the stored row (rule 4)."""
-    wallet = desk.book.wallets_by_id[row.wallet]
+    wallet = execution.book.wallets_by_id[row.wallet]
     if isinstance(command, Rollback):
         return _differing_rollback(wallet, row, command)
     differing = []
@@ -135,11 +135,11 @@ def _differing_rollback(wallet: OpenWallet, row: Row, command: Rollback) -> list
     return differing
 
 
-def original_of(desk: Desk, command: Rollback) -> Row | None:
+def original_of(execution: Execution, command: Rollback) -> Row | None:
     """The row the rollback names: the bet of that reference, else the win; the player's own first."""
     kinds = (command.original_kind,) if command.original_kind else (Kind.BET, Kind.WIN)
-    rows = [row for kind in kinds if (row := desk.book.row(command.source, kind, command.original))]
-    return next((row for row in rows if desk.owner_code(row) == command.player), rows[0] if rows else None)
+    rows = [row for kind in kinds if (row := execution.book.row(command.source, kind, command.original))]
+    return next((row for row in rows if execution.owner_code(row) == command.player), rows[0] if rows else None)
 
 
 def minor(wallet: OpenWallet, text: str) -> int | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from bonus.open_bonuses import ShownBonus
+from bonus.open_bonuses import BonusSummary
 from bonus.terms import OfferSpec
 from wallet.errors import Refused
 from wallet.kinds import Kind, Status
@@ -49,16 +49,16 @@ class Standing(msgspec.Struct, kw_only=True):
     wagering: dict[str, Any] | None = None
 
 
-class Promised(msgspec.Struct, kw_only=True):
+class BonusResult(msgspec.Struct, kw_only=True):
     """A bonus that was granted, claimed or given up, as it stands now (minor units)."""
 
-    bonus: ShownBonus
+    bonus: BonusSummary
     player: str
     digits: int
     replayed: bool = False
 
 
-class Offered(msgspec.Struct, kw_only=True):
+class OfferList(msgspec.Struct, kw_only=True):
     """Offers a player could claim now, each with the currencies of the wallets it may go to."""
 
     offers: list[tuple[OfferSpec, list[str]]]

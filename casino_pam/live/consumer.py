@@ -91,7 +91,7 @@ class PlayerConsumer(AsyncConsumer):  # type: ignore[misc]
         try:
             token = await asyncio.to_thread(tokens.spend_ticket, self.ticket)
         except RedisError as error:
-            log.warning("ticket_not_checked", error=str(error))
+            log.warning("ticket_check_failed", error=str(error))
             await self._refuse(TRY_AGAIN)
             return
         if token is None or token.expires_at <= time.time():

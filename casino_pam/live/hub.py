@@ -59,7 +59,7 @@ class Subscription:
             try:
                 await self._listen(connection)
             except (RedisError, OSError) as error:
-                log.warning("subscription_lost", error=str(error))
+                log.warning("live_subscription_lost", error=str(error))
             finally:
                 await connection.disconnect(nowait=True)
             await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311
@@ -87,7 +87,7 @@ class Subscription:
             announcement = decode(message)
         except msgspec.DecodeError as error:
             # Of another version of this code, or nobody's: the database is asked instead.
-            log.warning("announcement_unreadable", error=str(error))
+            log.warning("live_message_unreadable", error=str(error))
             self._missed()
             return
         self._heard(announcement)
@@ -127,7 +127,7 @@ class Socket:
         self.left = False
 
 
-class _Watched:
+class _WatchedWallet:
     """A player somebody looks at. Nothing is shown before the database was read once."""
 
     def __init__(self) -> None:
@@ -141,7 +141,7 @@ class Hub:
     """Belongs to one event loop; starts itself with the first socket."""
 
     def __init__(self, url: str = settings.REDIS_URL, read: Read = snapshot.read) -> None:
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[str, _WatchedWallet] = {}
         self._wanted: dict[str, None] = {}
         self._coalescer = Coalescer()
         self._read = read
@@ -156,7 +156,7 @@ class Hub:
         """Show the player's wallets on this socket from now on."""
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._subscription.run()), asyncio.create_task(self._tick())]
-        self._watched.setdefault(socket.player, _Watched()).sockets.add(socket)
+        self._watched.setdefault(socket.player, _WatchedWallet()).sockets.add(socket)
         SOCKETS.inc()
         self._want([socket.player])
 
@@ -273,7 +273,7 @@ class Hub:
         finally:
             self._reading = None
 
-    def _repair(self, asked: dict[str, _Watched], changes: list[Change]) -> None:
+    def _repair(self, asked: dict[str, _WatchedWallet], changes: list[Change]) -> None:
         """Show what the database says, to those who were there when it was asked."""
         now = time.monotonic()
         present = {name: watched for name, watched in asked.items() if self._watched.get(name) is watched}

@@ -20,7 +20,7 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from casino_pam.engine.execution import Desk
+from casino_pam.engine.execution import Execution
 from casino_pam.live.snapshot import CHANNEL, Announcement, change, encode
 from wallet.state import OpenWallet
 
@@ -34,20 +34,20 @@ REST_SECONDS: Final = 0.01
 # As many wallets may wait for the thread; beyond that they are lost, not queued.
 MOST_WAITING: Final = 10_000
 # A command that ends right after its commit still tells of it, if Redis answers in this time.
-LAST_WORDS_SECONDS: Final = 0.3
+FLUSH_SECONDS: Final = 0.3
 
 Publish = Callable[[bytes], object]
 
 
-class _Touched(msgspec.Struct):
+class _WalletChange(msgspec.Struct):
     """``moved``: the wallet has a new version; otherwise only its bonuses changed."""
 
     wallet: OpenWallet
-    desk: Desk
+    execution: Execution
     moved: bool
 
 
-def publisher() -> Publish:
+def redis_publish() -> Publish:
     """Publishes to the Redis of the settings; raises RedisError within 100 ms of silence."""
     client = redis.Redis.from_url(
         settings.REDIS_URL,
@@ -58,13 +58,13 @@ def publisher() -> Publish:
     return lambda message: client.publish(CHANNEL, message)
 
 
-class Announcer:
-    """The listener of the teller in this process."""
+class Publisher:
+    """The listener of the engine in this process."""
 
-    def __init__(self, publish: Callable[[], Publish] = publisher, quiet: float = QUIET_SECONDS) -> None:
+    def __init__(self, publish: Callable[[], Publish] = redis_publish, quiet: float = QUIET_SECONDS) -> None:
         self._publisher = publish
         self._quiet = quiet
-        self._waiting: dict[int, _Touched] = {}
+        self._waiting: dict[int, _WalletChange] = {}
         self._lost = False
         self._silent = False
         self._busy = False
@@ -72,9 +72,9 @@ class Announcer:
         self._thread: threading.Thread | None = None
         self._state = threading.Condition()
 
-    def note(self, desk: Desk) -> None:
+    def note(self, execution: Execution) -> None:
         """Take over what this posting changed; never blocks, never fails."""
-        touched = _touched(desk)
+        touched = _wallet_changes(execution)
         if not touched:
             return
         with self._state:
@@ -88,9 +88,9 @@ class Announcer:
     def flush(self) -> None:
         """Give what was handed over the chance to leave before the process ends."""
         with self._state:
-            self._state.wait_for(lambda: self._silent or not (self._waiting or self._busy), timeout=LAST_WORDS_SECONDS)
+            self._state.wait_for(lambda: self._silent or not (self._waiting or self._busy), timeout=FLUSH_SECONDS)
 
-    def _keep_newest(self, touched: list[_Touched]) -> None:
+    def _keep_newest(self, touched: list[_WalletChange]) -> None:
         for new in touched:
             known = self._waiting.get(new.wallet.id)
             # Two threads may come here in another order than that of their commits.
@@ -101,7 +101,7 @@ class Announcer:
 
     def _awake(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="announcer", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
             self._thread.start()
         self._state.notify_all()
 
@@ -117,19 +117,19 @@ class Announcer:
                 self._busy = True
             self._announce(publish, taken, lost=lost)
 
-    def _announce(self, publish: Publish, taken: dict[int, _Touched], *, lost: bool) -> None:
+    def _announce(self, publish: Publish, taken: dict[int, _WalletChange], *, lost: bool) -> None:
         try:
-            changes = [change(each.desk, each.wallet, moved=each.moved) for each in taken.values()]
+            changes = [change(each.execution, each.wallet, moved=each.moved) for each in taken.values()]
             publish(encode(Announcement(lost, changes)))
         except Exception as error:
             # Nothing may end this thread; and what a player misses, the database will tell.
             if not self._failing:
-                log.warning("announcer_fell_silent", error=repr(error))
+                log.warning("publisher_failed", error=repr(error))
             self._failing = True
             self._keep_quiet()
         else:
             if self._failing:
-                log.info("announcer_speaks_again")
+                log.info("publisher_recovered")
             self._failing = False
             time.sleep(REST_SECONDS)
 
@@ -145,14 +145,14 @@ class Announcer:
             self._lost = True
 
 
-def _touched(desk: Desk) -> list[_Touched]:
+def _wallet_changes(execution: Execution) -> list[_WalletChange]:
     """What was written: a wallet that lost its race shows a version that nobody committed."""
-    wallets = desk.book.wallets_by_id
-    touched = [_Touched(wallet, desk, True) for wallet in wallets.values() if wallet.rows]
-    beside = (wallets[id] for id in desk.bonuses.changed_wallets())
-    touched += [_Touched(wallet, desk, False) for wallet in beside if wallet.version == wallet.seen]
+    wallets = execution.book.wallets_by_id
+    touched = [_WalletChange(wallet, execution, True) for wallet in wallets.values() if wallet.rows]
+    beside = (wallets[id] for id in execution.bonuses.changed_wallets())
+    touched += [_WalletChange(wallet, execution, False) for wallet in beside if wallet.version == wallet.seen]
     return touched
 
 
-announcer = Announcer()
-atexit.register(announcer.flush)
+publisher = Publisher()
+atexit.register(publisher.flush)

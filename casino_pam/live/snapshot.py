@@ -14,7 +14,7 @@ import msgspec
 from django.db import connection
 
 from bonus import store
-from casino_pam.engine.execution import Desk
+from casino_pam.engine.execution import Execution
 from casino_pam.engine.results import wagering_in_money
 from wallet import ledger
 from wallet.money import show
@@ -73,16 +73,16 @@ encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Announcement).decode
 
 
-def change(desk: Desk, wallet: OpenWallet, *, moved: bool) -> Change:
+def change(execution: Execution, wallet: OpenWallet, *, moved: bool) -> Change:
     """Where the wallet stands on this desk, as ``balance`` would answer."""
-    at = desk.standing(wallet)
+    at = execution.standing(wallet)
     return Change(
         at.player, wallet.id, at.version, moved, at.currency, at.digits, at.cash, at.bonus, at.held, at.wagering
     )
 
 
 # One snapshot: balances and the progress beside them belong to the same version. And the connection
-# is shared with the teller's: no plan may be made on it that suits a table which was empty a minute ago.
+# is shared with the engine's: no plan may be made on it that suits a table which was empty a minute ago.
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_seqscan = off"
 
 # Longer than any look takes; a socket would rather wait for the next one.
@@ -106,9 +106,9 @@ def _read(players: Collection[str]) -> list[Change]:
         try:
             book = Book()
             ledger.read_wallets(session, book, players)
-            desk = Desk(book, store.read(session, book, store.ask(session, book)))
+            execution = Execution(book, store.read(session, book, store.ask(session, book)))
         finally:
             session.command("ROLLBACK")
-        return [change(desk, wallet, moved=False) for wallet in book.wallets_by_id.values()]
+        return [change(execution, wallet, moved=False) for wallet in book.wallets_by_id.values()]
     finally:
         connection.close()

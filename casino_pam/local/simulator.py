@@ -75,7 +75,7 @@ class Connection:
 KINDS = {"bet": Kind.BET, "win": Kind.WIN, "rollback": Kind.ROLLBACK, "end-round": Kind.END_ROUND}
 
 
-class Entry(msgspec.Struct):
+class JournalLine(msgspec.Struct):
     """One request and its first definite answer, given ``at`` unix seconds; the rest as the request had it."""
 
     call: str
@@ -101,10 +101,10 @@ class Journal:
     def __init__(self, source: str, prefix: str) -> None:
         self.source = source
         self.prefix = prefix
-        self.entries: dict[tuple[str, str], Entry] = {}
+        self.entries: dict[tuple[str, str], JournalLine] = {}
         self.contradictions: list[str] = []
 
-    def note(self, entry: Entry) -> None:
+    def note(self, entry: JournalLine) -> None:
         known = self.entries.setdefault((entry.call, entry.reference), entry)
         if known is entry:
             return
@@ -145,7 +145,7 @@ def differences(journal: Journal) -> Iterator[str]:
             yield f"{row.kind} {row.reference}: in the ledger as {row.status}, not in the journal"
 
 
-def _compare(entry: Entry, row: Transaction | None) -> Iterator[str]:
+def _compare(entry: JournalLine, row: Transaction | None) -> Iterator[str]:
     what = f"{entry.call} {entry.reference}"
     if row is None:
         if entry.status == 200 or "transaction" in entry.answer:
@@ -187,7 +187,7 @@ def _lines(journal: Journal) -> Iterator[tuple[str, ...]]:
             yield (*name, _amount(journal, entry), _moment(entry.at))
 
 
-def _amount(journal: Journal, entry: Entry) -> str:
+def _amount(journal: Journal, entry: JournalLine) -> str:
     """A rollback is of what its bet was: its answer says what could be moved of it."""
     if entry.call != "rollback":
         return entry.amount
@@ -266,7 +266,7 @@ class FakeProvider:
         if status >= 400 and status not in (409, 422):
             self.tally.problems += 1
         self.journal.note(
-            Entry(
+            JournalLine(
                 call=call,
                 reference=body["reference"],
                 player=body["player"],

@@ -22,11 +22,11 @@ def acts(context: Context, row: Model) -> dict[str, Any]:
     """A button for everything the operator may do about the row now."""
     from casino_pam.backoffice.actions import action_page
 
-    return {"buttons": action_page.offered(context["request"].user, row), "row": row}
+    return {"buttons": action_page.available(context["request"].user, row), "row": row}
 
 
 @register.inclusion_tag("office/dossier.html", takes_context=True)
-def player_dossier(context: Context, player: Player, wallets: list[Wallet]) -> dict[str, Any]:
+def player_panel(context: Context, player: Player, wallets: list[Wallet]) -> dict[str, Any]:
     """What happened to the player besides the ledger's rows."""
     from casino_pam.backoffice import player_panel
 

@@ -65,7 +65,7 @@ def told(answer: Any) -> str:
 
 def furnish() -> None:
     """Bob: 100.00 deposited, a bet of 10.00 (b-1), a win of 5.00 (w-1), 20.00 held (h-1), a gift of 30.00 active."""
-    scenario.house()
+    scenario.catalogue()
     scenario.bob("100.00")
     scenario.profile(rollback_after_win="allow")
     scenario.bet("bob", reference="b-1")

@@ -16,7 +16,7 @@ NOON = datetime(2026, 9, 22, 12, tzinfo=UTC)
 
 def furnish() -> None:
     """A house with a row in every table that the admin shows."""
-    scenario.house()
+    scenario.catalogue()
     wallet = scenario.alice()
     scenario.bet(reference="b-1", round="round-1")
     scenario.win(reference="w-1", round="round-1", bet="b-1")

@@ -210,7 +210,7 @@ def test_what_the_books_could_not_take_keeps_its_reference(monkeypatch):
         raise Busy("unavailable")
 
     with monkeypatch.context() as patch:
-        patch.setattr("casino_pam.engine.posting.carry_out", lost)
+        patch.setattr("casino_pam.engine.posting.execute", lost)
         answer = action_scenario.sent(client, "settle", row("h-1", "HOLD")(), form)
     assert (answer.status_code, answer.context["form"].data["reference"]) == (503, form["reference"])
     assert "acts once" in action_scenario.told(answer)

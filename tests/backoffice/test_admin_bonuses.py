@@ -18,7 +18,7 @@ LIST = reverse("admin:bonus_bonus_changelist")
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
 
 
 def page(bonus: Bonus, what: str = "change") -> str:

@@ -19,7 +19,7 @@ ADD = reverse("admin:bonus_offer_add")
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
 
 
 def page(offer: Offer) -> str:

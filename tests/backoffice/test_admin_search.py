@@ -182,7 +182,7 @@ def test_no_page_asks_more_as_the_house_grows(house):
 def test_every_question_about_the_ledger_is_answered_by_an_index(house):
     scenario.player("carl", "10.00")
     for _ in range(30):
-        teller_of_many(100)
+        post_many(100)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE wallet_transaction")
         cursor.execute("ANALYZE wallet_wallet")
@@ -208,7 +208,7 @@ def test_every_question_about_the_ledger_is_answered_by_an_index(house):
         assert "Seq Scan on wallet_transaction" not in plan or (counted and "Limit" in plan), (sql, plan)
 
 
-def teller_of_many(count: int) -> None:
+def post_many(count: int) -> None:
     """Many bets in one transaction: rows of a real ledger at the price of a few."""
     for outcome in posting.post(
         [

@@ -30,7 +30,7 @@ PROVIDER = {
 
 @pytest.fixture
 def house(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
 
 
 def acme() -> Provider:

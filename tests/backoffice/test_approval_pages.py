@@ -22,7 +22,7 @@ QUEUE = reverse("office:approvals")
 @pytest.fixture(autouse=True)
 def house(books: None) -> None:
     """EUR above 20.00 waits."""
-    scenario.house()
+    scenario.catalogue()
     scenario.bob("100.00")
     Currency.objects.filter(code="EUR").update(approval_above=eur("20.00"))
 

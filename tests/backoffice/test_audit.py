@@ -20,7 +20,7 @@ from wallet.models import ApiKey, AuditEntry, Currency, Player, Provider
 
 @pytest.fixture
 def house(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice()
 
 

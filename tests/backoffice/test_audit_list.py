@@ -23,7 +23,7 @@ from wallet.models import AuditEntry, Player
 
 @pytest.fixture
 def house(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice()
 
 

@@ -20,7 +20,7 @@ from wallet.models import Player, Transaction, Wallet
 
 @pytest.fixture(autouse=True)
 def house(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.bob("100.00")
 
 

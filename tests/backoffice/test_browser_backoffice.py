@@ -56,7 +56,7 @@ def visit(browser: Browser, provider: game_client.Client, books: None) -> Iterat
 
 def furnished() -> None:
     """Bob has played, waits for a withdrawal, and wagers a gift; EUR adjustments above 50.00 wait."""
-    scenario.house()
+    scenario.catalogue()
     Currency.objects.filter(code="EUR").update(approval_above=eur("50.00"))
     scenario.bob("100.00")
     scenario.bet("bob", reference="b-1")

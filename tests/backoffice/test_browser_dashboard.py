@@ -13,7 +13,7 @@ expect.set_options(timeout=30_000)
 @pytest.fixture
 def page(browser: Browser, provider: game_client.Client, books: None) -> Iterator[Page]:
     """An auditor's, logged in; the browser must find nothing to complain of."""
-    scenario.house()
+    scenario.catalogue()
     session = operators.of("auditor").cookies["sessionid"].value
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         host = f"http://127.0.0.1:{provider.port}"

@@ -28,7 +28,7 @@ SECOND = 1_000_000
 
 @pytest.fixture
 def finance(books: None) -> Client:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     return operators.of("finance")
 

@@ -22,7 +22,7 @@ HOURS = 3600
 
 @pytest.fixture(autouse=True)
 def house(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.bob("1000.00")
     forget()
 

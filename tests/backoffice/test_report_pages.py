@@ -164,7 +164,7 @@ def test_a_file_that_is_taken_leaves_a_row_in_the_trail(finance: Client) -> None
 
 
 def test_no_cell_of_a_file_is_a_formula(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.player('=HYPERLINK("http://127.0.0.1","x")', "0")
     scenario.deposit('=HYPERLINK("http://127.0.0.1","x")', amount=100, at=report_history.at(FIRST))
     scenario.bet('=HYPERLINK("http://127.0.0.1","x")', "1.00", game="@SUM(A1)", round="+1", at=report_history.at(LAST))
@@ -270,6 +270,6 @@ def test_the_page_says_when_the_sums_were_taken(finance: Client) -> None:
 
 
 def test_players_of_a_house_without_money_are_none(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     assert not Player.objects.exists()
     assert "There is no wallet yet." in body(fay().get(page("trial-balance"), {"day": str(date(2025, 1, 1))}))

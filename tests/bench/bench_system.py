@@ -53,7 +53,7 @@ def redis_frozen() -> Iterator[None]:
 
 
 def seed(wallets: int = WALLETS) -> None:
-    """Players p0..pN with one funded EUR wallet each, and a provider `bench`, through the teller."""
+    """Players p0..pN with one funded EUR wallet each, and a provider `bench`, through the engine."""
     from django.core.management import call_command
 
     from casino_pam.engine import commands, posting

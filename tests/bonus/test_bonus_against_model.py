@@ -294,7 +294,7 @@ class Play(RuleBasedStateMachine):
 
 def test_any_play_at_all_comes_to_what_the_model_says(books: None) -> None:
     """Derandomised, so that the suite says the same thing twice."""
-    scenario.house()
+    scenario.catalogue()
     scenario.profile(rollback_after_win="allow", rollback_wins=True)
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Play,

@@ -12,7 +12,7 @@ from wallet.errors import Refused
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
 
 
 def complete(bonus, reference="c-1", who="bob", **fields):

@@ -12,7 +12,7 @@ HOUR = 3600 * SECOND
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
 
 
 def status(offer="gift"):

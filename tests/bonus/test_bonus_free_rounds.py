@@ -12,7 +12,7 @@ from wallet.money import show
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
     scenario.profile(rollback_wins=True)
     scenario.bob()
 

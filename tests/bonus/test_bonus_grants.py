@@ -15,7 +15,7 @@ from wallet.models import Player, Transaction
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
     scenario.bob()
 
 

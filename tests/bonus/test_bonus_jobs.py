@@ -22,7 +22,7 @@ TODAY = datetime.fromtimestamp(NOON / SECOND, UTC).date()
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
 
 
 def statuses():
@@ -43,8 +43,8 @@ def test_ends_what_ran_out_of_time_on_wallets_nobody_touches():
     bonus_scenario.match(claim_days=1)
     for code in ("queued", "next", "welcome"):
         bonus_scenario.grant(code)
-    assert jobs.tend_due(NOON) == {}
-    assert jobs.tend_due(LATER) == {"done": 1}
+    assert jobs.run_due(NOON) == {}
+    assert jobs.run_due(LATER) == {"done": 1}
     assert statuses() == ["expired", "expired", "active", "expired"]
     assert [row[0] for row in bonus_scenario.rows()] == ["GRANT", "EXPIRE", "GRANT"]
 
@@ -52,16 +52,16 @@ def test_ends_what_ran_out_of_time_on_wallets_nobody_touches():
 def test_ends_what_has_no_money_and_only_stakes_too_old_to_wait_for():
     bonus_scenario.wagering("10.00")
     scenario.bet("bob", "10.00")
-    jobs.tend_due(NOON + DAY - 1)
+    jobs.run_due(NOON + DAY - 1)
     assert statuses() == ["active"]
-    jobs.tend_due(NOON + DAY)
+    jobs.run_due(NOON + DAY)
     assert statuses() == ["depleted"]
 
 
 def test_a_second_run_finds_nothing_to_do():
     bonus_scenario.wagering("10.00", spend_days=1)
-    assert jobs.tend_due(LATER) == {"done": 1}
-    assert jobs.tend_due(LATER) == {}
+    assert jobs.run_due(LATER) == {"done": 1}
+    assert jobs.run_due(LATER) == {}
     assert rows("EXPIRE").count() == 1
 
 
@@ -74,7 +74,7 @@ def test_runs_at_the_same_time_end_each_bonus_once():
 
     def run():
         start.wait()
-        jobs.tend_due(LATER)
+        jobs.run_due(LATER)
         connection.close()
 
     threads = [threading.Thread(target=run) for _ in range(4)]
@@ -107,7 +107,7 @@ def test_the_job_cancels_what_slipped_in_beside_an_exclusion():
     bonus_scenario.gift(code="next")
     bonus_scenario.grant("next")
     Player.objects.update(excluded_until=datetime.fromtimestamp(LATER / SECOND, UTC))
-    jobs.tend_due(NOON)
+    jobs.run_due(NOON)
     assert statuses() == ["active", "cancelled"]
 
 

@@ -11,7 +11,7 @@ LATER = scenario.NOON + 3 * scenario.DAY
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
     scenario.profile(rollback_wins=True, rollback_after_win="allow")
 
 

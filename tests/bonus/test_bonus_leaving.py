@@ -12,7 +12,7 @@ from wallet.models import Player
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
 
 
 # --- withdrawals -------------------------------------------------------------------------------

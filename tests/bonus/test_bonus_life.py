@@ -13,7 +13,7 @@ ENDS = NOON - SECOND + DAY
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
 
 
 # --- activation and the queue ------------------------------------------------------------------

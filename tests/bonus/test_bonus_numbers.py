@@ -9,7 +9,7 @@ from tests.scenario import eur
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
 
 
 def test_1_a_deposit_of_250_is_matched_up_to_the_cap_of_200():

@@ -23,7 +23,7 @@ TABLES = ("wallet_player", "wallet_wallet", "wallet_provider", "wallet_transacti
 
 @pytest.fixture
 def welcome(broken_books: None) -> Offer:
-    scenario.house()
+    scenario.catalogue()
     return create_offer(WELCOME)
 
 
@@ -75,7 +75,7 @@ def tables(request: pytest.FixtureRequest, welcome: Offer) -> str:
 
 
 def lookups(statement: str) -> set[tuple[str, str]]:
-    """Every index that a statement of the teller reads, and by what it is searched."""
+    """Every index that a statement of the engine reads, and by what it is searched."""
     values = ", ".join(["NULL"] * statement.count("%s"))
     with posting._transaction() as session:
         session.command(f"PREPARE asked AS {numbered(statement)}")
@@ -152,7 +152,7 @@ def test_what_is_written_is_found_by_its_id(tables: str, statement: str, index: 
     assert {found for found, _ in lookups(statement)} == {index}
 
 
-def test_what_the_teller_and_the_expiry_look_for_has_an_index(welcome: Offer) -> None:
+def test_what_the_engine_and_the_expiry_look_for_has_an_index(welcome: Offer) -> None:
     # Enough live bonuses that reading all of them is not the cheapest plan.
     fill(welcome)
     for index, condition in [

@@ -23,7 +23,7 @@ LEVELS = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
 
 
 @pytest.fixture(params=LEVELS)
@@ -255,7 +255,7 @@ def test_what_a_stale_wallet_decided_of_its_bonus_is_announced_to_nobody(monkeyp
     """Each posting that lost tells of nothing; the one that won tells of the wallet."""
     bonus_scenario.wagering("10.00")
     told = []
-    monkeypatch.setattr(posting, "after_commit", [lambda desk: told.append(desk.bonuses.changed_wallets())])
+    monkeypatch.setattr(posting, "after_commit", [lambda execution: told.append(execution.bonuses.changed_wallets())])
     wallet = bonus_scenario.the().wallet_id
     meanwhile(monkeypatch, posting.ledger, "write", partial(scenario.bet, "bob", "1.00", round="other"))
     scenario.bet("bob", "2.00")

@@ -18,7 +18,7 @@ SCOPES = [Scope.FULL, Scope.INCREMENTAL]
 
 def history() -> None:
     """Bob's seven rows: a gift of 10.00, a bet of 4.00, its win, its rollback, a bet of 5.00, one of 2.00 undone."""
-    scenario.house()
+    scenario.catalogue()
     bonus_scenario.game("live-1", "live")
     bonus_scenario.wagering("10.00", weights={"category": {"live": 5000}}, spend_days=30)
     scenario.profile(rollback_after_win="allow")
@@ -142,7 +142,7 @@ def test_two_active_bonuses(broken_books):
 def test_winnings_of_free_rounds_are_what_must_be_wagered(broken_books):
     from bonus.offers import create_offer
 
-    scenario.house()
+    scenario.catalogue()
     scenario.bob()
     create_offer(SPINS)
     bonus_scenario.grant("spins")

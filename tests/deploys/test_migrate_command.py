@@ -76,7 +76,7 @@ def test_the_sql_can_be_read_beforehand(books: None) -> None:
 
 
 def test_a_unique_constraint_whose_rows_were_not_unique_can_be_added_once_they_are(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     state = ProjectState.from_apps(apps)
     constraint = models.UniqueConstraint(fields=["late_bet"], name="providers_differ", condition=models.Q(enabled=True))
     operation = AddUniqueConcurrently("provider", constraint)

@@ -16,7 +16,7 @@ import pytest
 from tests import game_client, scenario
 from tests.bench import bench_system as bench
 from tests.deploys.migrations import NEWEST
-from tests.running_system import House, eventually, running
+from tests.running_system import RunningSystem, eventually, running
 
 ROWS = 200_000
 PLAYERS = tuple(f"p{number}" for number in range(4))
@@ -27,7 +27,7 @@ ANSWER_SECONDS = 3.5
 
 
 @pytest.fixture(scope="module")
-def serving() -> Iterator[House]:
+def serving() -> Iterator[RunningSystem]:
     """Two workers of the present code over a ledger of some age."""
     with running(*PLAYERS) as house:
         with pytest.MonkeyPatch.context() as patch:
@@ -38,7 +38,7 @@ def serving() -> Iterator[House]:
 
 
 @pytest.fixture
-def before(serving: House) -> Iterator[House]:
+def before(serving: RunningSystem) -> Iterator[RunningSystem]:
     """The house as it was before the release."""
     yield serving
     with database(serving) as connection:
@@ -47,7 +47,7 @@ def before(serving: House) -> Iterator[House]:
         assert output(migrate(serving, NEWEST))[0] == 0
 
 
-def migrate(house: House, target: str = "") -> subprocess.Popen[str]:
+def migrate(house: RunningSystem, target: str = "") -> subprocess.Popen[str]:
     return house.manage("migrate", "--no-color", *(["wallet", target] if target else []), **RELEASE)
 
 
@@ -57,12 +57,12 @@ def output(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 @contextmanager
-def database(house: House) -> Iterator[psycopg.Connection[Any]]:
+def database(house: RunningSystem) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(house.postgresql.url, autocommit=True) as connection:
         yield connection
 
 
-def invalid(house: House) -> list[str]:
+def invalid(house: RunningSystem) -> list[str]:
     with database(house) as connection:
         found = connection.execute("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid").fetchall()
     return [name for (name,) in found]
@@ -74,7 +74,7 @@ class Play:
     PostgreSQL itself is asked how long they waited for locks: on a busy machine a client's clock tells of the machine.
     """
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: RunningSystem) -> None:
         self.house = house
         self.answers: list[tuple[float, int]] = []
         self.waits: list[float] = []
@@ -121,7 +121,7 @@ class Play:
         assert slowest < ANSWER_SECONDS
 
 
-def test_play_goes_on_while_a_release_migrates_and_while_it_is_taken_back(before: House) -> None:
+def test_play_goes_on_while_a_release_migrates_and_while_it_is_taken_back(before: RunningSystem) -> None:
     with Play(before) as play:
         done, text = output(migrate(before))
         assert done == 0, text
@@ -130,7 +130,7 @@ def test_play_goes_on_while_a_release_migrates_and_while_it_is_taken_back(before
     play.went_on()
 
 
-def test_a_migration_gives_way_to_a_long_transaction_and_says_to_whose(before: House) -> None:
+def test_a_migration_gives_way_to_a_long_transaction_and_says_to_whose(before: RunningSystem) -> None:
     with psycopg.connect(before.postgresql.url, application_name="a long report") as report:
         report.execute("SELECT kind FROM wallet_transaction LIMIT 1")
         with Play(before) as play:
@@ -146,7 +146,7 @@ def test_a_migration_gives_way_to_a_long_transaction_and_says_to_whose(before: H
         play.went_on()
 
 
-def test_the_leftover_of_an_index_that_was_interrupted_is_dropped_and_built_again(before: House) -> None:
+def test_the_leftover_of_an_index_that_was_interrupted_is_dropped_and_built_again(before: RunningSystem) -> None:
     assert output(migrate(before, "deploy_3_foreign_key"))[0] == 0
     with psycopg.connect(before.postgresql.url) as report, database(before) as looking:
         report.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -172,7 +172,7 @@ def test_the_leftover_of_an_index_that_was_interrupted_is_dropped_and_built_agai
     assert not invalid(before)
 
 
-def test_what_was_built_before_an_interruption_stays_and_everything_is_valid(before: House) -> None:
+def test_what_was_built_before_an_interruption_stays_and_everything_is_valid(before: RunningSystem) -> None:
     assert output(migrate(before))[0] == 0
     with database(before) as connection:
         indexes = "SELECT oid::bigint FROM pg_class WHERE relname LIKE 'ledger_%' AND relkind = 'i' ORDER BY 1"

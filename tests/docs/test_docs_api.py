@@ -14,7 +14,7 @@ PAGE = PROJECT / "docs" / "api.md"
 
 
 def test_runs_every_line_of_the_page(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     key = rest_client.key(provider="acme")._headers["Authorization"].partition(" ")[2]
     lines = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL))
     script = 'curl() { "$PYTHON" -m tests.docs.curl "$@"; }\n' + lines

@@ -88,7 +88,7 @@ class Story:
 
 @pytest.fixture
 def story(books: None) -> Story:
-    scenario.house()
+    scenario.catalogue()
     scenario.bob()
     for category in ("slots", "table", "live"):
         bonus_scenario.game(f"{category}-1", category)

@@ -46,7 +46,7 @@ VERBS = {verb.__name__: verb for verb in (deposit, gift, bet, win)}
 
 @pytest.fixture
 def played(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.bob()
     for told in BLOCKS[""].splitlines():
         day, time, verb, *words = told.split()

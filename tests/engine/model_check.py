@@ -1,4 +1,4 @@
-"""Asks the teller and the model the same thing, and hears whether they agree."""
+"""Asks the engine and the model the same thing, and hears whether they agree."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLAYS = ("bet", "win", "rollback", "end_round")
 RENAMED = {"ends": "ends_round", "source": "win_source"}
 
 
-def command(verb: str, asked: dict[str, Any], *, digits: int = 2) -> commands.Asked:
+def command(verb: str, asked: dict[str, Any], *, digits: int = 2) -> commands.AnyRequest:
     """The product's command for a question put to the model."""
     if verb == "batch":
         operations = [command(each, told, digits=digits) for each, told in asked["operations"]]
@@ -41,7 +41,7 @@ def command(verb: str, asked: dict[str, Any], *, digits: int = 2) -> commands.As
 
 
 def heard(outcome: Any) -> Answer | list[Answer]:
-    """The teller's outcome in the model's words."""
+    """The engine's outcome in the model's words."""
     if isinstance(outcome, list):
         return [_heard(each) for each in outcome]
     return _heard(outcome)

@@ -80,7 +80,7 @@ class Wallet:
 
 
 @dataclass
-class House:
+class PlayModel:
     """Players with wallets, one provider, and every row there is."""
 
     profile: dict[str, Any] = field(default_factory=lambda: dict(DEFAULTS))

@@ -1,4 +1,4 @@
-"""Commands to be posted together, and what a test of the teller needs to see and to steer."""
+"""Commands to be posted together, and what a test of the engine needs to see and to steer."""
 
 from __future__ import annotations
 

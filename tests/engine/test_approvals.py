@@ -19,7 +19,7 @@ from wallet.models import Approval, Currency, Transaction
 @pytest.fixture
 def shop(books: None) -> rest_client.Caller:
     """EUR adjustments above 50.00 wait."""
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     Currency.objects.filter(code="EUR").update(approval_above=5_000)
     return rest_client.key("adjust")

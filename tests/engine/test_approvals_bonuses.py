@@ -11,7 +11,7 @@ from django.utils import timezone
 from bonus.models import Bonus, Offer
 from casino_pam.engine import approvals, commands
 from casino_pam.engine.approvals import Decided
-from casino_pam.engine.results import Promised
+from casino_pam.engine.results import BonusResult
 from tests import bonus_scenario, scenario
 from tests.scenario import eur
 from tests.threads import threads
@@ -22,12 +22,12 @@ from wallet.models import Approval, Currency, Transaction
 @pytest.fixture(autouse=True)
 def house(books: None) -> None:
     """EUR above 20.00 waits."""
-    scenario.house()
+    scenario.catalogue()
     scenario.bob()
     Currency.objects.filter(code="EUR").update(approval_above=eur("20.00"))
 
 
-def grant(amount: str, reference: str = "g-1", actor: str = "otto", **fields: Any) -> Promised:
+def grant(amount: str, reference: str = "g-1", actor: str = "otto", **fields: Any) -> BonusResult:
     if not Offer.objects.filter(code="gift").exists():
         bonus_scenario.gift(amount, multiplier=10)
     asked = {"source": "operator", "player": "bob", "currency": "EUR", "offer": "gift", "at": commands.now()}
@@ -40,7 +40,7 @@ def waiting(amount: str = "30.00") -> Bonus:
     return bonus
 
 
-def complete(bonus: Bonus, reference: str = "c-1", actor: str = "otto", **fields: Any) -> Promised | Approval:
+def complete(bonus: Bonus, reference: str = "c-1", actor: str = "otto", **fields: Any) -> BonusResult | Approval:
     asked = {"source": "operator", "player": "bob", "reason": "a fault of ours", "at": commands.now(), **fields}
     return approvals.complete(commands.Complete(bonus=str(bonus.pk), reference=reference, actor=actor, **asked))
 
@@ -150,7 +150,7 @@ def test_the_database_refuses_a_grant_approved_by_its_author():
 
 def test_a_small_completion_is_done_at_once():
     outcome = complete(active("20.00"))
-    assert isinstance(outcome, Promised)
+    assert isinstance(outcome, BonusResult)
     assert scenario.balances("bob") == (eur("20.00"), 0, 0)
 
 
@@ -167,12 +167,12 @@ def test_a_large_completion_waits_and_is_done_once_when_two_approve_at_the_same_
     assert Transaction.objects.filter(kind="CONVERT").count() == 1
     assert bonus_scenario.the().ended_reason == "a fault of ours"
     again = complete(bonus)
-    assert isinstance(again, Promised)
+    assert isinstance(again, BonusResult)
     assert again.replayed
 
 
 def test_what_grew_beyond_the_threshold_meanwhile_waits_too():
-    """The teller decides, on the balance that it converts."""
+    """The engine decides, on the balance that it converts."""
     bonus = active("20.00")
     scenario.bet("bob", "5.00", reference="b-1", at=commands.now())
     scenario.win("bob", "5.01", bet="b-1", at=commands.now())

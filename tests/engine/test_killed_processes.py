@@ -33,7 +33,7 @@ def a_bet(reference: str, who: str = "p0", amount: int = 10, **fields: Any) -> c
 
 def furnish() -> None:
     """A house and players with 100.00 each."""
-    scenario.house()
+    scenario.catalogue()
     for n in range(PLAYERS):
         scenario.player(f"p{n}", "100.00")
 
@@ -135,7 +135,7 @@ def kill_a_backend(url: str) -> None:
         os.kill(row[0], signal.SIGKILL)
 
 
-def test_a_killed_postgresql_loses_nothing_that_was_acknowledged_and_the_teller_recovers():
+def test_a_killed_postgresql_loses_nothing_that_was_acknowledged_and_the_engine_recovers():
     with passing_servers(PostgreSQL) as servers, OtherProcess(database_url=servers.running[0].url) as worker:
         [server] = servers.running
         worker.do(migrate)

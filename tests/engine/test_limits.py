@@ -1,4 +1,4 @@
-"""A player's own limits inside the posting (docs/limits.md), asked through the teller."""
+"""A player's own limits inside the posting (docs/limits.md), asked through the engine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MONTH_END = int(datetime(2026, 10, 1, tzinfo=UTC).timestamp()) * scenario.SECOND
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("1000.00")
     scenario.bob("1000.00")
     forget()

@@ -25,7 +25,7 @@ MONTH_END = int(datetime(2026, 10, 1, tzinfo=UTC).timestamp()) * scenario.SECOND
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("1000.00")
     scenario.bob("1000.00")
     forget()
@@ -108,7 +108,7 @@ def test_a_long_history_is_searched_by_halving():
 
 
 def test_keeps_no_more_than_it_may():
-    small = limits.Kept(most=3)
+    small = limits.PeriodTotals(most=3)
     for wallet in range(5):
         small.put((wallet, 0), Totals(wallet, 0, 0))
     assert [small.get((wallet, 0)) is not None for wallet in range(5)] == [False, False, True, True, True]

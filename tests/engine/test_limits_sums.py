@@ -36,7 +36,7 @@ SET = st.dictionaries(st.sampled_from(NAMES), st.integers(0, 8000), min_size=1, 
 def database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     with django_db_blocker.unblock():
         the_books.emptied()
-        scenario.house()
+        scenario.catalogue()
         yield
         the_books.reconciled()
 

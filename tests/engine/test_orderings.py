@@ -14,7 +14,7 @@ import pytest
 from casino_pam.engine import posting
 from tests import scenario
 from tests.engine.model_check import command, heard
-from tests.engine.play_model import House, Wallet
+from tests.engine.play_model import PlayModel, Wallet
 from wallet.models import Player, Transaction
 from wallet.models import Wallet as StoredWallet
 
@@ -71,31 +71,31 @@ def players(count: int) -> None:
 
 
 def posted(asked: list[Any]) -> list[Any]:
-    """The outcomes, posted some hundreds at a time, as the drainer would."""
+    """The outcomes, posted some hundreds at a time, as the queue would."""
     return [outcome for chunk in range(0, len(asked), 500) for outcome in posting.post(asked[chunk : chunk + 500])]
 
 
-def expected(steps: list[Step], place: int, profile: dict[str, Any]) -> tuple[House, list[Any]]:
-    house = House(wallets=[Wallet(f"p{place}", "EUR", cash=START, version=1)])
+def expected(steps: list[Step], place: int, profile: dict[str, Any]) -> tuple[PlayModel, list[Any]]:
+    house = PlayModel(wallets=[Wallet(f"p{place}", "EUR", cash=START, version=1)])
     house.profile.update(profile)
     return house, [house.ask(verb, **asked) for verb, asked in steps]
 
 
 def play(stories: list[list[Step]], *, at_once: bool) -> list[list[Any]]:
-    """What the teller answers: to whole stories in one posting, or to one message of each at a time."""
+    """What the engine answers: to whole stories in one posting, or to one message of each at a time."""
     if at_once:
         flat = iter(posted([command(*step) for steps in stories for step in steps]))
         return [[heard(next(flat)) for _ in steps] for steps in stories]
     answers: list[list[Any]] = [[] for _ in stories]
-    for turn in range(max(map(len, stories))):
-        waiting = [place for place, steps in enumerate(stories) if turn < len(steps)]
-        for place, outcome in zip(waiting, posted([command(*stories[place][turn]) for place in waiting]), strict=True):
+    for entry in range(max(map(len, stories))):
+        waiting = [place for place, steps in enumerate(stories) if entry < len(steps)]
+        for place, outcome in zip(waiting, posted([command(*stories[place][entry]) for place in waiting]), strict=True):
             answers[place].append(heard(outcome))
     return answers
 
 
 def compare(most: int, *, at_once: bool, profile: dict[str, Any], changes: dict[str, dict[str, Any]]) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.profile(**profile)
     stories = [told(place, order, changes) for place, order in enumerate(orders(most=most))]
     players(len(stories))

@@ -1,4 +1,4 @@
-"""The teller: every command exactly once, its neighbours unharmed, nothing answered that does not stand."""
+"""The engine: every command exactly once, its neighbours unharmed, nothing answered that does not stand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wallet.pg.session import numbered
 
 
 def test_refuses_to_work_inside_a_transaction(books):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice()
     for ask in (posting.ask, posting.rehearse):
         with transaction.atomic(), pytest.raises(RuntimeError, match="inside a transaction"):
@@ -35,16 +35,16 @@ def test_answers_nobody_at_all_with_nothing(books):
 
 
 def test_carry_out_raises_the_refusal_that_ask_returns(books):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("5.00")
     assert posting.ask(a_bet("b1")).code == "insufficient_funds"
     with pytest.raises(Refused, match="insufficient_funds"):
-        posting.carry_out(a_bet("b1"))
-    assert posting.carry_out(a_bet("b2", amount=500)).cash == 0
+        posting.execute(a_bet("b1"))
+    assert posting.execute(a_bet("b2", amount=500)).cash == 0
 
 
 def test_posts_a_batch_in_order_and_answers_each_in_its_place(books):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("15.00")
     scenario.bob("10.00")
     asked = [a_bet("a1"), a_bet("b1", "bob"), a_bet("a2"), a_bet("a1"), a_bet("a3", amount=500), a_bet("x", "nobody")]
@@ -62,7 +62,7 @@ def test_posts_a_batch_in_order_and_answers_each_in_its_place(books):
 
 
 def test_a_twin_in_the_same_batch_is_answered_by_the_row_of_the_first(books):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("10.00")
     first, twin, refused, refused_twin = posting.post([a_bet("b1"), a_bet("b1"), a_bet("b2"), a_bet("b2")])
     assert twin.row == first.row and twin.replayed
@@ -71,7 +71,7 @@ def test_a_twin_in_the_same_batch_is_answered_by_the_row_of_the_first(books):
 
 
 def test_a_command_past_its_deadline_is_left_untouched_and_its_neighbours_post(books):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     late, in_time = posting.post([a_bet("late", deadline=0.0), a_bet("b1")])
     assert (word(late), word(in_time)) == ("busy", "posted")
@@ -81,7 +81,7 @@ def test_a_command_past_its_deadline_is_left_untouched_and_its_neighbours_post(b
 
 def test_a_receipt_that_was_never_written_is_never_answered(books, monkeypatch):
     """The wallet turns out stale, and when the command would be looked at again its time is up."""
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     monkeypatch.setattr(posting, "time", PassingTime())
     meanwhile(monkeypatch, ledger, "write", lambda: scenario.bet(reference="rival"))
@@ -92,7 +92,7 @@ def test_a_receipt_that_was_never_written_is_never_answered(books, monkeypatch):
 
 
 def test_a_stale_wallet_is_looked_at_again_and_its_neighbours_are_kept(books, monkeypatch):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     scenario.bob("10.00")
     attempts = []
@@ -110,7 +110,7 @@ def test_a_stale_wallet_is_looked_at_again_and_its_neighbours_are_kept(books, mo
 
 
 def test_what_was_written_in_another_wallet_of_a_stale_player_is_answered_as_its_repeat(books, monkeypatch):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     scenario.player("alice", "500", currency="JPY")
     meanwhile(monkeypatch, ledger, "write", lambda: scenario.deposit("alice", amount=1, reference="rival"))
@@ -122,7 +122,7 @@ def test_what_was_written_in_another_wallet_of_a_stale_player_is_answered_as_its
 
 def test_nothing_rests_on_the_unwritten_row_of_another_player(books, monkeypatch):
     """Bob's rollback meets Alice's bet of the same name in the batch, but Alice's bet is never written."""
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     scenario.bob("100.00")
     monkeypatch.setattr(posting, "time", PassingTime())
@@ -135,7 +135,7 @@ def test_nothing_rests_on_the_unwritten_row_of_another_player(books, monkeypatch
 
 def test_a_refusal_that_leaves_no_row_does_not_rest_on_balances_older_than_its_rows(books, monkeypatch):
     """The win is paid after the wallet was read and before its rollback looks for it: the money is there."""
-    scenario.house()
+    scenario.catalogue()
     scenario.profile(rollback_wins=True)
     scenario.alice("0.00")
     meanwhile(monkeypatch, ledger, "read_rows", lambda: scenario.win(reference="w1"))
@@ -144,7 +144,7 @@ def test_a_refusal_that_leaves_no_row_does_not_rest_on_balances_older_than_its_r
 
 
 def test_a_repeat_that_shows_balances_of_now_shows_none_older_than_its_row(books, monkeypatch):
-    scenario.house()
+    scenario.catalogue()
     scenario.profile(replay_balance="current")
     scenario.alice("100.00")
     meanwhile(monkeypatch, ledger, "read_rows", lambda: scenario.bet(reference="b1"))
@@ -154,7 +154,7 @@ def test_a_repeat_that_shows_balances_of_now_shows_none_older_than_its_row(books
 
 def test_a_refusal_that_leaves_no_row_tells_balances_that_still_hold_when_it_is_answered(books, monkeypatch):
     """Nothing that was read shows that the wallet moved; its version does."""
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     scenario.rollback("b1")
     meanwhile(monkeypatch, ledger, "write", lambda: scenario.deposit("alice", amount=1))
@@ -180,7 +180,7 @@ def test_a_refusal_that_leaves_no_row_tells_balances_that_still_hold_when_it_is_
     ],
 )
 def test_looks_again_after(books, monkeypatch, error):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     writing, raised = ledger.write, []
 
@@ -196,7 +196,7 @@ def test_looks_again_after(books, monkeypatch, error):
 
 
 def test_a_reference_spent_meanwhile_in_another_wallet_is_seen_when_looking_again(books, monkeypatch):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     scenario.player("alice", "500", currency="JPY")
     happened = meanwhile(monkeypatch, ledger, "write", lambda: posting.ask(a_bet("b1", currency="JPY", amount=5)))
@@ -207,7 +207,7 @@ def test_a_reference_spent_meanwhile_in_another_wallet_is_seen_when_looking_agai
 
 
 def test_a_connection_that_died_idle_is_replaced(books):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     scenario.bet()
     killed(connection)
@@ -217,7 +217,7 @@ def test_a_connection_that_died_idle_is_replaced(books):
 
 @pytest.mark.parametrize("moment", ["read_wallets", "read_rows", "write"])
 def test_a_connection_that_dies_at_work_is_replaced_and_the_work_done_once(books, monkeypatch, moment):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     scenario.bet()
     meanwhile(monkeypatch, ledger, moment, partial(terminate, backend(connection)))
@@ -243,7 +243,7 @@ def killed(victim) -> None:
 
 
 def test_a_database_that_cannot_be_reached_is_unavailable_not_our_fault(books, monkeypatch, caplog):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     monkeypatch.setattr(posting, "time", PassingTime())
     connection.close()
@@ -259,19 +259,19 @@ def test_a_database_that_cannot_be_reached_is_unavailable_not_our_fault(books, m
 
 
 def test_listeners_hear_of_moved_wallets_after_the_commit_and_only_of_those(books, monkeypatch):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     scenario.bob("100.00")
     heard = []
 
-    def listener(desk):
+    def listener(execution):
         seen = elsewhere(lambda: set(Transaction.objects.values_list("reference", flat=True)))
-        moved = [wallet.player.code for wallet in desk.book.wallets_by_id.values() if wallet.rows]
-        written = all(row.reference in seen for wallet in desk.book.wallets_by_id.values() for row in wallet.rows)
+        moved = [wallet.player.code for wallet in execution.book.wallets_by_id.values() if wallet.rows]
+        written = all(row.reference in seen for wallet in execution.book.wallets_by_id.values() for row in wallet.rows)
         heard.append((sorted(moved), written))
 
     meanwhile(monkeypatch, ledger, "write", lambda: scenario.deposit("alice", amount=1, reference="rival"))
-    monkeypatch.setattr(posting, "after_commit", [lambda desk: heard.append(1 / 0), listener])
+    monkeypatch.setattr(posting, "after_commit", [lambda execution: heard.append(1 / 0), listener])
     posting.post([a_bet("a1"), a_bet("b1", "bob")])
     # The rival's deposit, then Bob while Alice was stale, then Alice.
     assert heard == [(["alice"], True), (["bob"], True), (["alice"], True)]
@@ -286,7 +286,7 @@ INDEX_ON_IDS = "Index Scan using wallet_wallet_pkey on wallet_wallet w"
 @pytest.mark.parametrize("wallets", [0, 2, 200])
 def test_wallets_are_locked_in_ascending_order_whatever_the_planner_knows(books, wallets):
     """A nested loop, driven by the sorted ids or by the index on ids; any other plan could deadlock two processes."""
-    scenario.house()
+    scenario.catalogue()
     for n in range(wallets):
         scenario.player(f"p{n}")
     with connection.cursor() as cursor:

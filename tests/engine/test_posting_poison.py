@@ -13,13 +13,13 @@ from tests.scenario import word
 from wallet import ledger
 from wallet.models import Transaction, Wallet
 from wallet.money import MAX_BALANCE
-from wallet.state import Turn
+from wallet.state import Entry
 
 
 @pytest.fixture
 def poison(monkeypatch):
     """A rule that was missed: rows of the game ``poison`` break a CHECK, those of ``bug`` raise."""
-    naming = Turn.named
+    naming = Entry.named
 
     def missed(self, *named, **columns):
         if columns.get("game") == "bug":
@@ -28,13 +28,13 @@ def poison(monkeypatch):
             columns["contribution"] = 5
         return naming(self, *named, **columns)
 
-    monkeypatch.setattr(Turn, "named", missed)
+    monkeypatch.setattr(Entry, "named", missed)
 
 
 @pytest.mark.parametrize("game", ["poison", "bug"])
 @pytest.mark.parametrize("place", [0, 3, 6])
 def test_a_poisoned_command_takes_nobody_with_it(books, caplog, poison, game, place):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     asked = [a_bet(f"b{n}", game=game if n == place else "slot-1") for n in range(7)]
     outcomes = posting.post(asked)
@@ -42,11 +42,11 @@ def test_a_poisoned_command_takes_nobody_with_it(books, caplog, poison, game, pl
     assert [outcome.version for outcome in outcomes if isinstance(outcome, Receipt)] == [2, 3, 4, 5, 6, 7]
     assert scenario.balances() == (4000, 0, 0)
     assert not Transaction.objects.filter(reference=f"b{place}").exists()
-    assert alarms(caplog) == ["teller_poisoned_command"]
+    assert alarms(caplog) == ["posting_failed_for_command"]
 
 
 def test_two_poisons_in_one_batch_are_both_found(books, poison):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     games = ["slot-1", "poison", "slot-1", "bug", "slot-1"]
     outcomes = posting.post([a_bet(f"b{n}", game=game) for n, game in enumerate(games)])
@@ -54,7 +54,7 @@ def test_two_poisons_in_one_batch_are_both_found(books, poison):
 
 
 def test_a_poisoned_reference_may_be_sent_again_once_the_rule_is_mended(books, monkeypatch, poison):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     assert word(posting.ask(a_bet("b1", game="poison"))) == "internal"
     monkeypatch.undo()
@@ -66,7 +66,7 @@ def test_a_command_that_always_loses_keeps_nobody_waiting_and_is_not_overtaken(b
 
     All have the same deadline; those of the same player wait behind it, the others do not.
     """
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     scenario.bob("100.00")
     writing = ledger.write
@@ -87,9 +87,9 @@ def test_a_command_that_always_loses_keeps_nobody_waiting_and_is_not_overtaken(b
 
 
 def test_an_alarm_is_raised_when_a_balance_would_pass_its_bound(books, caplog):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice()
     Wallet.objects.update(cash=MAX_BALANCE)
     assert word(scenario.win(amount="0.01")) == "limit_reached"
-    assert alarms(caplog) == ["teller_balance_at_its_bound"]
+    assert alarms(caplog) == ["posting_balance_at_its_bound"]
     Wallet.objects.update(cash=10000)

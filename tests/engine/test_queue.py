@@ -1,4 +1,4 @@
-"""The drainer: batches what waits, answers after commit, never leaves a request hanging."""
+"""The queue: batches what waits, answers after commit, never leaves a request hanging."""
 
 import asyncio
 import threading
@@ -7,8 +7,8 @@ import time
 import pytest
 
 from casino_pam.engine import commands
-from casino_pam.engine import queue as drainer_module
-from casino_pam.engine.queue import LONGEST_QUEUE, Drainer
+from casino_pam.engine import queue as queue_module
+from casino_pam.engine.queue import LONGEST_QUEUE, PostingQueue
 from wallet.errors import Busy, Refused
 
 
@@ -20,13 +20,13 @@ def names(outcomes):
     return [outcome.facts["player"] for outcome in outcomes]
 
 
-def drainer_over(posting) -> Drainer:
+def queue_over(posting) -> PostingQueue:
     """One that posts to nowhere, and needs no connection for that."""
-    return Drainer(posting, set_up=lambda: None)
+    return PostingQueue(posting, set_up=lambda: None)
 
 
 class Posting:
-    """Stands where the teller stands; holds its first batch until it is let go."""
+    """Stands where the engine stands; holds its first batch until it is let go."""
 
     def __init__(self):
         self.batches = []
@@ -42,55 +42,55 @@ class Posting:
 
 async def test_posts_what_gathered_while_it_was_busy_as_one_batch_in_order():
     posting = Posting()
-    drainer = drainer_over(posting)
-    drainer.start()
-    first = drainer.submit(asked("0"))
+    posting_queue = queue_over(posting)
+    posting_queue.start()
+    first = posting_queue.submit(asked("0"))
     await asyncio.to_thread(posting.began.wait, 10)
-    others = [drainer.submit(asked(str(n))) for n in range(1, 10)]
-    assert drainer.depth == 10
+    others = [posting_queue.submit(asked(str(n))) for n in range(1, 10)]
+    assert posting_queue.depth == 10
     posting.go_on.set()
     assert names(await asyncio.gather(first, *others)) == [str(n) for n in range(10)]
     assert posting.batches == [["0"], [str(n) for n in range(1, 10)]]
-    await drainer.stop()
+    await posting_queue.stop()
 
 
 async def test_serves_what_it_accepted_before_it_leaves_and_nothing_after():
     posting = Posting()
-    drainer = drainer_over(posting)
-    drainer.start()
-    futures = [drainer.submit(asked(str(n))) for n in range(600)]
-    stopping = asyncio.create_task(drainer.stop())
+    posting_queue = queue_over(posting)
+    posting_queue.start()
+    futures = [posting_queue.submit(asked(str(n))) for n in range(600)]
+    stopping = asyncio.create_task(posting_queue.stop())
     await asyncio.sleep(0)
     with pytest.raises(Busy):
-        drainer.submit(asked("late"))
+        posting_queue.submit(asked("late"))
     posting.go_on.set()
     await stopping
     assert names([future.result() for future in futures]) == [str(n) for n in range(600)]
-    assert drainer.depth == 0
+    assert posting_queue.depth == 0
 
 
 async def test_a_client_that_hangs_up_cancels_nothing():
     posting = Posting()
-    drainer = drainer_over(posting)
-    drainer.start()
-    gone, there = drainer.submit(asked("gone")), drainer.submit(asked("there"))
+    posting_queue = queue_over(posting)
+    posting_queue.start()
+    gone, there = posting_queue.submit(asked("gone")), posting_queue.submit(asked("there"))
     gone.cancel()
     posting.go_on.set()
     assert names([await there]) == ["there"]
     assert [name for batch in posting.batches for name in batch] == ["gone", "there"]
-    await drainer.stop()
+    await posting_queue.stop()
 
 
 async def test_a_full_queue_is_refused_at_once():
     posting = Posting()
-    drainer = drainer_over(posting)
-    drainer.start()
-    futures = [drainer.submit(asked("someone")) for _ in range(LONGEST_QUEUE)]
+    posting_queue = queue_over(posting)
+    posting_queue.start()
+    futures = [posting_queue.submit(asked("someone")) for _ in range(LONGEST_QUEUE)]
     with pytest.raises(Busy):
-        drainer.submit(asked("one too many"))
+        posting_queue.submit(asked("one too many"))
     posting.go_on.set()
     await asyncio.gather(*futures)
-    await drainer.stop()
+    await posting_queue.stop()
 
 
 async def test_a_posting_that_raises_answers_internal_and_the_next_one_is_served():
@@ -102,11 +102,11 @@ async def test_a_posting_that_raises_answers_internal_and_the_next_one_is_served
             raise RuntimeError("a bug")
         return [Refused("unknown_player", player=request.player) for request in batch]
 
-    drainer = drainer_over(post)
-    drainer.start()
-    assert (await drainer.submit(asked("first"))).code == "internal"
-    assert (await drainer.submit(asked("second"))).code == "unknown_player"
-    await drainer.stop()
+    posting_queue = queue_over(post)
+    posting_queue.start()
+    assert (await posting_queue.submit(asked("first"))).code == "internal"
+    assert (await posting_queue.submit(asked("second"))).code == "unknown_player"
+    await posting_queue.stop()
 
 
 async def test_a_dead_thread_is_replaced_and_its_requests_answered():
@@ -118,12 +118,12 @@ async def test_a_dead_thread_is_replaced_and_its_requests_answered():
             raise SystemExit
         return [Refused("unknown_player", player=request.player) for request in batch]
 
-    drainer = drainer_over(post)
-    drainer.start()
-    first = drainer.submit(asked("first"))
+    posting_queue = queue_over(post)
+    posting_queue.start()
+    first = posting_queue.submit(asked("first"))
     assert (await asyncio.wait_for(first, 10)).code == "unavailable"
-    assert (await asyncio.wait_for(drainer.submit(asked("second")), 10)).code == "unknown_player"
-    await drainer.stop()
+    assert (await asyncio.wait_for(posting_queue.submit(asked("second")), 10)).code == "unknown_player"
+    await posting_queue.stop()
 
 
 def a_batch(player: str, operations: int) -> commands.Batch:
@@ -133,15 +133,15 @@ def a_batch(player: str, operations: int) -> commands.Batch:
 
 async def test_a_batch_is_bounded_by_operations_not_by_requests():
     posting = Posting()
-    drainer = drainer_over(posting)
-    drainer.start()
-    first = drainer.submit(asked("first"))
+    posting_queue = queue_over(posting)
+    posting_queue.start()
+    first = posting_queue.submit(asked("first"))
     await asyncio.to_thread(posting.began.wait, 10)
-    others = [drainer.submit(a_batch(f"p{n}", 100)) for n in range(8)]
+    others = [posting_queue.submit(a_batch(f"p{n}", 100)) for n in range(8)]
     posting.go_on.set()
     await asyncio.gather(first, *others)
     assert [len(batch) for batch in posting.batches] == [1, 3, 3, 2]
-    await drainer.stop()
+    await posting_queue.stop()
 
 
 # --- a posting that takes long -------------------------------------------------------------------
@@ -170,73 +170,73 @@ def in_time(name: str, seconds: float) -> commands.Balance:
 
 async def test_whoever_was_not_answered_in_time_is_answered_busy_whatever_the_posting_does():
     posting = Slow("slow")
-    drainer = drainer_over(posting)
-    drainer.start()
-    future = drainer.submit(in_time("slow", 0.0))
+    posting_queue = queue_over(posting)
+    posting_queue.start()
+    future = posting_queue.submit(in_time("slow", 0.0))
     assert (await asyncio.wait_for(future, 3)).code == "busy"
-    assert drainer.depth == 0
+    assert posting_queue.depth == 0
     posting.go_on.set()
-    await drainer.stop()
+    await posting_queue.stop()
 
 
 async def test_another_lane_serves_who_comes_while_one_waits_for_postgresql():
     posting = Slow("slow")
-    drainer = drainer_over(posting)
-    drainer.start()
-    slow = drainer.submit(asked("slow"))
+    posting_queue = queue_over(posting)
+    posting_queue.start()
+    slow = posting_queue.submit(asked("slow"))
     await asyncio.sleep(0.01)
-    assert names(await asyncio.wait_for(asyncio.gather(*(drainer.submit(asked(str(n))) for n in range(50))), 10))
+    assert names(await asyncio.wait_for(asyncio.gather(*(posting_queue.submit(asked(str(n))) for n in range(50))), 10))
     assert not slow.done()
     posting.go_on.set()
     await slow
     # The lane that is one too many leaves once PostgreSQL is quick again.
-    while len(drainer._lanes) > 1:
-        await drainer.submit(asked("another"))
-    await drainer.stop()
+    while len(posting_queue._lanes) > 1:
+        await posting_queue.submit(asked("another"))
+    await posting_queue.stop()
 
 
 async def test_what_comes_for_a_player_who_is_at_work_in_one_lane_waits_for_it_and_keeps_its_order():
     posting = Slow("slow")
-    drainer = drainer_over(posting)
-    drainer.start()
-    futures = [drainer.submit(asked("slow"))]
+    posting_queue = queue_over(posting)
+    posting_queue.start()
+    futures = [posting_queue.submit(asked("slow"))]
     await asyncio.sleep(0.01)
     for n in range(5):
-        futures.append(drainer.submit(asked("slow")))
-        assert (await asyncio.wait_for(drainer.submit(asked(str(n))), 10)).code == "unknown_player"
+        futures.append(posting_queue.submit(asked("slow")))
+        assert (await asyncio.wait_for(posting_queue.submit(asked(str(n))), 10)).code == "unknown_player"
     assert posting.posted == [str(n) for n in range(5)]
     posting.go_on.set()
     await asyncio.gather(*futures)
     assert posting.posted == [*(str(n) for n in range(5)), *["slow"] * 6]
-    await drainer.stop()
+    await posting_queue.stop()
 
 
 async def test_a_lane_that_does_not_come_back_is_replaced_and_its_players_are_free_again(monkeypatch):
-    monkeypatch.setattr(drainer_module, "LOST_SECONDS", 0.5)
+    monkeypatch.setattr(queue_module, "LOST_SECONDS", 0.5)
     posting = Slow("slow")
-    drainer = drainer_over(posting)
-    drainer.start()
-    lost = drainer.submit(asked("slow"))
+    posting_queue = queue_over(posting)
+    posting_queue.start()
+    lost = posting_queue.submit(asked("slow"))
     await asyncio.sleep(0.01)
-    parked = drainer.submit(asked("slow"))
+    parked = posting_queue.submit(asked("slow"))
     assert [outcome.code for outcome in await asyncio.wait_for(asyncio.gather(lost, parked), 10)] == ["unavailable"] * 2
     posting.slow.clear()
-    assert (await asyncio.wait_for(drainer.submit(asked("slow")), 10)).code == "unknown_player"
+    assert (await asyncio.wait_for(posting_queue.submit(asked("slow")), 10)).code == "unknown_player"
     posting.go_on.set()
-    await drainer.stop()
+    await posting_queue.stop()
 
 
 async def test_the_house_is_full_when_nobody_takes_anything_although_everybody_was_answered():
     """Those who were answered busy still stand in the queue: it may not grow without bound."""
     posting = Slow("slow")
-    drainer = drainer_over(posting)
-    drainer.start()
-    futures = [drainer.submit(in_time("slow", -1.0)) for _ in range(LONGEST_QUEUE)]
+    posting_queue = queue_over(posting)
+    posting_queue.start()
+    futures = [posting_queue.submit(in_time("slow", -1.0)) for _ in range(LONGEST_QUEUE)]
     assert {outcome.code for outcome in await asyncio.gather(*futures)} == {"busy"}
     with pytest.raises(Busy):
-        drainer.submit(asked("one too many"))
+        posting_queue.submit(asked("one too many"))
     posting.go_on.set()
-    await drainer.stop()
+    await posting_queue.stop()
 
 
 async def test_a_lane_that_cannot_begin_is_tried_again_until_it_can():
@@ -246,8 +246,8 @@ async def test_a_lane_that_cannot_begin_is_tried_again_until_it_can():
         if failures:
             raise failures.pop()
 
-    drainer = Drainer(Slow(), set_up=set_up)
-    drainer.start()
-    assert (await asyncio.wait_for(drainer.submit(asked("someone")), 10)).code == "unknown_player"
+    posting_queue = PostingQueue(Slow(), set_up=set_up)
+    posting_queue.start()
+    assert (await asyncio.wait_for(posting_queue.submit(asked("someone")), 10)).code == "unknown_player"
     assert not failures
-    await drainer.stop()
+    await posting_queue.stop()

@@ -53,7 +53,7 @@ def answered(future: Future[Reply]) -> tuple[int, float]:
 
 @pytest.fixture
 def door(books: None) -> Iterator[Door]:
-    scenario.house()
+    scenario.catalogue()
     for n in range(8):
         scenario.player(f"p{n}", "100.00")
     with Door() as opened:
@@ -97,7 +97,7 @@ def test_one_whose_wallet_stays_locked_is_told_in_time_to_send_it_again(door):
     assert door.post("bet", a_bet("p0", "b")).status == 200
     assert scenario.balances("p0") == (9800, 0, 0)
     # And a free wallet is nobody's lane of his own for long.
-    eventually(lambda: door.drainer._patient is None, "the patient lane to end")
+    eventually(lambda: door.posting_queue._patient is None, "the patient lane to end")
 
 
 def test_many_locked_wallets_are_served_as_each_becomes_free(door):
@@ -159,7 +159,7 @@ def test_a_table_that_stays_locked_is_503_in_time_and_nothing_is_posted_later(do
 
 
 def test_a_single_posting_waits_in_line_and_no_longer_than_its_time(books):
-    scenario.house()
+    scenario.catalogue()
     scenario.player("p0", "100.00")
     began = time.monotonic()
     with locked("p0"):
@@ -169,7 +169,7 @@ def test_a_single_posting_waits_in_line_and_no_longer_than_its_time(books):
 
 
 def test_those_held_up_part_from_a_batch_and_the_others_post_at_once(books):
-    scenario.house()
+    scenario.catalogue()
     for code in ("alice", "bob", "carol"):
         scenario.player(code, "100.00")
     asked = [bet_command("alice"), bet_command("bob"), bet_command("alice"), bet_command("carol")]
@@ -211,7 +211,7 @@ def test_a_frozen_backend_stops_its_own_calls_alone_and_those_are_answered_in_ti
     door.post("bet", a_bet("p0"))
     with frozen(backends()):
         his = door.send("bet", a_bet("p0", "b"))
-        eventually(lambda: door.drainer._lanes[0].began is not None, "the first lane to be at work")
+        eventually(lambda: door.posting_queue._lanes[0].began is not None, "the first lane to be at work")
         others = [door.send("bet", a_bet(f"p{n}")) for n in range(1, 8)]
         assert [future.result(20).status for future in others] == [200] * 7
         status, seconds = answered(his)
@@ -236,7 +236,7 @@ def test_what_was_sent_to_a_frozen_backend_is_never_posted_twice(door):
 
 def test_an_idle_lane_whose_server_went_without_a_word_serves_the_next_call(books, monkeypatch):
     """After a failover the old connection leads nowhere: it is asked before a request is entrusted to it."""
-    scenario.house()
+    scenario.catalogue()
     scenario.player("p0", "100.00")
     place = connection.settings_dict
     with Wire((place["HOST"], int(place["PORT"]))) as wire, monkeypatch.context() as laid:
@@ -253,7 +253,7 @@ def test_an_idle_lane_whose_server_went_without_a_word_serves_the_next_call(book
 
 def test_a_far_postgresql_is_waited_for_and_serves_many_at_once(books, monkeypatch):
     """With 0.1 s to PostgreSQL and as much back every call takes less than a second, however many come."""
-    scenario.house()
+    scenario.catalogue()
     for n in range(32):
         scenario.player(f"p{n}", "100.00")
     place = connection.settings_dict

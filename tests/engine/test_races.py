@@ -83,7 +83,7 @@ class Race:
 def race(books: None, other: tuple[str, OtherProcess], monkeypatch: pytest.MonkeyPatch) -> Race:
     level, process = other
     monkeypatch.setattr(posting, "_BEGIN", posting._BEGIN.replace(posting._ISOLATION, level.upper()))
-    scenario.house()
+    scenario.catalogue()
     # Above the default level whoever loses a wallet loses the whole posting: fewer prove as much.
     if level == LEVELS[0]:
         return Race(process, hands=32, rounds=5, many=200)
@@ -208,9 +208,9 @@ def test_overlapping_batches_post_every_command_once(race):
     hands: list[list[list[Any]]] = []
     for hand in range(8):
         batches = []
-        for turn in range(3):
-            shared = [a_bet(name, f"shared-{name}-{hand // 2}-{turn}", 10) for name in names]
-            own = [a_win(name, f"own-{name}-{hand}-{turn}", 5) for name in names]
+        for entry in range(3):
+            shared = [a_bet(name, f"shared-{name}-{hand // 2}-{entry}", 10) for name in names]
+            own = [a_win(name, f"own-{name}-{hand}-{entry}", 5) for name in names]
             batches.append(dice.sample([*shared, *own], k=16))
         hands.append(batches)
     answers = race(hands)
@@ -245,7 +245,7 @@ GUARDS = {"ledger_version": "wallet_id, version", "ledger_reference": "source, r
 @pytest.fixture
 def constraints(books: None) -> Iterator[None]:
     """The ledger's constraints stand again when the test has taken some away."""
-    scenario.house()
+    scenario.catalogue()
     yield
     the_books.emptied()
     for name, columns in GUARDS.items():

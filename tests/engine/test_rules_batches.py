@@ -12,7 +12,7 @@ from wallet.models import Player, Provider, Transaction
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
 
 

@@ -15,7 +15,7 @@ from wallet.money import MAX_BALANCE
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
 
 

@@ -14,7 +14,7 @@ from wallet.money import MAX_BALANCE
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     scenario.bob("100.00")
 
@@ -133,8 +133,8 @@ def test_rule_5_nothing_else_is_remembered(case):
 def test_what_follows_from_a_command_may_refuse_the_command_itself(monkeypatch):
     """A completed bonus, say, that would lift the cash above its bound: the bet before it must not stand."""
 
-    def settle(bonuses, turn):
-        if any(row.posted and row.kind == "BET" for row in turn.rows()):
+    def settle(bonuses, entry):
+        if any(row.posted and row.kind == "BET" for row in entry.rows()):
             raise Refused("limit_reached", limit="balance")
 
     with monkeypatch.context() as completing:

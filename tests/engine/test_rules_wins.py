@@ -13,7 +13,7 @@ SOURCES = (None, "game", "free_round", "jackpot", "promo")
 
 @pytest.fixture(autouse=True)
 def house(books):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
 
 

@@ -38,7 +38,7 @@ from tests import bonus_scenario; from tests import scenario
 from wallet.models import ApiKey; from wallet.models import Player; from wallet.models import Wallet; from wallet.models import WalletLimits
 from wallet.models.provider import SCOPES
 now = time.time_ns() // 1000
-scenario.house()
+scenario.catalogue()
 bonus_scenario.gift("500.00", multiplier=50)
 bonus_scenario.gift("500.00", multiplier=50, code="kept", on_withdrawal="keep")
 for n, code in enumerate([%r, *("p%%d" %% n for n in range(%d))]):

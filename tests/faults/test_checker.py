@@ -39,7 +39,7 @@ def exchange(door: Door, journal: Journal, call: str, body: dict[str, Any]) -> N
 @pytest.fixture
 def journal(broken_books: None) -> Journal:
     """An honest journal: a bet, its repeat, a win, a bet undone, an undone before, a refusal, a batch, a bulk."""
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     written: Journal = []
     undo = {"player": "alice", "reference": f"{RUN}-b-2-r", "original": f"{RUN}-b-2"}
@@ -81,7 +81,7 @@ def test_an_honest_journal_of_a_whole_ledger_has_no_violations(journal):
 
 
 def test_wagering_that_adds_up_is_no_violation(broken_books):
-    scenario.house()
+    scenario.catalogue()
     bonus_scenario.wagering("30.00", who="bob")
     scenario.bet("bob", "10.00")
     assert violations([]) == []

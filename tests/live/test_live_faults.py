@@ -7,17 +7,17 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests import scenario
-from tests.running_system import House, eventually, running
+from tests.running_system import RunningSystem, eventually, running
 from tests.socket_client import dial, next_frame, until
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[House]:
+def house() -> Iterator[RunningSystem]:
     with running("alice", "bob") as opened:
         yield opened
 
 
-def test_bets_go_on_while_redis_is_stopped_and_sockets_show_them_when_it_is_back(house: House) -> None:
+def test_bets_go_on_while_redis_is_stopped_and_sockets_show_them_when_it_is_back(house: RunningSystem) -> None:
     with house.dial("alice") as client:
         first = next_frame(client)["version"]
         house.valkey.kill()
@@ -31,7 +31,7 @@ def test_bets_go_on_while_redis_is_stopped_and_sockets_show_them_when_it_is_back
         assert versions == sorted(versions)
 
 
-def test_bets_go_on_while_redis_is_frozen_and_sockets_show_them_when_it_thaws(house: House) -> None:
+def test_bets_go_on_while_redis_is_frozen_and_sockets_show_them_when_it_thaws(house: RunningSystem) -> None:
     with house.dial("alice") as client:
         first = next_frame(client)["version"]
         assert house.valkey.process is not None
@@ -43,7 +43,7 @@ def test_bets_go_on_while_redis_is_frozen_and_sockets_show_them_when_it_thaws(ho
         until(client, lambda frame: frame["version"] == first + 20)
 
 
-def test_a_socket_outlives_a_restart_of_postgresql(house: House) -> None:
+def test_a_socket_outlives_a_restart_of_postgresql(house: RunningSystem) -> None:
     with house.dial("alice") as alice, house.dial("bob") as bob:
         first = next_frame(alice)["version"]
         before = next_frame(bob)
@@ -57,7 +57,7 @@ def test_a_socket_outlives_a_restart_of_postgresql(house: House) -> None:
         assert scenario.eur(before["cash"]) - scenario.eur(after["cash"]) == 100
 
 
-def test_a_socket_opened_while_postgresql_is_away_shows_the_wallet_when_it_is_back(house: House) -> None:
+def test_a_socket_opened_while_postgresql_is_away_shows_the_wallet_when_it_is_back(house: RunningSystem) -> None:
     ticket = house.ticket("alice")
     house.postgresql.kill()
     with dial(house.port, ticket) as client:
@@ -65,7 +65,9 @@ def test_a_socket_opened_while_postgresql_is_away_shows_the_wallet_when_it_is_ba
         assert next_frame(client)["type"] == "snapshot"
 
 
-def test_a_restart_of_the_web_workers_closes_with_1012_and_the_next_socket_shows_the_truth(house: House) -> None:
+def test_a_restart_of_the_web_workers_closes_with_1012_and_the_next_socket_shows_the_truth(
+    house: RunningSystem,
+) -> None:
     with house.dial("alice") as client:
         version = next_frame(client)["version"]
         house.close()

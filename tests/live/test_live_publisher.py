@@ -15,9 +15,9 @@ from django.conf import settings
 from redis.client import PubSub
 
 from casino_pam.engine import posting
-from casino_pam.engine.execution import Desk
+from casino_pam.engine.execution import Execution
 from casino_pam.live import publisher as module
-from casino_pam.live.publisher import Announcer
+from casino_pam.live.publisher import Publisher
 from casino_pam.live.snapshot import CHANNEL, Announcement, Change, decode
 from tests import scenario
 from tests.socket_client import database_url, deaf_server
@@ -45,11 +45,11 @@ class Redis:
 
 
 @pytest.fixture
-def desks(books: None, monkeypatch: pytest.MonkeyPatch) -> list[Desk]:
+def desks(books: None, monkeypatch: pytest.MonkeyPatch) -> list[Execution]:
     """The desks of all postings of this test, as listeners get them."""
-    seen: list[Desk] = []
+    seen: list[Execution] = []
     monkeypatch.setattr(posting, "after_commit", [seen.append])
-    scenario.house()
+    scenario.catalogue()
     return seen
 
 
@@ -67,12 +67,12 @@ def said(change: Change) -> dict[str, Any]:
     return found
 
 
-def test_tells_balances_as_decimal_strings(desks: list[Desk]) -> None:
+def test_tells_balances_as_decimal_strings(desks: list[Execution]) -> None:
     scenario.alice("100.00")
     desks.clear()
     scenario.bet("alice", "12.50")
     server = Redis()
-    Announcer(server.publisher).note(desks[-1])
+    Publisher(server.publisher).note(desks[-1])
     (change,) = server.next().changes
     assert (change.player, change.version, change.moved) == ("alice", 2, True)
     assert said(change) == {
@@ -87,87 +87,87 @@ def test_tells_balances_as_decimal_strings(desks: list[Desk]) -> None:
     }
 
 
-def test_says_nothing_of_what_moved_nothing(desks: list[Desk]) -> None:
+def test_says_nothing_of_what_moved_nothing(desks: list[Execution]) -> None:
     scenario.alice("100.00")
     scenario.rollback("unknown", who="nobody")
     server = Redis()
-    announcer = Announcer(server.publisher)
-    for desk in reversed(desks):
-        announcer.note(desk)
+    publisher = Publisher(server.publisher)
+    for execution in reversed(desks):
+        publisher.note(execution)
     assert len(server.next().changes) == 1
-    announcer.flush()
+    publisher.flush()
     assert server.heard.empty()
 
 
-def test_keeps_the_newest_whoever_hands_over_last(desks: list[Desk]) -> None:
+def test_keeps_the_newest_whoever_hands_over_last(desks: list[Execution]) -> None:
     scenario.alice("100.00")
     desks.clear()
     scenario.bet("alice", "1.00")
     scenario.bet("alice", "2.00")
     older, newer = desks
     server = Redis()
-    announcer = Announcer(server.publisher)
-    with announcer._state:
+    publisher = Publisher(server.publisher)
+    with publisher._state:
         # The thread cannot take anything before both are handed over.
-        announcer.note(newer)
-        announcer.note(older)
+        publisher.note(newer)
+        publisher.note(older)
     (change,) = server.next().changes
     assert said(change)["cash"] == "97.00"
 
 
-def test_says_that_something_was_lost_as_soon_as_redis_is_back(desks: list[Desk]) -> None:
+def test_says_that_something_was_lost_as_soon_as_redis_is_back(desks: list[Execution]) -> None:
     scenario.alice("100.00")
     server = Redis()
     server.away.set()
-    announcer = Announcer(server.publisher, quiet=0)
-    announcer.note(desks[-1])
+    publisher = Publisher(server.publisher, quiet=0)
+    publisher.note(desks[-1])
     assert server.failed.acquire(timeout=30)
     server.away.clear()
     assert server.next() == Announcement(True, [])
     scenario.bet("alice", "1.00")
-    announcer.note(desks[-1])
+    publisher.note(desks[-1])
     (change,) = server.next().changes
     assert change.version == 2
 
 
-def test_asks_nothing_of_a_redis_that_failed_a_moment_ago(desks: list[Desk]) -> None:
+def test_asks_nothing_of_a_redis_that_failed_a_moment_ago(desks: list[Execution]) -> None:
     scenario.alice("100.00")
     server = Redis()
     server.away.set()
-    announcer = Announcer(server.publisher, quiet=3600)
-    announcer.note(desks[-1])
+    publisher = Publisher(server.publisher, quiet=3600)
+    publisher.note(desks[-1])
     assert server.failed.acquire(timeout=30)
-    announcer.flush()
+    publisher.flush()
     for _ in range(10):
-        announcer.note(desks[-1])
+        publisher.note(desks[-1])
     assert not server.failed.acquire(blocking=False)
-    assert not announcer._waiting
+    assert not publisher._waiting
 
 
-def test_loses_rather_than_keeps_more_than_it_may(desks: list[Desk], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loses_rather_than_keeps_more_than_it_may(desks: list[Execution], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_WAITING", 1)
     scenario.alice("100.00")
     scenario.bob("100.00")
     server = Redis()
-    announcer = Announcer(server.publisher)
-    with announcer._state:
-        for desk in desks:
-            announcer.note(desk)
+    publisher = Publisher(server.publisher)
+    with publisher._state:
+        for execution in desks:
+            publisher.note(execution)
     announcement = server.next()
     assert (announcement.lost, announcement.changes) == (True, [])
 
 
 def test_a_frozen_redis_delays_no_bet(books: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The thread stands still in the middle of a PUBLISH; the teller does not notice."""
+    """The thread stands still in the middle of a PUBLISH; the engine does not notice."""
     standing, go_on = threading.Event(), threading.Event()
 
     def frozen(_: bytes) -> None:
         standing.set()
         assert go_on.wait(60)
 
-    announcer = Announcer(lambda: frozen)
-    monkeypatch.setattr(posting, "after_commit", [announcer.note])
-    scenario.house()
+    publisher = Publisher(lambda: frozen)
+    monkeypatch.setattr(posting, "after_commit", [publisher.note])
+    scenario.catalogue()
     scenario.alice("100.00")
     assert standing.wait(30)
     for _ in range(20):
@@ -178,7 +178,7 @@ def test_a_frozen_redis_delays_no_bet(books: None, monkeypatch: pytest.MonkeyPat
 
 
 def test_whatever_commits_in_this_process_is_announced(heard: PubSub) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     message = heard.get_message(timeout=30)
     assert message is not None
@@ -187,7 +187,7 @@ def test_whatever_commits_in_this_process_is_announced(heard: PubSub) -> None:
 
 
 def test_a_command_that_ends_right_after_its_commit_is_announced(heard: PubSub) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.player("alice")
     script = (
         "import django; django.setup(); from tests import scenario;"
@@ -206,4 +206,4 @@ def test_the_real_redis_is_given_up_within_a_moment() -> None:
     with deaf_server() as url, pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "REDIS_URL", url)
         with pytest.raises(redis.RedisError):
-            module.publisher()(b"{}")
+            module.redis_publish()(b"{}")

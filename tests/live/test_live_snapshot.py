@@ -8,7 +8,7 @@ from tests import bonus_scenario, scenario
 
 
 def test_reads_every_wallet_of_the_players_named_and_no_other(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     scenario.player("alice", "500", currency="JPY")
     scenario.bob("1.00")
@@ -18,7 +18,7 @@ def test_reads_every_wallet_of_the_players_named_and_no_other(books: None) -> No
 
 
 def test_tells_the_wagering_of_the_live_bonus(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     bonus = bonus_scenario.wagering("30.00", cash="10.00", multiplier=2)
     scenario.bet("bob", "15.00")
     (found,) = read(["bob"])
@@ -34,7 +34,7 @@ def test_tells_the_wagering_of_the_live_bonus(books: None) -> None:
 
 def test_reads_as_often_as_it_is_asked_on_one_connection(books: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pool lends the same connection again and again, and psycopg prepares what it sees again and again."""
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     monkeypatch.setattr(connections["default"], "close", lambda: None)
     for _ in range(12):

@@ -29,7 +29,7 @@ def workers(django_db_setup: None) -> Iterator[int]:
 @pytest.fixture
 def port(workers: int, books: None) -> int:
     """The workers' port, and an empty house behind it."""
-    scenario.house()
+    scenario.catalogue()
     return workers
 
 
@@ -256,7 +256,7 @@ def test_bytes_that_are_no_frame_end_only_their_own_socket(port: int) -> None:
 
 
 def test_tickets_stay_out_of_the_log(books: None, capfd: pytest.CaptureFixture[str]) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     spent, refused = ticket("alice"), ticket("alice")
     with served(workers=1, LOG_LEVEL="DEBUG") as client:

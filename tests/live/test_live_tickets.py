@@ -13,7 +13,7 @@ from tests.socket_client import deaf_server
 
 
 def test_a_ticket_stands_for_the_player_who_asked_and_for_thirty_seconds(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice()
     before = int(time.time())
     reply = rest_client.player("alice").post("me/socket-ticket")
@@ -48,7 +48,7 @@ def test_a_back_end_gets_no_ticket(books: None) -> None:
 
 
 def test_there_are_no_tickets_while_redis_is_away(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice()
     with deaf_server() as url:
         away = {"default": {**settings.CACHES["default"], "LOCATION": url}}

@@ -16,7 +16,7 @@ def api_key(*arguments: str) -> str:
 
 
 def test_prints_a_key_that_lets_in_and_is_kept_nowhere(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     wanted = ("--scopes", "players", "play", "--source", "cashier:shop", "--provider", "acme")
     printed = api_key("create", "shop", *wanted)
     kept = ApiKey.objects.get()

@@ -110,7 +110,7 @@ def test_what_is_missing_is_made_again(machine):
 
 
 def test_a_furnished_house_is_left_alone(machine):
-    scenario.house()
+    scenario.catalogue()
     before = everything()
     with pytest.raises(CommandError, match="nothing was loaded"):
         run("--load")

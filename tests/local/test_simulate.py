@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from casino_pam import demo
 from casino_pam.local import demo_data
-from casino_pam.local.simulator import Connection, Entry, FakeProvider, Journal, Rounds, Seat, Shares, differences
+from casino_pam.local.simulator import Connection, FakeProvider, Journal, JournalLine, Rounds, Seat, Shares, differences
 from tests import scenario
 from tests.game_client import served
 from wallet.models import Transaction
@@ -103,13 +103,13 @@ async def test_plays_the_same_rounds_for_the_same_seed():
 def entry(reference, outcome="posted", call="bet", amount="10.00", **answer):
     facts = {"status": outcome, **answer} if outcome in ("posted", "void") else {"code": outcome, **answer}
     status = 200 if outcome in ("posted", "void") else 422
-    return Entry(call=call, reference=reference, player="alice", amount=amount, status=status, answer=facts)
+    return JournalLine(call=call, reference=reference, player="alice", amount=amount, status=status, answer=facts)
 
 
 @pytest.fixture
 def played(books):
     """Alice bet 10.00 under sim-1; the journal starts empty."""
-    scenario.house()
+    scenario.catalogue()
     scenario.alice()
     scenario.bet(reference="sim-1")
     return Journal("acme", "sim-")

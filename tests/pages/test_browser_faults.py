@@ -6,20 +6,20 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import browser_pages
-from tests.running_system import House, eventually, running
+from tests.running_system import RunningSystem, eventually, running
 
 expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
     static = browser_pages.collected(tmp_path_factory.mktemp("static"))
     with running("alice", STATIC_ROOT=static) as opened:
         yield opened
 
 
 @pytest.fixture
-def page(browser: Browser, house: House) -> Iterator[Page]:
+def page(browser: Browser, house: RunningSystem) -> Iterator[Page]:
     """Alice's page, live."""
     opened = browser.new_page()
     opened.goto(f"http://127.0.0.1:{house.port}/play#token={house.token('alice')}")
@@ -28,12 +28,12 @@ def page(browser: Browser, house: House) -> Iterator[Page]:
     opened.close()
 
 
-def shows_the_truth(page: Page, house: House) -> None:
+def shows_the_truth(page: Page, house: RunningSystem) -> None:
     expect(page.locator("#line")).to_have_text("Live")
     expect(page.locator('[data-field="cash"]')).to_have_text(house.cash("alice"))
 
 
-def test_a_restart_of_the_web_workers(page: Page, house: House) -> None:
+def test_a_restart_of_the_web_workers(page: Page, house: RunningSystem) -> None:
     house.close()
     expect(page.locator("#line")).to_have_text("Reconnecting")
     browser_pages.picture(page, "player-reconnecting")
@@ -42,7 +42,7 @@ def test_a_restart_of_the_web_workers(page: Page, house: House) -> None:
     shows_the_truth(page, house)
 
 
-def test_a_restart_of_redis(page: Page, house: House) -> None:
+def test_a_restart_of_redis(page: Page, house: RunningSystem) -> None:
     house.valkey.kill()
     assert house.bet("alice") == 200
     house.valkey.start()
@@ -51,7 +51,7 @@ def test_a_restart_of_redis(page: Page, house: House) -> None:
     shows_the_truth(page, house)
 
 
-def test_a_restart_of_postgresql(page: Page, house: House) -> None:
+def test_a_restart_of_postgresql(page: Page, house: RunningSystem) -> None:
     house.postgresql.kill()
     assert house.bet("alice") == 503
     house.postgresql.start()
@@ -59,7 +59,9 @@ def test_a_restart_of_postgresql(page: Page, house: House) -> None:
     shows_the_truth(page, house)
 
 
-def test_a_page_opened_while_redis_is_away_shows_the_wallet_and_goes_live_later(browser: Browser, house: House) -> None:
+def test_a_page_opened_while_redis_is_away_shows_the_wallet_and_goes_live_later(
+    browser: Browser, house: RunningSystem
+) -> None:
     house.valkey.kill()
     with browser.new_page() as page:
         page.goto(f"http://127.0.0.1:{house.port}/play#token={house.token('alice')}")

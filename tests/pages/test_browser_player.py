@@ -21,7 +21,7 @@ Visit = Callable[..., Page]
 @pytest.fixture
 def visit(browser: Browser, provider: game_client.Client, books: None) -> Iterator[Visit]:
     """Opens the page of a player in a browser of that player's own, which must find nothing to complain of."""
-    scenario.house()
+    scenario.catalogue()
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 

@@ -28,7 +28,7 @@ class Impatient(BoundedHttp):
 
 @pytest.fixture
 def house(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
 
 
@@ -164,13 +164,13 @@ def test_never_counts_the_time_an_earlier_request_takes(house: None, monkeypatch
     held: list[Any] = []
     first, second = as_bytes("bet", BET), as_bytes("win", {**BET, "reference": "w-1"})
 
-    async def carry_out(visit: Any, body: Any) -> dict[str, Any]:
+    async def run(visit: Any, body: Any) -> dict[str, Any]:
         gate = asyncio.Event()
         held.append((asyncio.get_running_loop(), gate))
         await gate.wait()
         return {}
 
-    monkeypatch.setitem(app._by_path, path_of("bet").encode(), Call("bet", carry_out))
+    monkeypatch.setitem(app._by_path, path_of("bet").encode(), Call("bet", run))
     with listening(Impatient) as client, client.dial() as sock:
         sock.sendall(first + second[:40])
         sock.settimeout(1)

@@ -21,7 +21,7 @@ import pytest
 from casino_pam.local.os_support import processes_in
 from casino_pam.local.servers import passing_servers
 from tests import browser_pages
-from tests.running_system import House, eventually
+from tests.running_system import RunningSystem, eventually
 from tests.silent_wire import Wire
 from tests.socket_client import dial, next_frame, until
 
@@ -49,7 +49,7 @@ class Answer(msgspec.Struct):
 class Doors:
     """Every kind of request that needs PostgreSQL, as a name and a call."""
 
-    def __init__(self, house: House, wire: Wire) -> None:
+    def __init__(self, house: RunningSystem, wire: Wire) -> None:
         self.house = house
         self.wire = wire
         self.cookie = house.python(OPERATOR)
@@ -105,7 +105,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     with passing_servers() as servers, Wire(("127.0.0.1", servers.running[0].port)) as wire:
         url = servers.running[0].url.replace(f":{servers.running[0].port}/", f":{wire.port}/")
         static = browser_pages.collected(tmp_path_factory.mktemp("static"))
-        house = House(servers, ("alice",), {"DATABASE_URL": url, "STATIC_ROOT": static})
+        house = RunningSystem(servers, ("alice",), {"DATABASE_URL": url, "STATIC_ROOT": static})
         try:
             yield Doors(house, wire)
         finally:

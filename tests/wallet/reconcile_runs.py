@@ -25,7 +25,7 @@ def named(scope: str = Scope.FULL, **options: Any) -> set[tuple[int, str | None,
 
 def history() -> None:
     """Seven rows of Alice: deposit, bet, win, hold, settle, and a bet with its rollback; two of Bob."""
-    scenario.house()
+    scenario.catalogue()
     scenario.profile(rollback_wins=True)
     scenario.alice("100.00")
     scenario.bet(amount="10.00")

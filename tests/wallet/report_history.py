@@ -30,7 +30,7 @@ def last_moment(day: date) -> int:
 
 def history() -> None:
     """Four days of three players: every kind of row, midnights, and a bonus from its grant to its end."""
-    scenario.house()
+    scenario.catalogue()
     scenario.profile(rollback_wins=True, win_rollback="clamp")
     first, second, third, fourth = DAYS
     for name, currency in (("anna", "EUR"), ("bob", "EUR"), ("chika", "JPY")):

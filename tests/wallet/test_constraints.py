@@ -59,7 +59,7 @@ TEXTS = (
 @pytest.fixture(autouse=True)
 def alice(books: None) -> Iterator[int]:
     """Alice's wallet, without a row; what a test writes is taken back at its end."""
-    scenario.house()
+    scenario.catalogue()
     scenario.player("alice")
     with transaction.atomic():
         yield corruption.wallet_id("alice")

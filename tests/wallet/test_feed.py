@@ -22,7 +22,7 @@ from wallet.models import Transaction
 def house(books: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Alice and Bob; clocks agree in here, so the feed need not wait for them."""
     monkeypatch.setattr(history, "_SETTLED_BEFORE", history._SETTLED_BEFORE.replace("2 seconds", "0 seconds"))
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     scenario.player("bob", "100.00")
 

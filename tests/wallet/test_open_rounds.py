@@ -20,7 +20,7 @@ def open_now(**asked):
 
 @pytest.fixture(autouse=True)
 def _alice(books):
-    scenario.house()
+    scenario.catalogue()
     scenario.alice()
 
 

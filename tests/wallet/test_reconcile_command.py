@@ -15,7 +15,7 @@ from tests import scenario
 from tests.wallet import corruption
 from tests.wallet.reconcile_runs import found, history
 from wallet.models import Checkpoint, ReconciliationRun
-from wallet.reconcile import Cursored, Discrepancy, Scope, Stretch
+from wallet.reconcile import Cursored, Discrepancy, Scope, Shard
 
 
 def command(*arguments: str) -> tuple[int, str]:
@@ -70,7 +70,7 @@ class TestTheCommandOnCleanBooks:
         assert len(run.seal or "") == 64
         assert run.finished_at >= run.started_at
 
-    @pytest.mark.usefixtures("small_stretches")
+    @pytest.mark.usefixtures("small_shards")
     def test_draws_a_bar_on_a_terminal_and_wipes_it_away(self, monkeypatch: pytest.MonkeyPatch) -> None:
         history()
         terminal = _Terminal()
@@ -90,7 +90,7 @@ class TestTheCommandOnCleanBooks:
         history()
         limits: set[tuple[str, str]] = set()
 
-        def see(cursor: Cursored, stretch: Stretch) -> list[Discrepancy]:
+        def see(cursor: Cursored, stretch: Shard) -> list[Discrepancy]:
             for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
                 limits.update(cursor.execute("SELECT name, setting FROM pg_settings WHERE name = %s", [name]))
             return []
@@ -103,7 +103,7 @@ class TestTheCommandOnCleanBooks:
         history()
         modes: list[Any] = []
 
-        def see(cursor: Cursored, stretch: Stretch) -> list[Discrepancy]:
+        def see(cursor: Cursored, stretch: Shard) -> list[Discrepancy]:
             modes.extend(cursor.execute("SHOW transaction_read_only"))
             modes.extend(cursor.execute("SHOW transaction_isolation"))
             return []
@@ -156,7 +156,7 @@ class TestTheCommandOnBrokenBooks:
         )
 
     def test_keeps_the_first_thousand_and_prints_them_all(self) -> None:
-        scenario.house()
+        scenario.catalogue()
         scenario.alice("100.00")
         with connection.cursor() as cursor:
             cursor.execute(

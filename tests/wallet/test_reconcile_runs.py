@@ -12,7 +12,7 @@ from tests import scenario
 from tests.wallet import corruption
 from tests.wallet.reconcile_runs import found, history, named
 from wallet.models import Checkpoint, ReconciliationRun, Wallet
-from wallet.reconcile import Cursored, Discrepancy, Scope, Stretch
+from wallet.reconcile import Cursored, Discrepancy, Scope, Shard
 
 
 def rows_read(scope: str = Scope.INCREMENTAL) -> int:
@@ -49,7 +49,7 @@ class TestIncremental:
         marks = Checkpoint.objects.order_by("wallet_id").values_list("wallet_id", "version", "digest")
         assert list(marks) == list(wallets)
 
-    @pytest.mark.usefixtures("small_stretches")
+    @pytest.mark.usefixtures("small_shards")
     def test_finds_nothing_amiss_over_many_stretches(self) -> None:
         history()
         for name in range(20):
@@ -139,15 +139,15 @@ def _cut_last_row_of_bob() -> None:
     )
 
 
-@pytest.mark.usefixtures("books", "small_stretches")
+@pytest.mark.usefixtures("books", "small_shards")
 class TestAtTheSameTime:
     """Play goes on, and so may another run."""
 
     def test_a_run_sees_the_books_of_one_instant(self, further: list[Any]) -> None:
         history()
-        played: list[Stretch] = []
+        played: list[Shard] = []
 
-        def play_meanwhile(cursor: Cursored, stretch: Stretch) -> list[Discrepancy]:
+        def play_meanwhile(cursor: Cursored, stretch: Shard) -> list[Discrepancy]:
             if not played:
                 played.append(stretch)
                 thread = threading.Thread(target=_bet_of_everybody)
@@ -164,7 +164,7 @@ class TestAtTheSameTime:
         history()
         both = threading.Barrier(2, timeout=30)
 
-        def wait_for_each_other(cursor: Cursored, stretch: Stretch) -> list[Discrepancy]:
+        def wait_for_each_other(cursor: Cursored, stretch: Shard) -> list[Discrepancy]:
             if stretch.first < 0:
                 both.wait()
             return []

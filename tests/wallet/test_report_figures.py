@@ -194,7 +194,7 @@ def test_waiting_promises_are_those_made_and_not_begun_at_the_days_end(house: No
     ]
     with snapshot() as own:
         for since in DAYS[: DAYS.index(day) + 1]:
-            promises = bonus_reports.Promises(own, since, LAST)
+            promises = bonus_reports.WaitingBonuses(own, since, LAST)
             assert promises.waiting("EUR", day) == (len(expected), sum(each.amount for each in expected))
             assert promises.waiting("JPY", day) == (0, 0)
 

@@ -93,7 +93,7 @@ def _parameter(item: Any) -> str:
     return name
 
 
-class Kept(AnyAdmin):
+class AuditedAdmin(AnyAdmin):
     """Rows that may be changed, never deleted. ``search_prefix`` is the indexed column a search begins with."""
 
     search_prefix: str | None = None
@@ -177,7 +177,7 @@ class Kept(AnyAdmin):
         return None if add else _without(before, secrets), _without(after, secrets)
 
 
-class Window(Kept):
+class ReadOnlyAdmin(AuditedAdmin):
     """Rows that can be looked at and nothing else."""
 
     warn_unsaved_form = False

@@ -25,7 +25,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from wallet import formatting, history, money
-from wallet.admin.base import Window
+from wallet.admin.base import ReadOnlyAdmin
 from wallet.kinds import KINDS, Status
 from wallet.models import Player, Transaction, Wallet
 
@@ -35,7 +35,7 @@ CHOICES: Final = ("kind", "round", "reference", "since", "until")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Leaf:
+class LedgerPage:
     """A page of rows and where the neighbouring pages begin, as query strings."""
 
     rows: list[Transaction]
@@ -89,7 +89,7 @@ def wallet_crumbs(wallet: Wallet) -> list[dict[str, str]]:
     ]
 
 
-def of_wallet(wallet: Wallet, asked: HttpRequest) -> Leaf:
+def of_wallet(wallet: Wallet, asked: HttpRequest) -> LedgerPage:
     """The statement of a wallet: ``?to=VERSION`` and the rows before it; of these what CHOICES leave."""
     chosen = {name: text for name in CHOICES if (text := asked.GET.get(name, "").strip())}
     if chosen:
@@ -98,7 +98,7 @@ def of_wallet(wallet: Wallet, asked: HttpRequest) -> Leaf:
     to = min(whole(asked.GET.get("to")) or last, last)
     rows = list(_of(wallet).filter(version__lte=to).order_by("-version")[:PAGE])
     first = rows[-1].version if rows else 0
-    return Leaf(
+    return LedgerPage(
         rows=rows,
         wallet=wallet,
         newest="?" if to < last else None,
@@ -114,7 +114,7 @@ def _of(wallet: Wallet) -> QuerySet[Transaction]:
     return with_names(Transaction.objects.filter(wallet=wallet))
 
 
-def _chosen(wallet: Wallet, chosen: dict[str, str], to: int | None) -> Leaf:
+def _chosen(wallet: Wallet, chosen: dict[str, str], to: int | None) -> LedgerPage:
     """Only the rows that were chosen; a choice that names nothing finds nothing."""
     wanted = _wanted(chosen)
     found = history.Page([], None)
@@ -124,7 +124,7 @@ def _chosen(wallet: Wallet, chosen: dict[str, str], to: int | None) -> Leaf:
         # Read already, with its player and currency.
         row.wallet = wallet
     older = found.below[0] - 1 if found.below else 0
-    return Leaf(
+    return LedgerPage(
         rows=found.rows,
         wallet=wallet,
         chosen=chosen,
@@ -137,7 +137,7 @@ def _chosen(wallet: Wallet, chosen: dict[str, str], to: int | None) -> Leaf:
     )
 
 
-def _wanted(chosen: dict[str, str]) -> history.Wanted | None:
+def _wanted(chosen: dict[str, str]) -> history.StatementFilter | None:
     """The choices as the statement knows them; None if one of them can name nothing."""
     if any(not money.is_reference(text) for text in chosen.values()):
         return None
@@ -145,7 +145,7 @@ def _wanted(chosen: dict[str, str]) -> history.Wanted | None:
     kind = chosen.get("kind")
     if ("since" in chosen and since is None) or ("until" in chosen and until is None) or kind not in (None, *KINDS):
         return None
-    return history.Wanted(
+    return history.StatementFilter(
         kind=kind,
         round=chosen.get("round"),
         reference=chosen.get("reference"),
@@ -165,12 +165,12 @@ def _day(text: str | None) -> datetime | None:
     return datetime(day.year, day.month, day.day, tzinfo=UTC) if day.year < 9999 else None
 
 
-def of_player(player: Player) -> Leaf:
+def of_player(player: Player) -> LedgerPage:
     """The newest rows of all of a player's wallets; each wallet's page has the rest."""
     parts = [_of(wallet).order_by("-version")[:PAGE] for wallet in player.wallets.all()]
     rows = list(parts[0].union(*parts[1:], all=True)) if parts else []
     rows.sort(key=lambda row: (row.created_at, row.version), reverse=True)
-    return Leaf(
+    return LedgerPage(
         rows=rows[:PAGE],
         player=player,
         said=f"The newest {PAGE}; each wallet's page has them all" if len(rows) > PAGE else "",
@@ -178,14 +178,14 @@ def of_player(player: Player) -> Leaf:
     )
 
 
-def of_house(asked: HttpRequest) -> Leaf:
+def of_ledger(asked: HttpRequest) -> LedgerPage:
     """Everybody's rows: ``?before=ID`` and the rows before it."""
     before = uuid(asked.GET.get("before"))
     rows = with_names(Transaction.objects.order_by("-id"))
     if before is not None:
         rows = rows.filter(id__lt=before)
     page = list(rows[: PAGE + 1])
-    return Leaf(
+    return LedgerPage(
         rows=page[:PAGE],
         newest="?" if before is not None else None,
         older=f"?before={page[PAGE - 1].id}" if len(page) > PAGE else None,
@@ -232,7 +232,7 @@ _PAGE: Final[Lines] = [
 
 
 @admin.register(Transaction)
-class TransactionAdmin(Window):
+class TransactionAdmin(ReadOnlyAdmin):
     readonly_fields = [
         *("what", "state", "time", "owner", "row_number", "name", "asked", "void", "short"),
         *("cash_moved", "bonus_moved", "held_moved", "cash_then", "bonus_then", "held_then"),
@@ -258,7 +258,7 @@ class TransactionAdmin(Window):
         context = self.admin_site.each_context(request) | {
             "title": "Transactions",
             "opts": self.opts,
-            "leaf": of_house(request),
+            "leaf": of_ledger(request),
             **(extra_context or {}),
         }
         return render(request, "admin/wallet/transaction/house.html", context)
@@ -272,7 +272,7 @@ class TransactionAdmin(Window):
     ) -> HttpResponse:
         row = self.get_object(request, object_id) if object_id else None
         if row is not None and self.has_view_permission(request, row):
-            related = Leaf(rows=related_to(row), empty_text="No other row belongs to this one.")
+            related = LedgerPage(rows=related_to(row), empty_text="No other row belongs to this one.")
             title = f"{row.kind} {row.source} {formatting.reference(row.reference)}"
             crumbs = [*wallet_crumbs(row.wallet), {"title": f"row {row.version}"}]
             extra_context = {
@@ -280,7 +280,7 @@ class TransactionAdmin(Window):
                 "subtitle": "",
                 "crumbs": crumbs,
                 "leaf": related,
-                "neighbours": Leaf(rows=neighbours_of(row), wallet=row.wallet, marked=row.pk),
+                "neighbours": LedgerPage(rows=neighbours_of(row), wallet=row.wallet, marked=row.pk),
                 **(extra_context or {}),
             }
         return super().changeform_view(request, object_id, form_url, extra_context)

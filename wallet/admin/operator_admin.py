@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from wallet import audit, formatting
-from wallet.admin.base import Kept, Window
+from wallet.admin.base import AuditedAdmin, ReadOnlyAdmin
 from wallet.models import Approval, AuditEntry, Checkpoint, ProviderRun, ReconciliationRun
 from wallet.reconcile.checks import Discrepancy
 
@@ -36,7 +36,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class OperatorAdmin(AnyUserAdmin, Kept):  # type: ignore[misc]  # the stubs disagree on lookup_allowed
+class OperatorAdmin(AnyUserAdmin, AuditedAdmin):  # type: ignore[misc]  # the stubs disagree on lookup_allowed
     """Operators are switched off, never deleted: their names stand behind what they did."""
 
     form = UserChangeForm
@@ -82,7 +82,7 @@ class OperatorAdmin(AnyUserAdmin, Kept):  # type: ignore[misc]  # the stubs disa
 
 
 @admin.register(Group)
-class RoleAdmin(DjangoGroupAdmin, Kept):
+class RoleAdmin(DjangoGroupAdmin, AuditedAdmin):
     search_prefix = "name"
     search_help_text = "The beginning of the role's name"
     empty_text = "A role is a set of permissions; superusers need none."
@@ -101,7 +101,7 @@ _SEARCHED: Final = ("actor", "player", "act", "reference")
 _DAYS: Final = {"today": 0, "week": 6, "month": 29}
 
 # One look into the index for every act there is, where DISTINCT would read the whole of it.
-_ACTS: Final = """
+_ACTIONS: Final = """
 WITH RECURSIVE acts(act) AS (
     (SELECT act FROM wallet_auditentry ORDER BY act LIMIT 1)
     UNION ALL
@@ -112,13 +112,13 @@ SELECT act FROM acts WHERE act IS NOT NULL
 """
 
 
-class ActFilter(admin.SimpleListFilter):
+class ActionFilter(admin.SimpleListFilter):
     title = "act"
     parameter_name = "act"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         with connection.cursor() as cursor:
-            cursor.execute(_ACTS)
+            cursor.execute(_ACTIONS)
             return [(act, act) for (act,) in cursor.fetchall()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
@@ -173,11 +173,11 @@ def _midnight(day: date) -> datetime:
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(Window):
+class AuditEntryAdmin(ReadOnlyAdmin):
     search_help_text = "The beginning of an operator's, a player's, an act's or a reference's name"
     empty_text = "Nobody has done anything yet, not even logged in."
     list_display = ["when", "actor", "what", "player", "subject", "why", "result", "address"]
-    list_filter = [ActFilter, OutcomeFilter, DayFilter]
+    list_filter = [ActionFilter, OutcomeFilter, DayFilter]
     # The ids are in order of time, and indexed.
     ordering = ["-id"]
     fieldsets = [
@@ -260,7 +260,7 @@ def _linked(found: Discrepancy) -> SafeString:
 
 
 @admin.register(ReconciliationRun)
-class ReconciliationRunAdmin(Window):
+class ReconciliationRunAdmin(ReadOnlyAdmin):
     empty_text = "Nobody has proven the books yet: manage.py reconcile does, and leaves its findings here."
     list_display = ["started", "scope", "result", "wallets", "rows", "took"]
     ordering = ["-id"]
@@ -287,7 +287,7 @@ class ReconciliationRunAdmin(Window):
 
 
 @admin.register(ProviderRun)
-class ProviderRunAdmin(Window):
+class ProviderRunAdmin(ReadOnlyAdmin):
     empty_text = "No provider's file has been compared yet: manage.py reconcile_provider does it, and the upload page."
     list_display = ["started", "provider", "day", "result", "lines", "rows", "actor"]
     ordering = ["-id"]
@@ -312,7 +312,7 @@ class ProviderRunAdmin(Window):
 
 
 @admin.register(Checkpoint)
-class CheckpointAdmin(Window):
+class CheckpointAdmin(ReadOnlyAdmin):
     search_prefix = "wallet__player__code"
     search_help_text = "The beginning of the player's code"
     empty_text = "Reconciliation remembers here up to which row it has proven each wallet."
@@ -333,7 +333,7 @@ class CheckpointAdmin(Window):
 
 
 @admin.register(Approval)
-class ApprovalAdmin(Window):
+class ApprovalAdmin(ReadOnlyAdmin):
     empty_text = "Adjustments and completions above a currency's threshold wait here for a second operator."
     list_display = ["asked", "act", "decision", "owner", "sum", "reason", "author", "approver"]
     list_filter = ["state", "act"]

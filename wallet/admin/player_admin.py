@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from wallet import formatting, money
 from wallet.admin import ledger_pages
-from wallet.admin.base import AnyForm, Kept, Window
+from wallet.admin.base import AnyForm, AuditedAdmin, ReadOnlyAdmin
 from wallet.kinds import KINDS
 from wallet.models import Checkpoint, Currency, Player, Wallet
 
@@ -30,7 +30,7 @@ def states(player: Player) -> SafeString:
 
 
 @admin.register(Player)
-class PlayerAdmin(Kept):
+class PlayerAdmin(AuditedAdmin):
     search_prefix = "code"
     search_help_text = "The beginning of the player's code"
     empty_text = "Players are made by the casino's back end, through POST /api/v1/players."
@@ -85,7 +85,7 @@ class PlayerAdmin(Kept):
 
 
 @admin.register(Wallet)
-class WalletAdmin(Window):
+class WalletAdmin(ReadOnlyAdmin):
     search_prefix = "player__code"
     search_help_text = "The beginning of the player's code"
     empty_text = "Wallets are made by the casino's back end, with their player or later."
@@ -214,7 +214,7 @@ class CurrencyForm(AnyForm):
 
 
 @admin.register(Currency)
-class CurrencyAdmin(Kept):
+class CurrencyAdmin(AuditedAdmin):
     form = CurrencyForm
     empty_text = "Without a currency no wallet can be opened."
     list_display = ["code", "digits", "use", "threshold"]

@@ -25,22 +25,22 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from wallet import audit, formatting
-from wallet.admin.base import AnyForm, Kept
+from wallet.admin.base import AnyForm, AuditedAdmin
 from wallet.models import ApiKey, Game, Provider, Transaction
 from wallet.models.provider import SCOPES
 
 
 @dataclass(frozen=True)
-class Act:
+class SecretAction:
     """A button about the secrets: what it asks first and what it says afterwards.
 
-    ``carry_out`` changes the provider in memory and returns the secret to be shown, if it made one.
+    ``run`` changes the provider in memory and returns the secret to be shown, if it made one.
     """
 
     title: str
     question: str
     done: str
-    carry_out: Callable[[Provider], str | None]
+    run: Callable[[Provider], str | None]
     offered: Callable[[Provider], bool]
 
 
@@ -52,29 +52,29 @@ def _revoke_all(provider: Provider) -> None:
     provider.revoke(older_only=False)
 
 
-ACTS: Final = {
-    "rotate": Act(
+SECRET_ACTIONS: Final = {
+    "rotate": SecretAction(
         title="Make a new secret",
         question="The new secret is shown once. The newest one of today stays live beside it until you revoke it; an "
         "older one ends now.",
         done="Made a new secret.",
-        carry_out=Provider.rotate,
+        run=Provider.rotate,
         offered=lambda provider: True,
     ),
-    "revoke-older": Act(
+    "revoke-older": SecretAction(
         title="Revoke the older secret",
         question="Requests signed with the older secret will be refused from now on. Make sure the provider signs with "
         "the newest one.",
         done="Revoked the older secret.",
-        carry_out=_revoke_older,
+        run=_revoke_older,
         offered=lambda provider: provider.secret_two is not None,
     ),
-    "revoke-all": Act(
+    "revoke-all": SecretAction(
         title="Revoke every secret",
         question="The provider is shut out altogether: no bet, but no win and no rollback either. To refuse bets only, "
         "disable the provider instead.",
         done="Revoked every secret.",
-        carry_out=_revoke_all,
+        run=_revoke_all,
         offered=lambda provider: provider.secret_one is not None,
     ),
 }
@@ -113,7 +113,7 @@ def replaced(provider: Provider, *, seen: int) -> bool:
 
 
 @admin.register(Provider)
-class ProviderAdmin(Kept):
+class ProviderAdmin(AuditedAdmin):
     form = ProviderForm
     search_prefix = "code"
     search_help_text = "The beginning of the provider's code"
@@ -156,7 +156,7 @@ class ProviderAdmin(Kept):
     ) -> HttpResponse:
         provider = self.get_object(request, object_id) if object_id else None
         if provider is not None and self.has_change_permission(request, provider):
-            acts = [(name, act) for name, act in ACTS.items() if act.offered(provider)]
+            acts = [(name, act) for name, act in SECRET_ACTIONS.items() if act.offered(provider)]
             extra_context = {"acts": acts, **(extra_context or {})}
         return super().changeform_view(request, object_id, form_url, extra_context)
 
@@ -173,7 +173,7 @@ class ProviderAdmin(Kept):
         provider = get_object_or_404(Provider, pk=pk)
         if not self.has_change_permission(request, provider):
             raise PermissionDenied
-        act = ACTS.get(name)
+        act = SECRET_ACTIONS.get(name)
         if act is None:
             raise Http404
         if request.method != "POST":
@@ -181,7 +181,7 @@ class ProviderAdmin(Kept):
         seen = request.POST.get("seen")
         if seen != str(provider.secrets_version) or not act.offered(provider):
             return self._somebody_was_first(request, provider)
-        secret = act.carry_out(provider)
+        secret = act.run(provider)
         with transaction.atomic():
             if not replaced(provider, seen=int(seen)):
                 return self._somebody_was_first(request, provider)
@@ -229,7 +229,7 @@ class GameForm(AnyForm):
 
 
 @admin.register(Game)
-class GameAdmin(Kept):
+class GameAdmin(AuditedAdmin):
     form = GameForm
     search_prefix = "code"
     search_help_text = "The beginning of the game's code"
@@ -278,7 +278,7 @@ class ApiKeyForm(AnyForm):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(Kept):
+class ApiKeyAdmin(AuditedAdmin):
     form = ApiKeyForm
     search_prefix = "name"
     search_help_text = "The beginning of the key's name"

@@ -62,7 +62,7 @@ class Provider(models.Model):
     enabled = models.BooleanField(default=True)
     secret_one = models.BinaryField(null=True, editable=False)
     secret_two = models.BinaryField(null=True, editable=False)
-    # Counts changes of the secrets; the teller refuses a command that was verified by older ones.
+    # Counts changes of the secrets; the engine refuses a command that was verified by older ones.
     secrets_version = models.PositiveIntegerField(default=0, editable=False)
 
     reference_scope = models.CharField(max_length=16, choices=ReferenceScope, default=ReferenceScope.GLOBAL)

@@ -75,7 +75,7 @@ class Difference(NamedTuple):
         return f"{place}{self.what}: {', '.join(filter(None, [name, *sums, self.detail]))}"
 
 
-class Found(NamedTuple):
+class DifferenceRow(NamedTuple):
     """A record of pairs.DIFFERENCES."""
 
     what: str
@@ -96,7 +96,7 @@ class Found(NamedTuple):
     differing: list[str]
 
 
-def difference(found: Found, digits: dict[str, int]) -> Difference:
+def difference(found: DifferenceRow, digits: dict[str, int]) -> Difference:
     kind, player, currency = found.kind or "", found.player or "", found.currency or ""
     reference = (found.reference or "").rpartition(SCOPE)[2]
     ours, detail = found.ours, _detail(found)
@@ -108,7 +108,7 @@ def difference(found: Found, digits: dict[str, int]) -> Difference:
     return Difference(*name, found.theirs, ours, detail[:500], digits.get(currency, 0))
 
 
-def _detail(found: Found) -> str:
+def _detail(found: DifferenceRow) -> str:
     """What else there is to know of it."""
     if found.what == "malformed":
         return found.wrong or ""
@@ -353,7 +353,7 @@ def _find(cursor: Cursored, outcome: Outcome, tell: Tell) -> None:
         sums = {"theirs": _shown(theirs, currency, digits), "ours": _shown(ours, currency, digits)}
         outcome.summary.append({"what": what, "currency": currency, "count": count, **sums})
     for record in cursor.stream(DIFFERENCES):
-        found = difference(Found(*record), digits)
+        found = difference(DifferenceRow(*record), digits)
         outcome.count += 1
         if outcome.count <= KEPT:
             outcome.first.append(found)

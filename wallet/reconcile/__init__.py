@@ -1,6 +1,6 @@
 """Reconciliation: small checks that say where the books do not balance, and repair nothing."""
 
-from wallet.reconcile.checks import MOVED_ON, Cursored, Discrepancy, Stretch
+from wallet.reconcile.checks import MOVED_ON, Cursored, Discrepancy, Shard
 from wallet.reconcile.runner import EVERYTHING, Report, Scope, examine, further_checks, reconcile
 
 __all__ = [
@@ -10,7 +10,7 @@ __all__ = [
     "Discrepancy",
     "Report",
     "Scope",
-    "Stretch",
+    "Shard",
     "examine",
     "further_checks",
     "reconcile",

@@ -40,7 +40,7 @@ class Discrepancy(NamedTuple):
         return f"{place}: {self.detail} (invariant {self.invariant})"
 
 
-class Stretch(NamedTuple):
+class Shard(NamedTuple):
     """Wallets by id, ``first`` to ``last``, and how far back their rows are read.
 
     ``full`` reads every row; otherwise only rows above the wallet's checkpoint, of wallets that
@@ -93,15 +93,15 @@ class Look:
         self.counting = f"SELECT count(*), count(*) FILTER (WHERE {wrong}) FROM {records}"
         self.naming = f"SELECT wallet_id, {results} FROM {records} WHERE {wrong}"
 
-    def count(self, cursor: Cursored, stretch: Stretch) -> tuple[int, int]:
+    def count(self, cursor: Cursored, shard: Shard) -> tuple[int, int]:
         """How many records there are, and how many of them are wrong: one pass."""
-        record = cursor.execute(self.counting, {"first": stretch.first, "last": stretch.last}).fetchone()
+        record = cursor.execute(self.counting, {"first": shard.first, "last": shard.last}).fetchone()
         assert record is not None
         return record[0], record[1]
 
-    def name(self, cursor: Cursored, stretch: Stretch) -> Iterator[Discrepancy]:
+    def name(self, cursor: Cursored, shard: Shard) -> Iterator[Discrepancy]:
         """What is wrong with each of them: a second pass, row by row, however many there may be."""
-        for wallet, *results in cursor.stream(self.naming, {"first": stretch.first, "last": stretch.last}):
+        for wallet, *results in cursor.stream(self.naming, {"first": shard.first, "last": shard.last}):
             for check, result in zip(self.checks, results, strict=True):
                 if result is not None:
                     yield Discrepancy(check.invariant, wallet, *result)

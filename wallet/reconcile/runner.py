@@ -22,10 +22,10 @@ from psycopg.errors import NumericValueOutOfRange
 from wallet.models import ReconciliationRun
 from wallet.pg.connection import Connection
 from wallet.reconcile import checks, ledger_wide
-from wallet.reconcile.checks import MOVED_ON, STANDING, Cursored, Discrepancy, Stretch
+from wallet.reconcile.checks import MOVED_ON, STANDING, Cursored, Discrepancy, Shard
 
 Tell = Callable[[Discrepancy], None]
-FurtherCheck = Callable[[Cursored, Stretch], Iterable[Discrepancy]]
+FurtherCheck = Callable[[Cursored, Shard], Iterable[Discrepancy]]
 
 further_checks: list[FurtherCheck] = []
 """Checks of apps that build on the wallet; each looks at one stretch of wallets."""
@@ -36,10 +36,10 @@ SMALLEST: Final = 10_000
 # stretches, to read them few times, but enough to be shared between connections and to show progress.
 PARTS: Final = 8
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
-EVERYTHING: Final = Stretch(_LOWEST, _HIGHEST, full=True)
+EVERYTHING: Final = Shard(_LOWEST, _HIGHEST, full=True)
 
 
-class Proven(NamedTuple):
+class ShardProof(NamedTuple):
     """Wallets that moved on since their checkpoint and are sound, as parallel lists."""
 
     ids: list[int]
@@ -47,12 +47,12 @@ class Proven(NamedTuple):
     digests: list[bytes | None]
 
 
-class Examined(NamedTuple):
+class ShardResult(NamedTuple):
     """How much was looked at in one stretch, which wallets are sound, and which are not."""
 
     wallets: int
     rows: int
-    proven: Proven
+    proven: ShardProof
     bad: set[int]
 
 
@@ -69,57 +69,57 @@ SELECT max(id), sum(todo)::bigint FROM parts GROUP BY part ORDER BY part
 """
 
 
-def plan(cursor: Cursored, *, full: bool) -> list[tuple[Stretch, int]]:
+def plan(cursor: Cursored, *, full: bool) -> list[tuple[Shard, int]]:
     """All wallets there are or may be, in order, cut into stretches; with how many rows to read in each."""
     if not ledger_wide.in_force(cursor, ledger_wide.VERSION_KEY):
         # Without its index every stretch would read and sort the whole ledger: once is enough.
-        return [(Stretch(_LOWEST, _HIGHEST, full), 0)]
-    stretches = []
+        return [(Shard(_LOWEST, _HIGHEST, full), 0)]
+    shards = []
     first, size = _LOWEST, 0
     for last, size in cursor.execute(_PLAN, {"full": full, "smallest": SMALLEST, "parts": PARTS}).fetchall():
-        stretches.append((Stretch(first, last, full), size))
+        shards.append((Shard(first, last, full), size))
         first = last + 1
     # The last one goes on for ever: rows of wallets that are gone have ids, too.
-    return [*stretches[:-1], (Stretch(stretches[-1][0].first if stretches else first, _HIGHEST, full), size)]
+    return [*shards[:-1], (Shard(shards[-1][0].first if shards else first, _HIGHEST, full), size)]
 
 
-def examine(cursor: Cursored, stretch: Stretch, tell: Tell) -> Examined:
+def examine(cursor: Cursored, shard: Shard, tell: Tell) -> ShardResult:
     """Run every check on a stretch of wallets, and see which of them are proven now.
 
     ``tell`` hears of each discrepancy at once: a broken house may have more than fit in memory.
     """
-    ledger = checks.FULL if stretch.full else checks.SINCE
+    ledger = checks.FULL if shard.full else checks.SINCE
     try:
         with cursor.connection.transaction():
-            row_count, wrong_rows = ledger.count(cursor, stretch)
-            wallet_count, wrong_wallets = checks.LOOK.count(cursor, stretch)
+            row_count, wrong_rows = ledger.count(cursor, shard)
+            wallet_count, wrong_wallets = checks.LOOK.count(cursor, shard)
     except NumericValueOutOfRange as error:
-        return _examine_halves(cursor, stretch, tell, error)
+        return _examine_halves(cursor, shard, tell, error)
     found = chain(
-        ledger.name(cursor, stretch) if wrong_rows else (),
-        checks.LOOK.name(cursor, stretch) if wrong_wallets else (),
-        *(check(cursor, stretch) for check in further_checks),
+        ledger.name(cursor, shard) if wrong_rows else (),
+        checks.LOOK.name(cursor, shard) if wrong_wallets else (),
+        *(check(cursor, shard) for check in further_checks),
     )
     bad = set()
     for discrepancy in found:
         tell(discrepancy)
         if discrepancy.wallet is not None:
             bad.add(discrepancy.wallet)
-    return Examined(wallet_count, row_count, _proven(cursor, stretch, bad), bad)
+    return ShardResult(wallet_count, row_count, _proven(cursor, shard, bad), bad)
 
 
-def _examine_halves(cursor: Cursored, stretch: Stretch, tell: Tell, error: NumericValueOutOfRange) -> Examined:
+def _examine_halves(cursor: Cursored, shard: Shard, tell: Tell, error: NumericValueOutOfRange) -> ShardResult:
     """Some number is too large to count with: only its own wallet shall go unread."""
-    if stretch.first == stretch.last:
-        tell(Discrepancy(3, stretch.first, None, f"its rows cannot be added up: {error.diag.message_primary}"))
-        return Examined(1, 0, Proven([], [], []), {stretch.first})
-    middle = (stretch.first + stretch.last) // 2
-    lower = examine(cursor, stretch._replace(last=middle), tell)
-    upper = examine(cursor, stretch._replace(first=middle + 1), tell)
-    return Examined(
+    if shard.first == shard.last:
+        tell(Discrepancy(3, shard.first, None, f"its rows cannot be added up: {error.diag.message_primary}"))
+        return ShardResult(1, 0, ShardProof([], [], []), {shard.first})
+    middle = (shard.first + shard.last) // 2
+    lower = examine(cursor, shard._replace(last=middle), tell)
+    upper = examine(cursor, shard._replace(first=middle + 1), tell)
+    return ShardResult(
         lower.wallets + upper.wallets,
         lower.rows + upper.rows,
-        Proven(
+        ShardProof(
             lower.proven.ids + upper.proven.ids,
             lower.proven.versions + upper.proven.versions,
             lower.proven.digests + upper.proven.digests,
@@ -134,17 +134,17 @@ FROM ({MOVED_ON}) s WHERE id BETWEEN %(first)s AND %(last)s AND id NOT IN (SELEC
 """
 
 
-def _proven(cursor: Cursored, stretch: Stretch, bad: set[int]) -> Proven:
-    values = {"first": stretch.first, "last": stretch.last, "bad": list(bad)}
+def _proven(cursor: Cursored, shard: Shard, bad: set[int]) -> ShardProof:
+    values = {"first": shard.first, "last": shard.last, "bad": list(bad)}
     record = cursor.execute(_PROVEN, values).fetchone()
     assert record is not None
-    return Proven(*record)
+    return ShardProof(*record)
 
 
 Scope = ReconciliationRun.Scope
 
 # Connections that share the snapshot: a run is bound by PostgreSQL's processors, one for each.
-LANES: Final = 2
+WORKERS: Final = 2
 # Discrepancies kept with the run in full; a broken house would otherwise write millions.
 KEPT: Final = 1_000
 
@@ -203,37 +203,37 @@ def reconcile(
     """
     report = Report(scope, timezone.now(), tell)
     with _snapshot() as first, ExitStack() as stack:
-        stretches = _stretches(first, scope, wallet)
-        lanes = [first, *(stack.enter_context(_snapshot(first)) for _ in range(min(len(stretches), LANES) - 1))]
-        done, total = 0, sum(size for _, size in stretches)
-        examined_ones = _examined(lanes, [stretch for stretch, _ in stretches], report.hear)
-        for examined, (_, size) in zip(examined_ones, stretches, strict=True):
+        shards = _shards(first, scope, wallet)
+        workers = [first, *(stack.enter_context(_snapshot(first)) for _ in range(min(len(shards), WORKERS) - 1))]
+        done, total = 0, sum(size for _, size in shards)
+        examined_ones = _examined(workers, [shard for shard, _ in shards], report.hear)
+        for examined, (_, size) in zip(examined_ones, shards, strict=True):
             report.wallets += examined.wallets
             report.rows += examined.rows
             _remember(examined.proven, examined.bad)
             done += size
             progress(done, total)
-        _check_house(first, report, wallet)
+        _check_ledger_wide(first, report, wallet)
         if sealed:
             report.seal = ledger_wide.seal(first)
     _keep(report)
     return report
 
 
-def _stretches(cursor: Cursored, scope: str, wallet: int | None) -> list[tuple[Stretch, int]]:
+def _shards(cursor: Cursored, scope: str, wallet: int | None) -> list[tuple[Shard, int]]:
     if wallet is not None:
-        return [(Stretch(wallet, wallet, full=True), 1)]
+        return [(Shard(wallet, wallet, full=True), 1)]
     return plan(cursor, full=scope == Scope.FULL)
 
 
-def _check_house(cursor: Cursored, report: Report, wallet: int | None) -> None:
+def _check_ledger_wide(cursor: Cursored, report: Report, wallet: int | None) -> None:
     """What no stretch can see. Comes last, for it may find wallets wanting that are sound in themselves."""
     bad = set()
     for discrepancy in ledger_wide.spent_once(cursor):
         if discrepancy.wallet is not None and wallet in (None, discrepancy.wallet):
             report.hear(discrepancy)
             bad.add(discrepancy.wallet)
-    _remember(Proven([], [], []), bad)
+    _remember(ShardProof([], [], []), bad)
     if report.scope == Scope.FULL and not report.count:
         # Where a wallet was named, the accounts would only tell the same once more. The lanes are
         # empty now, so PostgreSQL may share the work out itself.
@@ -257,22 +257,22 @@ def _snapshot(shared: Cursored | None = None) -> Iterator[Cursored]:
         yield cursor
 
 
-def _examined(lanes: list[Cursored], stretches: list[Stretch], tell: Tell) -> Iterator[Examined]:
+def _examined(workers: list[Cursored], shards: list[Shard], tell: Tell) -> Iterator[ShardResult]:
     """Each stretch examined, in order, by whichever lane is free."""
     free: SimpleQueue[Cursored] = SimpleQueue()
-    for lane in lanes:
+    for lane in workers:
         free.put(lane)
 
-    def work(stretch: Stretch) -> Examined:
+    def work(shard: Shard) -> ShardResult:
         lane = free.get()
         try:
-            return examine(lane, stretch, tell)
+            return examine(lane, shard, tell)
         finally:
             free.put(lane)
 
-    pool = ThreadPoolExecutor(len(lanes))
+    pool = ThreadPoolExecutor(len(workers))
     try:
-        yield from pool.map(work, stretches)
+        yield from pool.map(work, shards)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -290,7 +290,7 @@ WHERE excluded.suspect OR excluded.version >= c.version
 """
 
 
-def _remember(proven: Proven, bad: set[int]) -> None:
+def _remember(proven: ShardProof, bad: set[int]) -> None:
     """Move the checkpoints of sound wallets forward, never back; mark the others to be read anew.
 
     A mark leaves the checkpoint where it was, so that what it proves is not forgotten. In the

@@ -173,7 +173,7 @@ def _instant(id: str) -> datetime:
 # --- check and rebuild -------------------------------------------------------------------------
 
 
-class Drifted(NamedTuple):
+class Drift(NamedTuple):
     """A sum that is not what the ledger's rows make: minor units, or rows."""
 
     day: date
@@ -200,7 +200,7 @@ ORDER BY {", ".join(KEY)}
 """
 
 
-def drifted() -> Iterator[Drifted]:
+def drifted() -> Iterator[Drift]:
     """Every kept sum that differs from the ledger, read anew; nothing where they agree."""
     with snapshot() as own:
         (up_to,) = one(own, _UP_TO, {})
@@ -209,7 +209,7 @@ def drifted() -> Iterator[Drifted]:
             for place, measure in enumerate(MEASURES):
                 kept, ledger = int(sums[2 * place]), int(sums[2 * place + 1])
                 if kept != ledger:
-                    yield Drifted(day, currency, source, game, kind, undoes, measure, kept, ledger)
+                    yield Drift(day, currency, source, game, kind, undoes, measure, kept, ledger)
 
 
 _REBUILT: Final = f"""

@@ -1,7 +1,7 @@
 """The game door as a plain ASGI application: what is checked of every call, in the contract's order.
 
 Path, method, size, signature, content type, body (PLAY.md §1); then ``calls`` has its turn. A
-client that hangs up stops nothing: what the teller has taken is carried out.
+client that hangs up stops nothing: what the engine has taken is carried out.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from uuid_utils import uuid7
 
 from casino_pam import problems
 from casino_pam.api import responses, strict_json
-from casino_pam.api.game.directory import House, KnownProvider
+from casino_pam.api.game.directory import Directory, ProviderRecord
 from casino_pam.api.game.handlers import CALLS, Call, Visit
 from casino_pam.api.game.signing import Claim, Unauthenticated, read_claim, verify
 from casino_pam.engine import commands
-from casino_pam.engine.queue import Drainer
+from casino_pam.engine.queue import PostingQueue
 from wallet.errors import Busy, Refused
 
 Scope = dict[str, Any]
@@ -48,7 +48,7 @@ observed = lru_cache(maxsize=512)(ANSWERED.labels)
 
 _by_path: Final = {f"{PREFIX}v1/{call.name}".encode(): call for call in CALLS}
 _length_shape = re.compile(rb"[0-9]{1,18}").fullmatch
-_unknown: Final = Call("unknown", CALLS[0].carry_out)
+_unknown: Final = Call("unknown", CALLS[0].run)
 # No header can have this value: the server layer refuses a NUL.
 TWICE: Final = b"\0"
 _json: Final = (b"content-type", b"application/json")
@@ -61,9 +61,9 @@ class HungUp(Exception):
 class GameDoor:
     """Belongs to one event loop."""
 
-    def __init__(self, drainer: Drainer, house: House | None = None) -> None:
-        self._drainer = drainer
-        self._house = house or House()
+    def __init__(self, posting_queue: PostingQueue, directory: Directory | None = None) -> None:
+        self._posting_queue = posting_queue
+        self._house = directory or Directory()
 
     async def open(self) -> None:
         """Learn whom we serve, so that the first calls need not wait for it. Where it fails, they will ask."""
@@ -103,26 +103,26 @@ class GameDoor:
         # From here on the answer is due: what comes before depends on the client alone.
         deadline = commands.deadline()
         claim = read_claim(scope["headers"], time.time())
-        visit = Visit(self._house, self._drainer, deadline, request_id)
+        visit = Visit(self._house, self._posting_queue, deadline, request_id)
 
-        async def prove_again() -> KnownProvider:
+        async def prove_again() -> ProviderRecord:
             await visit.look_again()
             return self._verified(claim, scope["raw_path"], body)
 
         visit.proven_by(await self._proven(claim, scope["raw_path"], body, prove_again), prove_again)
         _check_content(headers)
-        return await call.carry_out(visit, strict_json.parse(body))
+        return await call.run(visit, strict_json.parse(body))
 
     async def _proven(
-        self, claim: Claim, path: bytes, body: bytes, prove_again: Callable[[], Awaitable[KnownProvider]]
-    ) -> KnownProvider:
+        self, claim: Claim, path: bytes, body: bytes, prove_again: Callable[[], Awaitable[ProviderRecord]]
+    ) -> ProviderRecord:
         """The provider who signed this. Nobody is turned away on old knowledge."""
         try:
             return self._verified(claim, path, body)
         except Unauthenticated:
             return await prove_again()
 
-    def _verified(self, claim: Claim, path: bytes, body: bytes) -> KnownProvider:
+    def _verified(self, claim: Claim, path: bytes, body: bytes) -> ProviderRecord:
         provider = self._house.providers.get(claim.provider)
         verify(claim, path, body, provider.secrets if provider else ())
         assert provider is not None

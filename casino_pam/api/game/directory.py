@@ -2,7 +2,7 @@
 
 Digits never change, so they are read again only when an unknown code is named. Secrets do change.
 A copy of them decides nothing alone: what it does not prove is read again before anybody is turned
-away, and what it proves the teller believes only while ``secrets_version`` is still the stored one.
+away, and what it proves the engine believes only while ``secrets_version`` is still the stored one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PAUSE_SECONDS = 0.25
 READ_SECONDS = 1.4
 
 
-class KnownProvider(msgspec.Struct, frozen=True):
+class ProviderRecord(msgspec.Struct, frozen=True):
     """A provider as it was last read; ``per_player`` is its reference_scope (PLAY.md §3)."""
 
     code: str
@@ -38,11 +38,11 @@ class KnownProvider(msgspec.Struct, frozen=True):
     per_player: bool
 
 
-class House:
+class Directory:
     """The copy that one event loop keeps."""
 
     def __init__(self, pause: float = PAUSE_SECONDS) -> None:
-        self.providers: Mapping[str, KnownProvider] = {}
+        self.providers: Mapping[str, ProviderRecord] = {}
         self.digits: Mapping[str, int] = {}
         self._pause = pause
         self._not_before = 0.0
@@ -80,11 +80,11 @@ class House:
         finally:
             connection.close()
 
-    def _known(self, provider: Provider) -> KnownProvider:
+    def _known(self, provider: Provider) -> ProviderRecord:
         """Secrets are decrypted only where they changed since the last reading."""
         known = self.providers.get(provider.code)
         unchanged = known is not None and known.secrets_version == provider.secrets_version
-        return KnownProvider(
+        return ProviderRecord(
             code=provider.code,
             secrets=known.secrets if known is not None and unchanged else _decrypted(provider),
             secrets_version=provider.secrets_version,

@@ -1,4 +1,4 @@
-"""The eight calls of the game door: read the body, let the teller work, show what became of it."""
+"""The eight calls of the game door: read the body, let the engine work, show what became of it."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ import msgspec
 
 from casino_pam.api import responses
 from casino_pam.api.fields import Body
-from casino_pam.api.game.directory import House, KnownProvider
+from casino_pam.api.game.directory import Directory, ProviderRecord
 from casino_pam.api.game.protocol import Reader
 from casino_pam.engine import commands
-from casino_pam.engine.commands import Asked, Play
+from casino_pam.engine.commands import AnyRequest, Play
 from casino_pam.engine.posting import Outcome
-from casino_pam.engine.queue import Drainer
+from casino_pam.engine.queue import PostingQueue
 from wallet.errors import Busy, InvalidField, Refused
 
 KIB: Final = 1024
 
 
 class Visit:
-    """One proven request: whom it came from, when, and the way of its commands to the teller."""
+    """One proven request: whom it came from, when, and the way of its commands to the engine."""
 
     def __init__(
         self,
-        house: House,
-        drainer: Drainer,
+        directory: Directory,
+        posting_queue: PostingQueue,
         deadline: float,
         request_id: str,
     ) -> None:
-        self.house = house
+        self.directory = directory
         self.request_id = request_id
-        self._drainer = drainer
-        self._provider: KnownProvider
-        self._prove_again: Callable[[], Awaitable[KnownProvider]]
+        self._posting_queue = posting_queue
+        self._provider: ProviderRecord
+        self._prove_again: Callable[[], Awaitable[ProviderRecord]]
         self._at = commands.now()
         self._deadline = deadline
 
-    def proven_by(self, provider: KnownProvider, prove_again: Callable[[], Awaitable[KnownProvider]]) -> None:
+    def proven_by(self, provider: ProviderRecord, prove_again: Callable[[], Awaitable[ProviderRecord]]) -> None:
         """Say who signed the request, and how to prove it again when the secrets have changed meanwhile."""
         self._provider = provider
         self._prove_again = prove_again
@@ -49,7 +49,7 @@ class Visit:
         """Learn what the house knows by now. Raises ``Busy`` when that takes longer than the request may wait."""
         left = self._deadline + commands.GRACE_SECONDS - time.monotonic()
         try:
-            await asyncio.wait_for(self.house.look_again(), left)
+            await asyncio.wait_for(self.directory.look_again(), left)
         except TimeoutError:
             raise Busy("unavailable") from None
 
@@ -57,17 +57,19 @@ class Visit:
         """Reads bodies by what the house knows now."""
         return Reader(
             self._provider.code,
-            self.house.digits,
+            self.directory.digits,
             per_player=self._provider.per_player,
             at=self._at,
             deadline=self._deadline,
             secrets_version=self._provider.secrets_version,
         )
 
-    async def outcomes(self, asked: Sequence[Asked], read_again: Callable[[Reader], Sequence[Asked]]) -> list[Outcome]:
-        """Hand the commands to the teller in order; one outcome for each.
+    async def outcomes(
+        self, asked: Sequence[AnyRequest], read_again: Callable[[Reader], Sequence[AnyRequest]]
+    ) -> list[Outcome]:
+        """Hand the commands to the engine in order; one outcome for each.
 
-        Where the teller saw newer secrets than those that proved this request, it did nothing: the
+        Where the engine saw newer secrets than those that proved this request, it did nothing: the
         request is proven again, and the commands are read again as the provider is known now.
         """
         found = await self._submit(asked)
@@ -78,17 +80,17 @@ class Visit:
             found[place] = outcome
         return found
 
-    async def _submit(self, asked: Sequence[Asked]) -> list[Outcome]:
+    async def _submit(self, asked: Sequence[AnyRequest]) -> list[Outcome]:
         waiting: list[Awaitable[Outcome] | Busy] = []
         for each in asked:
             try:
-                waiting.append(self._drainer.submit(each))
+                waiting.append(self._posting_queue.submit(each))
             except Busy as full:
                 waiting.append(full)
         return [each if isinstance(each, Busy) else await each for each in waiting]
 
     async def _submit_again(
-        self, places: Sequence[int], read_again: Callable[[Reader], Sequence[Asked]]
+        self, places: Sequence[int], read_again: Callable[[Reader], Sequence[AnyRequest]]
     ) -> list[Outcome]:
         try:
             self._provider = await self._prove_again()
@@ -103,7 +105,7 @@ def _secrets_changed(outcome: Outcome) -> bool:
     return isinstance(outcome, Refused) and outcome.code == "unauthenticated"
 
 
-Read = Callable[[Reader, Body], Asked]
+Read = Callable[[Reader, Body], AnyRequest]
 Carry = Callable[[Visit, Body], Awaitable[dict[str, Any]]]
 
 
@@ -111,14 +113,14 @@ class Call(msgspec.Struct, frozen=True):
     """``limit`` is the most bytes its body may have."""
 
     name: str
-    carry_out: Carry
+    run: Carry
     limit: int = 64 * KIB
 
 
 def _one(read: Read) -> Carry:
-    """A call that is one request to the teller."""
+    """A call that is one request to the engine."""
 
-    async def carry_out(visit: Visit, body: Body) -> dict[str, Any]:
+    async def run(visit: Visit, body: Body) -> dict[str, Any]:
         try:
             request = read(visit.reader(), body)
         except Refused as refusal:
@@ -131,7 +133,7 @@ def _one(read: Read) -> Carry:
             raise outcome
         return responses.answer(outcome, visit.request_id)
 
-    return carry_out
+    return run
 
 
 async def _bulk(visit: Visit, body: Body) -> dict[str, Any]:
@@ -142,7 +144,7 @@ async def _bulk(visit: Visit, body: Body) -> dict[str, Any]:
         read = visit.reader().bulk(body)
     places = [place for place, each in enumerate(read) if not isinstance(each, Refused)]
 
-    def readable(read: list[Play | Refused]) -> list[Asked]:
+    def readable(read: list[Play | Refused]) -> list[AnyRequest]:
         return [each for place in places if not isinstance(each := read[place], Refused)]
 
     outcomes = await visit.outcomes(readable(read), lambda reader: readable(reader.bulk(body)))

@@ -27,7 +27,7 @@ _UNKNOWN: Final = {
 }
 
 
-class Door(APIView):
+class RestView(APIView):
     """Path, method, credentials, scope, throttle, body: the first that fails is the answer."""
 
     http_method_names = ["get", "head", "post", "patch", "put"]
@@ -76,7 +76,7 @@ class Door(APIView):
         return {"actor": f"key:{self.key.name}", "at": commands.now(), "deadline": commands.deadline()}
 
 
-class Nowhere(Door):
+class NotFoundView(RestView):
     """Every path below this door that is no other view's, whatever the method."""
 
     authentication_classes = ()
@@ -86,5 +86,5 @@ class Nowhere(Door):
         raise Refused("not_found")
 
 
-def made(body: dict[str, Any]) -> Response:
+def created(body: dict[str, Any]) -> Response:
     return Response(body, 201)

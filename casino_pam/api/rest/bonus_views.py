@@ -15,16 +15,16 @@ from rest_framework.response import Response
 from bonus import open_bonuses, queries
 from bonus.models import Offer as OfferModel
 from bonus.offers import create_offer, edit_offer, offer_to_json
-from bonus.queries import Found
+from bonus.queries import BonusRecord
 from casino_pam.api import fields, responses
 from casino_pam.api.fields import Body, optional
 from casino_pam.api.rest import examples, pagination, serializers
 from casino_pam.api.rest.authentication import PLAYER
-from casino_pam.api.rest.base import Door, made
-from casino_pam.api.rest.schema import described
+from casino_pam.api.rest.base import RestView, created
+from casino_pam.api.rest.schema import documented
 from casino_pam.engine import accounts, commands, posting
 from casino_pam.engine.commands import Browse, Claim, Forfeit, Grant
-from casino_pam.engine.results import Offered, Promised
+from casino_pam.engine.results import BonusResult, OfferList
 from casino_pam.tokens import PlayerToken
 from wallet.errors import Busy, InvalidField, Refused
 from wallet.kinds import BONUS
@@ -34,12 +34,12 @@ PAGE: Final = 100
 EDITS_TRIED: Final = 5
 
 
-class Offers(Door):
+class Offers(RestView):
     """Make an offer, or list them by code."""
 
     scope = "offers"
 
-    @described(
+    @documented(
         "Make an offer",
         asks=serializers.Offer,
         sends=examples.OFFER,
@@ -49,9 +49,9 @@ class Offers(Door):
         refusals=("already_exists",),
     )
     def post(self, request: Request) -> Response:
-        return made(offer_to_json(create_offer(self.body)))
+        return created(offer_to_json(create_offer(self.body)))
 
-    @described(
+    @documented(
         "List the offers",
         answers=serializers.Offers,
         query=("cursor",),
@@ -64,16 +64,16 @@ class Offers(Door):
         return Response({"results": [offer_to_json(each) for each in found[:PAGE]], "next": following})
 
 
-class Offer(Door):
+class Offer(RestView):
     """One offer."""
 
     scope = "offers"
 
-    @described("Read an offer", answers=serializers.Offer, gets=examples.OFFER, refusals=("unknown_offer",))
+    @documented("Read an offer", answers=serializers.Offer, gets=examples.OFFER, refusals=("unknown_offer",))
     def get(self, request: Request, offer: str) -> Response:
         return Response(offer_to_json(_offer(offer)))
 
-    @described(
+    @documented(
         "Edit an offer; bonuses already granted keep their terms",
         asks=serializers.OfferChanges,
         sends={"enabled": False},
@@ -104,12 +104,12 @@ NOT_GRANTED: Final = ("unknown_offer", "player_excluded", "wallet_locked", "offe
 # --- back ends -----------------------------------------------------------------------------------
 
 
-class Bonuses(Door):
+class Bonuses(RestView):
     """Grant a bonus."""
 
     scope = "bonuses"
 
-    @described(
+    @documented(
         "Grant a bonus",
         asks=serializers.GrantAsked,
         sends=examples.GRANT,
@@ -126,25 +126,25 @@ class Bonuses(Door):
             source=self.key.source,
             **self.carried(),
         )
-        return _made(posting.carry_out(command))
+        return _newly_made(posting.execute(command))
 
 
-class Bonus(Door):
+class Bonus(RestView):
     """One bonus."""
 
     scope = "bonuses"
 
-    @described("Read a bonus", answers=serializers.Bonus, gets=examples.BONUS, refusals=("unknown_bonus",))
+    @documented("Read a bonus", answers=serializers.Bonus, gets=examples.BONUS, refusals=("unknown_bonus",))
     def get(self, request: Request, bonus: str) -> Response:
-        return Response(_now(_found(bonus)))
+        return Response(_now(_record(bonus)))
 
 
-class ForfeitBonus(Door):
+class ForfeitBonus(RestView):
     """Take a bonus back; one that still waits is cancelled."""
 
     scope = "bonuses"
 
-    @described(
+    @documented(
         "Forfeit a bonus",
         asks=serializers.ForfeitAsked,
         sends={"reference": "f-1"},
@@ -154,7 +154,7 @@ class ForfeitBonus(Door):
     )
     def post(self, request: Request, bonus: str) -> Response:
         reference = fields.text_id(self.body, "reference")
-        found = _found(bonus)
+        found = _record(bonus)
         command = Forfeit(
             player=found.player,
             bonus=found.bonus.id,
@@ -163,56 +163,56 @@ class ForfeitBonus(Door):
             source=self.key.source,
             **self.carried(),
         )
-        return Response(_promised(posting.carry_out(command)))
+        return Response(_bonus_of(posting.execute(command)))
 
 
-class PlayerBonuses(Door):
+class PlayerBonuses(RestView):
     """The bonuses of a player, newest first."""
 
     scope = "bonuses"
 
-    @described(
+    @documented(
         "A player's bonuses",
         answers=serializers.Bonuses,
         query=("cursor",),
         refusals=("unknown_player",),
     )
     def get(self, request: Request, player: str) -> Response:
-        return _listed(request, accounts.find(player).code, _now)
+        return _list(request, accounts.find(player).code, _now)
 
 
 # --- players -------------------------------------------------------------------------------------
 
 
-class MyOffers(Door):
+class MyOffers(RestView):
     """What the player could claim now."""
 
     scope = PLAYER
 
-    @described("Offers I could claim", answers=serializers.Offers, refusals=("unknown_player",))
+    @documented("Offers I could claim", answers=serializers.Offers, refusals=("unknown_player",))
     def get(self, request: Request) -> Response:
         asked = Browse(source=BONUS, player=self.token.player, at=commands.now(), deadline=commands.deadline())
         outcome = posting.rehearse(asked)
         if isinstance(outcome, Refused):
             raise outcome
-        assert isinstance(outcome, Offered)
-        return Response(responses.offered(outcome, accounts.digits()))
+        assert isinstance(outcome, OfferList)
+        return Response(responses.offer_list(outcome, accounts.digits()))
 
 
-class MyBonuses(Door):
+class MyBonuses(RestView):
     """The player's bonuses, newest first; and a claim of another one."""
 
     scope = PLAYER
 
-    @described(
+    @documented(
         "My bonuses",
         answers=serializers.MyBonuses,
         query=("cursor",),
     )
     def get(self, request: Request) -> Response:
-        return _listed(request, self.token.player, _with_terms)
+        return _list(request, self.token.player, _with_terms)
 
-    @described(
+    @documented(
         "Claim an offer",
         asks=serializers.ClaimAsked,
         sends={"offer": "welcome", "currency": "EUR"},
@@ -223,16 +223,16 @@ class MyBonuses(Door):
     )
     def post(self, request: Request) -> Response:
         body = self.body
-        command = Claim(offer=fields.text_id(body, "offer"), currency=_currency(body), **_asked_by(self.token))
-        return _made(posting.carry_out(command))
+        command = Claim(offer=fields.text_id(body, "offer"), currency=_currency(body), **_player_of(self.token))
+        return _newly_made(posting.execute(command))
 
 
-class ForfeitMyBonus(Door):
+class ForfeitMyBonus(RestView):
     """The player gives a bonus up."""
 
     scope = PLAYER
 
-    @described(
+    @documented(
         "Give a bonus up",
         answers=serializers.Bonus,
         gets={**examples.BONUS, "status": "forfeited"},
@@ -241,18 +241,18 @@ class ForfeitMyBonus(Door):
     def post(self, request: Request, bonus: str) -> Response:
         given = optional(fields.text_id, self.body_if_any, "reference")
         command = Forfeit(
-            bonus=_found(bonus).bonus.id,
+            bonus=_record(bonus).bonus.id,
             reference=given or f"player-{uuid4()}",
             reason="given up by the player",
-            **_asked_by(self.token),
+            **_player_of(self.token),
         )
-        return Response(_promised(posting.carry_out(command)))
+        return Response(_bonus_of(posting.execute(command)))
 
 
 # --- both ----------------------------------------------------------------------------------------
 
 
-def _asked_by(token: PlayerToken) -> dict[str, Any]:
+def _player_of(token: PlayerToken) -> dict[str, Any]:
     """What every command of a player carries."""
     return {
         "source": BONUS,
@@ -270,7 +270,7 @@ def _currency(body: Body) -> str:
     return currency
 
 
-def _found(text: str) -> Found:
+def _record(text: str) -> BonusRecord:
     """The bonus of that id; whatever is no id names no bonus."""
     try:
         found = queries.one(UUID(text))
@@ -281,7 +281,7 @@ def _found(text: str) -> Found:
     return found
 
 
-def _listed(request: Request, player: str, show: Callable[[Found], dict[str, Any]]) -> Response:
+def _list(request: Request, player: str, show: Callable[[BonusRecord], dict[str, Any]]) -> Response:
     cursor = pagination.named(request, ("cursor",)).get("cursor")
     found = queries.of_player(player, before=_place(cursor), most=PAGE + 1)
     following = found[PAGE - 1].bonus.id if len(found) > PAGE else None
@@ -295,19 +295,19 @@ def _place(cursor: str | None) -> UUID | None:
         raise InvalidField("cursor", "must be the next of an earlier page of this list") from None
 
 
-def _now(found: Found) -> dict[str, Any]:
+def _now(found: BonusRecord) -> dict[str, Any]:
     """The bonus as it stands; one past its time has expired."""
-    return responses.bonus(open_bonuses.shown(found.bonus, commands.now()), found.digits)
+    return responses.bonus(open_bonuses.summary(found.bonus, commands.now()), found.digits)
 
 
-def _with_terms(found: Found) -> dict[str, Any]:
+def _with_terms(found: BonusRecord) -> dict[str, Any]:
     """As ``_now``, for the player, who plays by them."""
     return {**_now(found), "terms": responses.terms(found.bonus, found.digits)}
 
 
-def _promised(it: Promised) -> dict[str, Any]:
+def _bonus_of(it: BonusResult) -> dict[str, Any]:
     return responses.bonus(it.bonus, it.digits)
 
 
-def _made(it: Promised) -> Response:
-    return Response(_promised(it), 200) if it.replayed else made(_promised(it))
+def _newly_made(it: BonusResult) -> Response:
+    return Response(_bonus_of(it), 200) if it.replayed else created(_bonus_of(it))

@@ -15,8 +15,8 @@ from casino_pam.api import fields, responses
 from casino_pam.api.fields import Body
 from casino_pam.api.game.protocol import Reader
 from casino_pam.api.rest import examples, serializers
-from casino_pam.api.rest.base import Door
-from casino_pam.api.rest.schema import described
+from casino_pam.api.rest.base import RestView
+from casino_pam.api.rest.schema import documented
 from casino_pam.api.rest.serializers import LONGEST_REASON
 from casino_pam.engine import accounts, approvals, commands, posting
 from casino_pam.engine.commands import Adjust, Deposit, Hold, Play
@@ -30,19 +30,19 @@ C = TypeVar("C", Deposit, Hold, Adjust)
 NO_WALLET = ("unknown_player", "unknown_wallet", "unknown_currency")
 
 
-class CashierDoor(Door):
+class CashierView(RestView):
     """Spends references of the key's own money source."""
 
     def asked(self) -> dict[str, Any]:
         return {"source": self.key.source, **self.carried()}
 
 
-class Deposits(CashierDoor):
+class Deposits(CashierView):
     """Money in."""
 
     scope = "cashier"
 
-    @described(
+    @documented(
         "Put money in",
         asks=serializers.DepositAsked,
         sends=examples.ASKED,
@@ -52,15 +52,15 @@ class Deposits(CashierDoor):
     )
     def post(self, request: Request) -> Response:
         command = _deposit(self.body, self.asked())
-        return Response(responses.deposit_receipt(posting.carry_out(command)))
+        return Response(responses.deposit_receipt(posting.execute(command)))
 
 
-class DepositCheck(CashierDoor):
+class DepositCheck(CashierView):
     """What would become of a deposit now; nothing happens."""
 
     scope = "cashier"
 
-    @described(
+    @documented(
         "What would become of a deposit",
         asks=serializers.DepositAsked,
         sends=examples.ASKED,
@@ -78,12 +78,12 @@ class DepositCheck(CashierDoor):
         return Response({"refusal": outcome.code, "grant_refusal": None})
 
 
-class Withdrawals(CashierDoor):
+class Withdrawals(CashierView):
     """Hold money for a withdrawal."""
 
     scope = "cashier"
 
-    @described(
+    @documented(
         "Hold money for a withdrawal",
         asks=serializers.Asked,
         sends={**examples.ASKED, "reference": "w-1"},
@@ -93,20 +93,20 @@ class Withdrawals(CashierDoor):
     )
     def post(self, request: Request) -> Response:
         command = _read(Hold, self.body, self.asked())
-        return Response(responses.withdrawal_receipt(posting.carry_out(command)))
+        return Response(responses.withdrawal_receipt(posting.execute(command)))
 
 
-class Withdrawal(CashierDoor):
+class Withdrawal(CashierView):
     """What became of a withdrawal."""
 
     scope = "cashier"
 
-    @described("What became of a withdrawal", answers=serializers.Withdrawal, refusals=("unknown_withdrawal",))
+    @documented("What became of a withdrawal", answers=serializers.Withdrawal, refusals=("unknown_withdrawal",))
     def get(self, request: Request, reference: str) -> Response:
-        return Response(responses.withdrawal(*_found(self.key.source, reference)))
+        return Response(responses.withdrawal(*_hold_and_end(self.key.source, reference)))
 
 
-class EndOfWithdrawal(CashierDoor):
+class EndOfWithdrawal(CashierView):
     """A held withdrawal was paid, or will not be."""
 
     scope = "cashier"
@@ -114,20 +114,20 @@ class EndOfWithdrawal(CashierDoor):
 
     def end(self, reference: str) -> Response:
         _ = self.body_if_any
-        hold, _end = _found(self.key.source, reference)
+        hold, _end = _hold_and_end(self.key.source, reference)
         command = self.verb(
             player=hold.wallet.player.code,
             currency=hold.wallet.currency_id,
             reference=reference,
             **self.asked(),
         )
-        return Response(responses.withdrawal_receipt(posting.carry_out(command)))
+        return Response(responses.withdrawal_receipt(posting.execute(command)))
 
 
 class Settle(EndOfWithdrawal):
     verb = commands.Settle
 
-    @described(
+    @documented(
         "The withdrawal was paid",
         answers=serializers.WithdrawalReceipt,
         gets=examples.receipt("settle", "w-1", "25.00", held="0.00"),
@@ -140,7 +140,7 @@ class Settle(EndOfWithdrawal):
 class Release(EndOfWithdrawal):
     verb = commands.Release
 
-    @described(
+    @documented(
         "The withdrawal will not be paid; the money goes back",
         answers=serializers.WithdrawalReceipt,
         gets=examples.receipt("release", "w-1", "25.00", held="0.00"),
@@ -150,12 +150,12 @@ class Release(EndOfWithdrawal):
         return self.end(reference)
 
 
-class Adjustments(CashierDoor):
+class Adjustments(CashierView):
     """Correct a balance by hand; a large correction waits for a second person."""
 
     scope = "adjust"
 
-    @described(
+    @documented(
         "Correct a balance by hand",
         asks=serializers.AdjustmentAsked,
         sends={**examples.ASKED, "reference": "a-1", "amount": "-2.50", "reason": "Paid twice on 21 November"},
@@ -208,20 +208,20 @@ def _reason(body: Body) -> str:
     return reason
 
 
-def _found(source: str, reference: str) -> tuple[Transaction, Transaction | None]:
+def _hold_and_end(source: str, reference: str) -> tuple[Transaction, Transaction | None]:
     found = history.withdrawal(source, reference)
     if found is None:
         raise Refused("unknown_withdrawal", reference=reference)
     return found
 
 
-class Plays(Door):
+class Plays(RestView):
     scope = "play"
     read: ClassVar[Callable[[Reader, dict[str, Any]], Play]]
 
     def play(self) -> Response:
         body = self.body
-        receipt = posting.carry_out(type(self).read(self._reader(), body))
+        receipt = posting.execute(type(self).read(self._reader(), body))
         return Response(responses.receipt(receipt))
 
     def _reader(self) -> Reader:
@@ -235,7 +235,7 @@ class Plays(Door):
 class Bets(Plays):
     read = Reader.bet
 
-    @described(
+    @documented(
         "Take a stake",
         asks=serializers.Bet,
         sends=examples.PLAYED,
@@ -263,7 +263,7 @@ class Bets(Plays):
 class Wins(Plays):
     read = Reader.win
 
-    @described(
+    @documented(
         "Pay",
         asks=serializers.Win,
         sends={**examples.PLAYED, "reference": "w-1", "amount": "7.50", "bet": "b-1"},
@@ -278,7 +278,7 @@ class Wins(Plays):
 class Rollbacks(Plays):
     read = Reader.rollback
 
-    @described(
+    @documented(
         "Undo a bet or a win",
         asks=serializers.Rollback,
         sends={"player": "alice", "reference": "rb-1", "original": "b-1"},

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from casino_pam.api import fields
 from casino_pam.api.fields import Body, optional
 from wallet.errors import InvalidField
-from wallet.history import Page, Wanted
+from wallet.history import Page, StatementFilter
 from wallet.kinds import KINDS, STATUSES
 
 STATEMENT: Final = ("kind", "status", "round", "reference", "since", "until", "cursor")
@@ -33,8 +33,8 @@ def named(request: Request, names: tuple[str, ...]) -> Mapping[str, str]:
     return found
 
 
-def wanted(query: Body) -> Wanted:
-    return Wanted(
+def statement_filter(query: Body) -> StatementFilter:
+    return StatementFilter(
         kind=_word(query, "kind", KINDS),
         status=_word(query, "status", STATUSES),
         round=optional(fields.text_id, query, "round"),

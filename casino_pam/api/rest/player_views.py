@@ -17,13 +17,13 @@ from casino_pam.api import fields, responses
 from casino_pam.api.fields import Body, optional
 from casino_pam.api.rest import examples, pagination, serializers
 from casino_pam.api.rest.authentication import PLAYER
-from casino_pam.api.rest.base import Door, made
-from casino_pam.api.rest.schema import described
-from casino_pam.api.rest.wallet_views import listed
+from casino_pam.api.rest.base import RestView, created
+from casino_pam.api.rest.schema import documented
+from casino_pam.api.rest.wallet_views import statement_page
 from casino_pam.engine import accounts, commands
 from wallet import audit, limits
 from wallet.errors import InvalidField, Refused
-from wallet.limits import Wanted
+from wallet.limits import NewLimits
 from wallet.models import Wallet
 from wallet.periods import PERIODS, SUBJECTS
 
@@ -33,12 +33,12 @@ MOST_WALLETS: Final = 100
 _country_shape = re.compile(r"[A-Z]{2}").fullmatch
 
 
-class Players(Door):
+class Players(RestView):
     """Make a player."""
 
     scope = "players"
 
-    @described(
+    @documented(
         "Make a player",
         asks=serializers.NewPlayer,
         sends={"player": "alice", "country": "MT", "wallets": ["EUR"]},
@@ -52,19 +52,19 @@ class Players(Door):
         player = fields.text_id(body, "player")
         country = fields.optional(_country, body, "country")
         currencies = fields.optional(_currencies, body, "wallets") or []
-        return made(responses.player(accounts.create(player, country=country, currencies=currencies)))
+        return created(responses.player(accounts.create(player, country=country, currencies=currencies)))
 
 
-class Player(Door):
+class Player(RestView):
     """A player: locks, exclusion, wallets."""
 
     scope = "players"
 
-    @described("Read a player", answers=serializers.Player, gets=examples.PLAYER, refusals=("unknown_player",))
+    @documented("Read a player", answers=serializers.Player, gets=examples.PLAYER, refusals=("unknown_player",))
     def get(self, request: Request, player: str) -> Response:
         return Response(responses.player(accounts.find(player)))
 
-    @described(
+    @documented(
         "Lock, exclude or correct a player",
         asks=serializers.PlayerChanges,
         sends={"locks": {"bet": True}, "excluded_until": "2027-01-01T00:00:00Z"},
@@ -76,12 +76,12 @@ class Player(Door):
         return Response(responses.player(accounts.change(player, **_changes(self.body))))
 
 
-class PlayerWallets(Door):
+class PlayerWallets(RestView):
     """Open a wallet."""
 
     scope = "players"
 
-    @described(
+    @documented(
         "Open a wallet",
         asks=serializers.NewWallet,
         sends={"currency": "EUR"},
@@ -90,20 +90,20 @@ class PlayerWallets(Door):
         refusals=("unknown_player", "unknown_currency", "already_exists"),
     )
     def post(self, request: Request, player: str) -> Response:
-        return made(responses.past(accounts.open_wallet(player, fields.currency(self.body)), None))
+        return created(responses.wallet_at(accounts.open_wallet(player, fields.currency(self.body)), None))
 
 
-class PlayerTokens(Door):
+class PlayerTokens(RestView):
     """Hand out a short-lived token for the player's browser or app."""
 
     scope = "players"
 
-    @described("Hand out a player's token", answers=serializers.Token, status=201, refusals=("unknown_player",))
+    @documented("Hand out a player's token", answers=serializers.Token, status=201, refusals=("unknown_player",))
     def post(self, request: Request, player: str) -> Response:
         _ = self.body_if_any
         text, token = tokens.issue(accounts.find(player).code, time.time())
         expires = datetime.fromtimestamp(token.expires_at, UTC)
-        return made({"token": text, "expires_at": responses.instant(expires)})
+        return created({"token": text, "expires_at": responses.instant(expires)})
 
 
 def _changes(body: Body) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def _currencies(body: Body, field: str) -> list[str]:
 NO_WALLET = ("unknown_player", "unknown_wallet")
 
 
-class LimitsDoor(Door):
+class LimitsView(RestView):
     """The limits of one wallet."""
 
     def read(self, player: str) -> Response:
@@ -171,10 +171,10 @@ class LimitsDoor(Door):
         return _answer(wallet)
 
 
-class PlayerLimits(LimitsDoor):
+class PlayerLimits(LimitsView):
     scope = "players"
 
-    @described(
+    @documented(
         "Read a player's limits",
         answers=serializers.Limits,
         gets=examples.LIMITS,
@@ -184,7 +184,7 @@ class PlayerLimits(LimitsDoor):
     def get(self, request: Request, player: str) -> Response:
         return self.read(player)
 
-    @described(
+    @documented(
         "Set a player's limits, at the player's word",
         asks=serializers.LimitsAsked,
         sends=examples.LIMITS_ASKED,
@@ -196,16 +196,16 @@ class PlayerLimits(LimitsDoor):
         return self.put_down(player, f"key:{self.key.name}")
 
 
-class MyLimits(LimitsDoor):
+class MyLimits(LimitsView):
     scope = PLAYER
 
-    @described(
+    @documented(
         "My limits", answers=serializers.Limits, gets=examples.LIMITS, query=("currency",), refusals=("unknown_wallet",)
     )
     def get(self, request: Request) -> Response:
         return self.read(self.token.player)
 
-    @described(
+    @documented(
         "Set my limits: a lower one holds at once, a higher one is asked for and confirmed a day later",
         asks=serializers.LimitsAsked,
         sends=examples.LIMITS_ASKED,
@@ -217,12 +217,12 @@ class MyLimits(LimitsDoor):
         return self.put_down(self.token.player, f"player:{self.token.player}")
 
 
-class MyExclusion(Door):
+class MyExclusion(RestView):
     """A cool-off or a self-exclusion: the player begins it or makes it longer, and cannot take it back."""
 
     scope = PLAYER
 
-    @described(
+    @documented(
         "Exclude myself until a moment",
         asks=serializers.ExclusionAsked,
         sends={"excluded_until": "2027-01-01T00:00:00Z"},
@@ -247,7 +247,7 @@ def _answer(wallet: Wallet) -> Response:
     return Response(responses.limits(wallet, limits.of(wallet, commands.now())))
 
 
-def _wanted(body: Body, digits: int | None) -> Wanted:
+def _wanted(body: Body, digits: int | None) -> NewLimits:
     """The limits the body names; null lifts one. Of a currency we do not keep only the shape can be judged."""
     wanted: dict[str, int | None] = {}
     for subject in SUBJECTS:
@@ -270,33 +270,33 @@ def _amount(named: dict[str, Any], subject: str, period: str, digits: int | None
         raise refusal.inside(subject) from None
 
 
-class Me(Door):
+class Me(RestView):
     """The player: locks, exclusion, wallets."""
 
     scope = PLAYER
 
-    @described("Read myself", answers=serializers.Player, gets=examples.PLAYER)
+    @documented("Read myself", answers=serializers.Player, gets=examples.PLAYER)
     def get(self, request: Request) -> Response:
         return Response(responses.player(accounts.find(self.token.player)))
 
 
-class MyWallets(Door):
+class MyWallets(RestView):
     """Where each of the player's wallets stands."""
 
     scope = PLAYER
 
-    @described("My wallets", answers=serializers.Wallets, gets={"results": [examples.WALLET], "next": None})
+    @documented("My wallets", answers=serializers.Wallets, gets={"results": [examples.WALLET], "next": None})
     def get(self, request: Request) -> Response:
         found = accounts.standings(self.token.player)
         return Response({"results": [responses.standing(each) for each in found], "next": None})
 
 
-class MyTransactions(Door):
+class MyTransactions(RestView):
     """The statements of all the player's wallets in one, newest first; ``?currency=`` for one of them."""
 
     scope = PLAYER
 
-    @described(
+    @documented(
         "My statement",
         answers=serializers.Entries,
         query=("currency", *pagination.STATEMENT),
@@ -305,16 +305,16 @@ class MyTransactions(Door):
     def get(self, request: Request) -> Response:
         query = pagination.named(request, ("currency", *pagination.STATEMENT))
         currency = optional(fields.currency, query, "currency")
-        return Response(listed(accounts.wallets(self.token.player, currency), query))
+        return Response(statement_page(accounts.wallets(self.token.player, currency), query))
 
 
-class MySocketTicket(Door):
+class MySocketTicket(RestView):
     """A one-time ticket for the WebSocket, which cannot send a header."""
 
     scope = PLAYER
 
-    @described("Buy a ticket for the WebSocket", answers=serializers.Ticket, status=201)
+    @documented("Buy a ticket for the WebSocket", answers=serializers.Ticket, status=201)
     def post(self, request: Request) -> Response:
         _ = self.body_if_any
         ticket, expires_at = tokens.issue_ticket(self.token, time.time())
-        return made({"ticket": ticket, "expires_at": responses.instant(datetime.fromtimestamp(expires_at, UTC))})
+        return created({"ticket": ticket, "expires_at": responses.instant(datetime.fromtimestamp(expires_at, UTC))})

@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from casino_pam import problems
 from casino_pam.api.rest import serializers
 from casino_pam.api.rest.authentication import PLAYER
-from casino_pam.api.rest.base import Door
+from casino_pam.api.rest.base import RestView
 from wallet.errors import STATUS
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -43,7 +43,7 @@ _TEXTS: Final = {
 _INSTANTS: Final = ("since", "until", "at")
 
 
-class HouseSchema(AutoSchema):
+class PamSchema(AutoSchema):
     """Each path asks for a key or for a player's token, as its view's scope says."""
 
     def get_auth(self) -> list[dict[str, Any]]:
@@ -53,7 +53,7 @@ class HouseSchema(AutoSchema):
         return [{"playerToken": []}] if scope == PLAYER else [{"apiKey": []}]
 
 
-def described(
+def documented(
     summary: str,
     *,
     answers: Shape,
@@ -127,7 +127,7 @@ the very same request may be sent again. Unknown fields are ignored; `null` is n
 field out."""
 
 
-class Open(Door):
+class Open(RestView):
     """Needs no credentials."""
 
     authentication_classes = ()
@@ -155,7 +155,7 @@ def document() -> bytes:
     return problems.encode(SchemaGenerator().get_schema(public=True))  # type: ignore[no-untyped-call]
 
 
-def completed(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """drf-spectacular's last hook: what is not said view by view."""
     result["info"]["description"] = ABOUT
     result["components"]["securitySchemes"] = SECURITY

@@ -45,6 +45,6 @@ def counted(key: int, second: int) -> int | None:
             count, _ = pipeline.execute()
     except (RedisError, OSError):
         _not_before = time.monotonic() + PAUSE_SECONDS
-        log.warning("throttle_without_redis", exc_info=True)
+        log.warning("throttle_lost_redis", exc_info=True)
         return None
     return int(count)

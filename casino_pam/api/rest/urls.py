@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from casino_pam.api.rest import bonus_views, money_views, player_views, wallet_views
-from casino_pam.api.rest.base import Nowhere
+from casino_pam.api.rest.base import NotFoundView
 
 WALLET = "players/<path:player>/wallets/<str:currency>"
 
@@ -44,5 +44,5 @@ urlpatterns = [
     path("me/bonuses", bonus_views.MyBonuses.as_view()),
     path("me/bonuses/<str:bonus>/forfeit", bonus_views.ForfeitMyBonus.as_view()),
     path("feed", wallet_views.Feed.as_view()),
-    re_path(r"", Nowhere.as_view()),
+    re_path(r"", NotFoundView.as_view()),
 ]

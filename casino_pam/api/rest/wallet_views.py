@@ -15,22 +15,22 @@ from casino_pam import spreadsheet
 from casino_pam.api import responses
 from casino_pam.api.fields import Body, instant, optional
 from casino_pam.api.rest import examples, pagination, serializers
-from casino_pam.api.rest.base import Door
-from casino_pam.api.rest.schema import described
+from casino_pam.api.rest.base import RestView
+from casino_pam.api.rest.schema import documented
 from casino_pam.engine import accounts, commands, posting
 from wallet import history
-from wallet.history import Wanted
+from wallet.history import StatementFilter
 from wallet.models import Wallet as WalletModel
 
 CSV_PAGE: Final = 1_000
 
 
-class Wallet(Door):
+class Wallet(RestView):
     """Where a wallet stands, now or ``?at=`` an instant."""
 
     scope = "players"
 
-    @described(
+    @documented(
         "Read a wallet, now or in the past",
         answers=serializers.Wallet,
         gets=examples.WALLET,
@@ -41,18 +41,18 @@ class Wallet(Door):
         at = optional(instant, pagination.named(request, ("at",)), "at")
         if at is not None:
             (wallet,) = accounts.wallets(player, currency)
-            return Response(responses.past(wallet, history.row_at(wallet, at)))
+            return Response(responses.wallet_at(wallet, history.row_at(wallet, at)))
         now, until = commands.now(), commands.deadline()
         asked = commands.Balance(source=self.key.source, player=player, currency=currency, at=now, deadline=until)
-        return Response(responses.standing(posting.carry_out(asked)))
+        return Response(responses.standing(posting.execute(asked)))
 
 
-class Transactions(Door):
+class Transactions(RestView):
     """A wallet's statement, newest first."""
 
     scope = "players"
 
-    @described(
+    @documented(
         "A wallet's statement",
         answers=serializers.Entries,
         query=pagination.STATEMENT,
@@ -60,41 +60,41 @@ class Transactions(Door):
     )
     def get(self, request: Request, player: str, currency: str) -> Response:
         query = pagination.named(request, pagination.STATEMENT)
-        return Response(listed(accounts.wallets(player, currency), query))
+        return Response(statement_page(accounts.wallets(player, currency), query))
 
 
-class TransactionsCsv(Door):
+class TransactionsCsv(RestView):
     """The whole statement, or what the filters leave of it, as a file."""
 
     scope = "players"
 
-    @described(
+    @documented(
         "A wallet's statement as a file",
         answers={(200, "text/csv"): OpenApiTypes.STR},
         query=pagination.STATEMENT[:-1],
         refusals=("unknown_player", "unknown_wallet"),
     )
     def get(self, request: Request, player: str, currency: str) -> StreamingHttpResponse:
-        wanted = pagination.wanted(pagination.named(request, pagination.STATEMENT[:-1]))
+        wanted = pagination.statement_filter(pagination.named(request, pagination.STATEMENT[:-1]))
         (wallet,) = accounts.wallets(player, currency)
         return spreadsheet.download("transactions.csv", _pieces(wallet, wanted))
 
 
-def listed(wallets: list[WalletModel], query: Body) -> dict[str, Any]:
+def statement_page(wallets: list[WalletModel], query: Body) -> dict[str, Any]:
     """A page of the wallets' merged statements."""
-    wanted, below = pagination.wanted(query), pagination.below(query, len(wallets))
+    wanted, below = pagination.statement_filter(query), pagination.below(query, len(wallets))
     page = history.page(wallets, wanted, below)
     by_id = {wallet.id: wallet for wallet in wallets}
-    results = [responses.entry(row, by_id[row.wallet_id]) for row in page.rows]
+    results = [responses.statement_row(row, by_id[row.wallet_id]) for row in page.rows]
     return {"results": results, "next": pagination.cursor(page)}
 
 
-def _pieces(wallet: WalletModel, wanted: Wanted) -> Iterator[str]:
+def _pieces(wallet: WalletModel, wanted: StatementFilter) -> Iterator[str]:
     """The file page by page; between two pages no connection is kept from anybody."""
     yield spreadsheet.line(COLUMNS)
     try:
         for rows in history.walk([wallet], wanted, CSV_PAGE):
-            entries = (responses.entry(row, wallet) for row in rows)
+            entries = (responses.statement_row(row, wallet) for row in rows)
             piece = "".join(spreadsheet.line(entry[name] for name in COLUMNS) for entry in entries)
             connection.close()
             yield piece
@@ -125,14 +125,14 @@ COLUMNS: Final = (
 )
 
 
-class Feed(Door):
+class Feed(RestView):
     """Rows in an order that never skips one. ``next`` is always there: ask with it again later."""
 
     scope = "feed"
 
-    @described("Every row of the house", answers=serializers.FeedPage, query=("after",))
+    @documented("Every row of the house", answers=serializers.FeedPage, query=("after",))
     def get(self, request: Request) -> Response:
         after = pagination.after(pagination.named(request, ("after",))) or history.START
         rows = history.feed_page(after)
         last = rows[-1].id if rows else after
-        return Response({"results": [responses.feed_entry(row) for row in rows], "next": str(last)})
+        return Response({"results": [responses.feed_row(row) for row in rows], "next": str(last)})

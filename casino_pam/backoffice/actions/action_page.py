@@ -18,14 +18,14 @@ from uuid_utils.compat import uuid7
 from casino_pam.backoffice import messages as backoffice_messages
 from casino_pam.backoffice import permissions
 from casino_pam.backoffice.actions import player_actions, wallet_actions
-from casino_pam.backoffice.actions.base import SUBJECTS, Act, Asked, Done, Guard, home
-from casino_pam.backoffice.actions.forms import ActForm
+from casino_pam.backoffice.actions.base import SUBJECTS, Action, ActionRequest, ActionResult, Guard, home
+from casino_pam.backoffice.actions.forms import ActionForm
 from wallet import audit
 from wallet.admin import ledger_pages
 from wallet.errors import Busy, Refused
 from wallet.models import AuditEntry
 
-ACTIONS: Final[tuple[Act[Any], ...]] = (
+ACTIONS: Final[tuple[Action[Any], ...]] = (
     *player_actions.PLAYER_ACTIONS,
     *player_actions.LIMIT_ACTIONS,
     *wallet_actions.WALLET_ACTIONS,
@@ -34,7 +34,7 @@ ACTIONS: Final[tuple[Act[Any], ...]] = (
 )
 
 
-class _Repeated(Exception):
+class _Replayed(Exception):
     """A twin was first: what was done just now is to be undone."""
 
 
@@ -45,7 +45,7 @@ def patterns() -> list[URLPattern]:
     ]
 
 
-def offered(user: Any, row: Model) -> list[dict[str, Any]]:
+def available(user: Any, row: Model) -> list[dict[str, Any]]:
     """The acts about this row that the operator may do and that nothing hinders now."""
     acts = [act for act in ACTIONS if act.subject is SUBJECTS[type(row)] and user.has_perm(act.permission)]
     return [
@@ -55,91 +55,93 @@ def offered(user: Any, row: Model) -> list[dict[str, Any]]:
     ]
 
 
-def _page(act: Act[Any]) -> permissions.View:
+def _page(act: Action[Any]) -> permissions.View:
     def page(request: HttpRequest, pk: Any) -> HttpResponseBase:
         if request.method not in ("GET", "HEAD", "POST"):
             return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
         row = get_object_or_404(act.subject.rows(), pk=pk)
         if request.method != "POST":
-            return _shown(request, act, row, act.form(row))
+            return _form_page(request, act, row, act.form(row))
         form = act.form(row, request.POST)
         if not form.is_valid():
-            return _shown(request, act, row, form, status=400)
-        return _answered(request, act, row, form)
+            return _form_page(request, act, row, form, status=400)
+        return _respond(request, act, row, form)
 
     return permissions.page(act.permission)(page)
 
 
-def _answered(request: HttpRequest, act: Act[Any], row: Any, form: ActForm) -> HttpResponse:
+def _respond(request: HttpRequest, act: Action[Any], row: Any, form: ActionForm) -> HttpResponse:
     by = request.user.get_username()
-    asked = Asked(on=row, given=form.cleaned_data, by=by, before=act.subject.state(row))
+    submission = ActionRequest(on=row, given=form.cleaned_data, by=by, before=act.subject.state(row))
     try:
-        done = _carried_out(request, act, asked)
+        result = _run_once(request, act, submission)
     except Refused as refused:
-        _record(request, act, asked, outcome=refused.code, after={"said": backoffice_messages.said(refused)})
-        return _refused(request, act, row, refused)
-    messages.success(request, _told(done))
+        _record(request, act, submission, outcome=refused.code, after={"said": backoffice_messages.message(refused)})
+        return _refusal_page(request, act, row, refused)
+    messages.success(request, _message(result))
     return redirect(_back(request, act, row))
 
 
-def _carried_out(request: HttpRequest, act: Act[Any], asked: Asked[Any]) -> Done:
-    if act.guard is not Guard.COMMAND and (known := _known(act, asked)):
+def _run_once(request: HttpRequest, act: Action[Any], submission: ActionRequest[Any]) -> ActionResult:
+    if act.guard is not Guard.COMMAND and (known := _earlier_result(act, submission)):
         return known
     if act.guard is not Guard.TRANSACTION:
-        return _by_command(request, act, asked)
+        return _by_command(request, act, submission)
     try:
         with transaction.atomic():
-            done = act.carry_out(asked)
-            entry = _record(request, act, asked, outcome=done.outcome, after=_after(act, asked, done))
+            result = act.run(submission)
+            entry = _record(request, act, submission, outcome=result.outcome, after=_after(act, submission, result))
             if not AuditEntry.objects.filter(pk=entry).exists():
-                raise _Repeated
-    except _Repeated:
-        known = _known(act, asked)
+                raise _Replayed
+    except _Replayed:
+        known = _earlier_result(act, submission)
         assert known is not None
         return known
-    return done
+    return result
 
 
-def _by_command(request: HttpRequest, act: Act[Any], asked: Asked[Any]) -> Done:
-    """The teller commits by itself; the trail follows, once."""
-    done = act.carry_out(asked)
-    _record(request, act, asked, outcome=done.outcome, after=_after(act, asked, done))
-    return done
+def _by_command(request: HttpRequest, act: Action[Any], submission: ActionRequest[Any]) -> ActionResult:
+    """The engine commits by itself; the trail follows, once."""
+    result = act.run(submission)
+    _record(request, act, submission, outcome=result.outcome, after=_after(act, submission, result))
+    return result
 
 
-def _known(act: Act[Any], asked: Asked[Any]) -> Done | None:
+def _earlier_result(act: Action[Any], submission: ActionRequest[Any]) -> ActionResult | None:
     """What this very form came to before, in the words of then."""
-    entry = AuditEntry.objects.filter(act=act.name, reference=asked.reference, outcome=audit.DONE).first()
+    entry = AuditEntry.objects.filter(act=act.name, reference=submission.reference, outcome=audit.DONE).first()
     if entry is None:
         return None
-    if entry.subject != act.subject.called(asked.on):
+    if entry.subject != act.subject.called(submission.on):
         raise Refused("reference_reused", differing=["subject"])
-    return Done(said=(entry.after or {})["said"])
+    return ActionResult(message=(entry.after or {})["said"])
 
 
-def _after(act: Act[Any], asked: Asked[Any], done: Done) -> dict[str, Any]:
-    told = {"said": done.said, **({"row": done.row} if done.row else {})}
-    return {**act.subject.state(act.subject.again(asked.on)), **told}
+def _after(act: Action[Any], submission: ActionRequest[Any], result: ActionResult) -> dict[str, Any]:
+    told = {"said": result.message, **({"row": result.row} if result.row else {})}
+    return {**act.subject.state(act.subject.again(submission.on)), **told}
 
 
-def _record(request: HttpRequest, act: Act[Any], asked: Asked[Any], *, outcome: str, after: dict[str, Any]) -> Any:
+def _record(
+    request: HttpRequest, act: Action[Any], submission: ActionRequest[Any], *, outcome: str, after: dict[str, Any]
+) -> Any:
     return audit.record(
         request,
         act.name,
-        player=act.subject.player(asked.on).code,
-        subject=act.subject.called(asked.on),
-        reason=asked.reason,
-        before=asked.before,
+        player=act.subject.player(submission.on).code,
+        subject=act.subject.called(submission.on),
+        reason=submission.reason,
+        before=submission.before,
         after=after,
         outcome=outcome,
-        reference=asked.reference,
+        reference=submission.reference,
     )
 
 
 # --- what is shown -------------------------------------------------------------------------------
 
 
-def _refused(request: HttpRequest, act: Act[Any], row: Any, refused: Refused) -> HttpResponse:
+def _refusal_page(request: HttpRequest, act: Action[Any], row: Any, refused: Refused) -> HttpResponse:
     """The form again, as it was filled in. A spent reference would be refused for ever, so it gets a fresh one;
     where nobody knows whether anything happened it keeps its own."""
     sent = request.POST.copy()
@@ -147,11 +149,11 @@ def _refused(request: HttpRequest, act: Act[Any], row: Any, refused: Refused) ->
         sent["reference"] = str(uuid7())
     row = act.subject.again(row)
     form = act.form(row, sent)
-    form.add_error(None, backoffice_messages.said(refused))
-    return _shown(request, act, row, form, status=refused.status)
+    form.add_error(None, backoffice_messages.message(refused))
+    return _form_page(request, act, row, form, status=refused.status)
 
 
-def _shown(request: HttpRequest, act: Act[Any], row: Any, form: ActForm, status: int = 200) -> HttpResponse:
+def _form_page(request: HttpRequest, act: Action[Any], row: Any, form: ActionForm, status: int = 200) -> HttpResponse:
     context = admin.site.each_context(request) | {
         "title": f"{act.title}: {act.subject.called(row)}",
         "crumbs": [*ledger_pages.player_crumbs(act.subject.player(row)), {"title": act.title.lower()}],
@@ -165,13 +167,13 @@ def _shown(request: HttpRequest, act: Act[Any], row: Any, form: ActForm, status:
     return render(request, "office/act.html", context, status=status)
 
 
-def _back(request: HttpRequest, act: Act[Any], row: Any) -> str:
+def _back(request: HttpRequest, act: Action[Any], row: Any) -> str:
     """The player's page, for whoever may see it."""
     return home(act.subject.player(row)) if request.user.has_perm("wallet.view_player") else reverse("admin:index")
 
 
-def _told(done: Done) -> str | SafeString:
-    if done.row is None:
-        return done.said
-    link = reverse("admin:wallet_transaction_change", args=[done.row])
-    return format_html('{} <a class="link" href="{}">The row</a>', done.said, link)
+def _message(result: ActionResult) -> str | SafeString:
+    if result.row is None:
+        return result.message
+    link = reverse("admin:wallet_transaction_change", args=[result.row])
+    return format_html('{} <a class="link" href="{}">The row</a>', result.message, link)

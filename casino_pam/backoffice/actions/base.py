@@ -14,7 +14,7 @@ from django.urls import reverse
 from bonus.admin.bonus_admin import present_status
 from bonus.models import Bonus
 from bonus.rules import BASIS_POINTS
-from casino_pam.backoffice.actions.forms import LOCKS, ActForm
+from casino_pam.backoffice.actions.forms import LOCKS, ActionForm
 from casino_pam.engine import commands
 from wallet import audit, formatting, money
 from wallet.admin import ledger_pages
@@ -58,7 +58,7 @@ def instant(moment: datetime | None) -> str:
 
 
 def of_player(player: Player) -> State:
-    locks = {said: "locked" if getattr(player, f"{lock}_locked") else "allowed" for lock, said in LOCKS.items()}
+    locks = {message: "locked" if getattr(player, f"{lock}_locked") else "allowed" for lock, message in LOCKS.items()}
     return {**locks, "excluded until": instant(player.excluded_until)}
 
 
@@ -147,7 +147,7 @@ class Guard(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked(Generic[T]):
+class ActionRequest(Generic[T]):
     """A form that was filled in rightly: ``given`` is what it says, ``by`` the operator's name."""
 
     on: T
@@ -174,10 +174,10 @@ class Asked(Generic[T]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Done:
+class ActionResult:
     """What came of an act: a sentence, and the ledger's row if there is one (its id)."""
 
-    said: str
+    message: str
     row: str | None = None
     outcome: str = audit.DONE
 
@@ -187,16 +187,16 @@ def always(_: Any) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Act(Generic[T]):
+class Action(Generic[T]):
     """``effect`` says in a sentence what will happen, ``hindrance`` why it cannot now, or None."""
 
     name: str
     title: str
     subject: Subject[T]
     permission: str
-    form: type[ActForm]
+    form: type[ActionForm]
     effect: Callable[[T], str]
-    carry_out: Callable[[Asked[T]], Done]
+    run: Callable[[ActionRequest[T]], ActionResult]
     hindrance: Callable[[T], str | None] = always
     # It takes something away: its button says so in red.
     takes: bool = False

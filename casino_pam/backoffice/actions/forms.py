@@ -82,7 +82,7 @@ class Moment(forms.SplitDateTimeField):
         return moment.astimezone(UTC)
 
 
-class ActForm(forms.Form):
+class ActionForm(forms.Form):
     """What every act asks; ``subject`` is the row that it is about."""
 
     # Whether its fields stand three in a row.
@@ -106,13 +106,13 @@ class ActForm(forms.Form):
         return str(reference)
 
 
-class NoteForm(ActForm):
+class NoteForm(ActionForm):
     """An act that explains itself; a note is welcome."""
 
     reason = Reason(required=False, label="Note", help_text="If there is more to say. Kept for ever with the act.")
 
 
-class AdjustForm(ActForm):
+class AdjustForm(ActionForm):
     def prepare(self) -> None:
         wallet: Wallet = self.subject
         self.fields["amount"] = Amount(
@@ -123,7 +123,7 @@ class AdjustForm(ActForm):
         )
 
 
-class LocksForm(ActForm):
+class LocksForm(ActionForm):
     """Some of the player's locks; ``locked`` is how those stand that can be chosen."""
 
     locked = False
@@ -149,14 +149,14 @@ class UnlockForm(LocksForm):
 
 def standing(player: Player, *, locked: bool) -> dict[str, str]:
     """The locks that are set, or those that are not."""
-    return {lock: said for lock, said in LOCKS.items() if getattr(player, f"{lock}_locked") is locked}
+    return {lock: message for lock, message in LOCKS.items() if getattr(player, f"{lock}_locked") is locked}
 
 
-class ExcludeForm(ActForm):
+class ExcludeForm(ActionForm):
     until = Moment(label="Until (UTC)")
 
 
-class CoolOffForm(ActForm):
+class CoolOffForm(ActionForm):
     days = forms.ChoiceField(choices=list(_COOL_OFFS.items()), widget=UnfoldAdminSelectWidget, label="For")
 
 
@@ -182,14 +182,14 @@ class GrantForm(NoteForm):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         needs, has = cleaned.get("offer") in self.cashback, cleaned.get("loss") is not None
         if "offer" in cleaned and "loss" not in self.errors and needs is not has:
-            said = (
+            message = (
                 "A cashback is granted on a net loss: how much was it?" if needs else "Only a cashback pays on a loss."
             )
-            self.add_error("loss", said)
+            self.add_error("loss", message)
         return cleaned
 
 
-class ExtendForm(ActForm):
+class ExtendForm(ActionForm):
     until = Moment(label="Until (UTC)", help_text="The new end. It may be earlier than the present one.")
 
     def prepare(self) -> None:
@@ -197,7 +197,7 @@ class ExtendForm(ActForm):
         self.fields["until"].initial = bonus.claim_by if bonus.activated_at is None else bonus.expires_at
 
 
-class RollbackForm(ActForm):
+class RollbackForm(ActionForm):
     def prepare(self) -> None:
         row: Transaction = self.subject
         self.fields["reason"].help_text = f"One line, kept for ever in the row that undoes this {row.kind.lower()}."

@@ -14,8 +14,19 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from casino_pam.backoffice.actions import forms as actions_forms
-from casino_pam.backoffice.actions.base import PLAYER, WALLET, Act, Asked, Done, Guard, State, Subject, instant, sum_of
-from casino_pam.backoffice.actions.forms import LOCKS, ActForm
+from casino_pam.backoffice.actions.base import (
+    PLAYER,
+    WALLET,
+    Action,
+    ActionRequest,
+    ActionResult,
+    Guard,
+    State,
+    Subject,
+    instant,
+    sum_of,
+)
+from casino_pam.backoffice.actions.forms import LOCKS, ActionForm
 from casino_pam.engine import accounts, commands
 from wallet import limits, money
 from wallet.models import Currency, Player, Wallet
@@ -26,35 +37,37 @@ def _named(locks: list[str]) -> str:
     return " and ".join([", ".join(LOCKS[lock] for lock in locks[:-1])] * bool(locks[1:]) + [LOCKS[locks[-1]]])
 
 
-def _lock(asked: Asked[Player]) -> Done:
-    locks = asked.given["locks"]
-    accounts.change(asked.on.code, **{f"{lock}_locked": True for lock in locks})
-    return Done(said=f"Locked {asked.on.code}: no {_named(locks)} from now on.")
+def _lock(submission: ActionRequest[Player]) -> ActionResult:
+    locks = submission.given["locks"]
+    accounts.change(submission.on.code, **{f"{lock}_locked": True for lock in locks})
+    return ActionResult(message=f"Locked {submission.on.code}: no {_named(locks)} from now on.")
 
 
-def _unlock(asked: Asked[Player]) -> Done:
-    locks = asked.given["locks"]
-    accounts.change(asked.on.code, **{f"{lock}_locked": False for lock in locks})
-    return Done(said=f"Unlocked {asked.on.code}: {_named(locks)} are allowed again.")
+def _unlock(submission: ActionRequest[Player]) -> ActionResult:
+    locks = submission.given["locks"]
+    accounts.change(submission.on.code, **{f"{lock}_locked": False for lock in locks})
+    return ActionResult(message=f"Unlocked {submission.on.code}: {_named(locks)} are allowed again.")
 
 
-def _exclude(asked: Asked[Player]) -> Done:
-    return _excluded(asked, asked.given["until"])
+def _exclude(submission: ActionRequest[Player]) -> ActionResult:
+    return _excluded(submission, submission.given["until"])
 
 
-def _cool_off(asked: Asked[Player]) -> Done:
-    until = timezone.now().astimezone(UTC) + timedelta(days=int(asked.given["days"]))
-    return _excluded(asked, until.replace(microsecond=0))
+def _cool_off(submission: ActionRequest[Player]) -> ActionResult:
+    until = timezone.now().astimezone(UTC) + timedelta(days=int(submission.given["days"]))
+    return _excluded(submission, until.replace(microsecond=0))
 
 
-def _excluded(asked: Asked[Player], until: datetime) -> Done:
-    accounts.exclude(asked.on.code, until)
-    return Done(said=f"Excluded {asked.on.code} until {instant(until)}.")
+def _excluded(submission: ActionRequest[Player], until: datetime) -> ActionResult:
+    accounts.exclude(submission.on.code, until)
+    return ActionResult(message=f"Excluded {submission.on.code} until {instant(until)}.")
 
 
-def _lift(asked: Asked[Player]) -> Done:
-    accounts.change(asked.on.code, excluded_until=None)
-    return Done(said=f"Lifted the exclusion of {asked.on.code}: bets, deposits and bonuses are allowed again.")
+def _lift(submission: ActionRequest[Player]) -> ActionResult:
+    accounts.change(submission.on.code, excluded_until=None)
+    return ActionResult(
+        message=f"Lifted the exclusion of {submission.on.code}: bets, deposits and bonuses are allowed again."
+    )
 
 
 def _excluded_now(player: Player) -> bool:
@@ -67,7 +80,7 @@ _EXCLUSION: Final = (
 )
 
 PLAYER_ACTIONS: Final = (
-    Act(
+    Action(
         name="lock",
         title="Lock",
         subject=PLAYER,
@@ -77,11 +90,11 @@ PLAYER_ACTIONS: Final = (
             "What you lock is refused from the next request on; wins, rollbacks and releases always go through."
         ),
         hindrance=lambda player: None if actions_forms.standing(player, locked=False) else "Everything is locked.",
-        carry_out=_lock,
+        run=_lock,
         guard=Guard.TRANSACTION,
         takes=True,
     ),
-    Act(
+    Action(
         name="unlock",
         title="Unlock",
         subject=PLAYER,
@@ -89,42 +102,42 @@ PLAYER_ACTIONS: Final = (
         form=actions_forms.UnlockForm,
         effect=lambda player: "What you unlock is allowed from the next request on.",
         hindrance=lambda player: None if actions_forms.standing(player, locked=True) else "Nothing is locked.",
-        carry_out=_unlock,
+        run=_unlock,
         guard=Guard.TRANSACTION,
     ),
-    Act(
+    Action(
         name="cool-off",
         title="Cool off",
         subject=PLAYER,
         permission="wallet.exclude_player",
         form=actions_forms.CoolOffForm,
         effect=lambda player: f"A short exclusion, counted from now. {_EXCLUSION}",
-        carry_out=_cool_off,
+        run=_cool_off,
         guard=Guard.TRANSACTION,
         takes=True,
     ),
-    Act(
+    Action(
         name="exclude",
         title="Exclude",
         subject=PLAYER,
         permission="wallet.exclude_player",
         form=actions_forms.ExcludeForm,
         effect=lambda player: _EXCLUSION,
-        carry_out=_exclude,
+        run=_exclude,
         guard=Guard.TRANSACTION,
         takes=True,
     ),
-    Act(
+    Action(
         name="lift",
         title="Lift the exclusion",
         subject=PLAYER,
         permission="wallet.exclude_player",
-        form=actions_forms.ActForm,
+        form=actions_forms.ActionForm,
         effect=lambda player: (
             "The exclusion ends now; locks stay as they are. Where players exclude themselves the law may forbid it."
         ),
         hindrance=lambda player: None if _excluded_now(player) else "The player is not excluded.",
-        carry_out=_lift,
+        run=_lift,
         guard=Guard.TRANSACTION,
     ),
 )
@@ -147,7 +160,7 @@ class LimitAmount(forms.CharField):
             raise ValidationError(f"It {wrong}.") from None
 
 
-class LimitsForm(ActForm):
+class LimitsForm(ActionForm):
     """A row for each subject, a column for each period."""
 
     columns = True
@@ -176,11 +189,11 @@ def _waiting(limit: limits.Limit, currency: Currency, now: int) -> str:
     """How an increase that waits is confirmed."""
     if limit.increase is None:
         return ""
-    asked = f"Asked for: {_amount(limit.increase.amount, currency)}."
+    submission = f"Asked for: {_amount(limit.increase.amount, currency)}."
     if now < limit.increase.available_at:
-        return f"{asked} It can be confirmed from {instant(limit.increase.available)}."
+        return f"{submission} It can be confirmed from {instant(limit.increase.available)}."
     again = "empty this field" if limit.increase.amount is None else "enter it"
-    return f"{asked} To confirm it, {again} and send the form."
+    return f"{submission} To confirm it, {again} and send the form."
 
 
 def _amount(amount: int | None, currency: Currency) -> str:
@@ -191,25 +204,25 @@ def _state(wallet: Wallet) -> State:
     """The limits that are set or asked for."""
     state = {}
     for limit in limits.of(wallet, commands.now()):
-        said = _amount(limit.amount, wallet.currency)
+        message = _amount(limit.amount, wallet.currency)
         if limit.increase is not None:
             available = instant(limit.increase.available)
-            said += f" ({_amount(limit.increase.amount, wallet.currency)} asked for, from {available})"
+            message += f" ({_amount(limit.increase.amount, wallet.currency)} asked for, from {available})"
         if limit.amount is not None:
-            state[f"{limit.subject} in a {limit.period}"] = said
+            state[f"{limit.subject} in a {limit.period}"] = message
     return state or {"limits": "none"}
 
 
-def _set(asked: Asked[Wallet]) -> Done:
-    wallet = asked.on
-    changes = limits.change(wallet, asked.given["wanted"], commands.now())
+def _set(submission: ActionRequest[Wallet]) -> ActionResult:
+    wallet = submission.on
+    changes = limits.change(wallet, submission.given["wanted"], commands.now())
     if changes is None:
-        return Done(said="Nothing was changed: what was asked for waits already.")
+        return ActionResult(message="Nothing was changed: what was asked for waits already.")
     waiting = [name for name, told in changes.after.items() if "asked" in told]
     holding = [name for name in changes.after if name not in waiting]
     parts = [f"{_limit_names(holding)} set"] * bool(holding)
     parts += [f"{_limit_names(waiting)} asked for: send it again in 24 hours to confirm it"] * bool(waiting)
-    return Done(said=f"Limits of {WALLET.called(wallet)}: {'; '.join(parts)}.")
+    return ActionResult(message=f"Limits of {WALLET.called(wallet)}: {'; '.join(parts)}.")
 
 
 def _limit_names(names: list[str]) -> str:
@@ -221,7 +234,7 @@ LIMITS: Final = Subject[Wallet](
 )
 
 LIMIT_ACTIONS: Final = (
-    Act(
+    Action(
         name="limit",
         title="Set limits",
         subject=LIMITS,
@@ -231,7 +244,7 @@ LIMIT_ACTIONS: Final = (
             "A first limit or a lower one holds at once. A higher one, or none, waits for 24 hours and then holds only "
             "when it is asked for again. An empty field is no limit."
         ),
-        carry_out=_set,
+        run=_set,
         guard=Guard.TRANSACTION,
     ),
 )

@@ -10,34 +10,45 @@ from bonus.admin.bonus_admin import present_status
 from bonus.lifecycle import conversion
 from bonus.models import LIVE, Bonus, BonusStatus
 from casino_pam.backoffice.actions import forms
-from casino_pam.backoffice.actions.base import BONUS, ROW, WALLET, Act, Asked, Done, Guard, closer, instant, sum_of
+from casino_pam.backoffice.actions.base import (
+    BONUS,
+    ROW,
+    WALLET,
+    Action,
+    ActionRequest,
+    ActionResult,
+    Guard,
+    closer,
+    instant,
+    sum_of,
+)
 from casino_pam.engine import approvals, posting
 from casino_pam.engine.commands import Adjust, Complete, Extend, Forfeit, Grant, Release, Rollback, Settle
-from casino_pam.engine.results import Promised, Receipt
+from casino_pam.engine.results import BonusResult, Receipt
 from wallet import audit, formatting, money
 from wallet.history import SCOPE
 from wallet.kinds import Kind, Status
 from wallet.models import Approval, Provider, Transaction, Wallet
 
 
-def posted(receipt: Receipt) -> Done:
+def posted(receipt: Receipt) -> ActionResult:
     """Which row was posted, and what cash there was after it."""
     row = receipt.row
     after = f"{money.show(receipt.cash, receipt.digits)} {receipt.currency}"
-    said = f"Posted {row.kind} {formatting.reference(row.reference)}: row {row.version} of {receipt.player}, "
-    said += f"{receipt.currency}. Cash after it: {after}."
-    return Done(said=said, row=row.id)
+    message = f"Posted {row.kind} {formatting.reference(row.reference)}: row {row.version} of {receipt.player}, "
+    message += f"{receipt.currency}. Cash after it: {after}."
+    return ActionResult(message=message, row=row.id)
 
 
-def _adjust(asked: Asked[Wallet]) -> Done:
-    wallet = asked.on
+def _adjust(submission: ActionRequest[Wallet]) -> ActionResult:
+    wallet = submission.on
     command = Adjust(
         player=wallet.player.code,
         currency=wallet.currency_id,
-        reference=asked.reference,
-        amount=asked.given["amount"],
-        reason=asked.reason,
-        **asked.carried(),
+        reference=submission.reference,
+        amount=submission.given["amount"],
+        reason=submission.reason,
+        **submission.carried(),
     )
     outcome = approvals.adjust(command)
     if isinstance(outcome, Receipt):
@@ -45,11 +56,13 @@ def _adjust(asked: Asked[Wallet]) -> Done:
     return waiting(outcome, f"The adjustment of {sum_of(outcome.amount, wallet.currency)}")
 
 
-def waiting(approval: Approval, what: str) -> Done:
+def waiting(approval: Approval, what: str) -> ActionResult:
     """Nothing is posted yet; or never, where a second operator has turned it down meanwhile."""
     if approval.state == Approval.State.REJECTED:
-        return Done(said=f"{what} was rejected by {approval.approver}; nothing was posted.", outcome=audit.WAITS)
-    return Done(said=f"{what} is pending: a second operator decides about it.", outcome=audit.WAITS)
+        return ActionResult(
+            message=f"{what} was rejected by {approval.approver}; nothing was posted.", outcome=audit.WAITS
+        )
+    return ActionResult(message=f"{what} is pending: a second operator decides about it.", outcome=audit.WAITS)
 
 
 def _adjusts(wallet: Wallet) -> str:
@@ -57,25 +70,25 @@ def _adjusts(wallet: Wallet) -> str:
     return f"The player's cash changes by the amount, at once; above {above} a second operator decides first."
 
 
-def _grant(asked: Asked[Wallet]) -> Done:
-    wallet = asked.on
+def _grant(submission: ActionRequest[Wallet]) -> ActionResult:
+    wallet = submission.on
     command = Grant(
         player=wallet.player.code,
         currency=wallet.currency_id,
-        reference=asked.reference,
-        offer=asked.given["offer"],
-        loss=asked.given["loss"],
-        reason=asked.reason or None,
-        **asked.carried(),
+        reference=submission.reference,
+        offer=submission.given["offer"],
+        loss=submission.given["loss"],
+        reason=submission.reason or None,
+        **submission.carried(),
     )
     return _granted(approvals.grant(command))
 
 
-def _granted(promised: Promised) -> Done:
+def _granted(promised: BonusResult) -> ActionResult:
     bonus = promised.bonus
     amount = f"{money.show(bonus.amount, promised.digits)} {bonus.currency}"
-    said = f"Granted {bonus.offer} to {promised.player}: bonus {bonus.id}, {amount}, is {bonus.status}."
-    return Done(said=said)
+    message = f"Granted {bonus.offer} to {promised.player}: bonus {bonus.id}, {amount}, is {bonus.status}."
+    return ActionResult(message=message)
 
 
 def _grants(wallet: Wallet) -> str:
@@ -87,66 +100,66 @@ def _grants(wallet: Wallet) -> str:
 
 
 WALLET_ACTIONS: Final = (
-    Act(
+    Action(
         name="adjust",
         title="Adjust",
         subject=WALLET,
         permission="wallet.adjust_wallet",
         form=forms.AdjustForm,
         effect=_adjusts,
-        carry_out=_adjust,
+        run=_adjust,
     ),
-    Act(
+    Action(
         name="grant",
         title="Grant a bonus",
         subject=WALLET,
         permission="bonus.grant_bonus",
         form=forms.GrantForm,
         effect=_grants,
-        carry_out=_grant,
+        run=_grant,
     ),
 )
 
 
-def _settle(asked: Asked[Transaction]) -> Done:
-    return _end_hold(Settle, asked)
+def _settle(submission: ActionRequest[Transaction]) -> ActionResult:
+    return _end_hold(Settle, submission)
 
 
-def _release(asked: Asked[Transaction]) -> Done:
-    return _end_hold(Release, asked)
+def _release(submission: ActionRequest[Transaction]) -> ActionResult:
+    return _end_hold(Release, submission)
 
 
-def _end_hold(verb: type[Settle] | type[Release], asked: Asked[Transaction]) -> Done:
+def _end_hold(verb: type[Settle] | type[Release], submission: ActionRequest[Transaction]) -> ActionResult:
     """A withdrawal ends under its hold's own reference: whoever comes second is told what the first one did."""
-    held = asked.on
+    held = submission.on
     command = verb(
         player=held.wallet.player.code,
         currency=held.wallet.currency_id,
         reference=held.reference,
-        **{**asked.carried(), "source": held.source},
+        **{**submission.carried(), "source": held.source},
     )
-    receipt = posting.carry_out(command)
-    if receipt.replayed and receipt.row.actor != asked.by:
+    receipt = posting.execute(command)
+    if receipt.replayed and receipt.row.actor != submission.by:
         return replace(posted(receipt), outcome=audit.REPEATED)
     return posted(receipt)
 
 
-def _roll_back(asked: Asked[Transaction]) -> Done:
+def _roll_back(submission: ActionRequest[Transaction]) -> ActionResult:
     """In the provider's name, so that whatever it says of the bet or win later meets the rollback."""
-    row = asked.on
+    row = submission.on
     player = row.wallet.player.code
     # No provider can have sent it: none of them knows the id of the form.
-    name = f"operator-{asked.reference}"
+    name = f"operator-{submission.reference}"
     command = Rollback(
         player=player,
         original=row.reference,
         original_kind=row.kind,
         reference=f"{player}{SCOPE}{name}" if SCOPE in row.reference else name,
-        reason=asked.reason,
+        reason=submission.reason,
         by_hand=True,
-        **{**asked.carried(), "source": row.source},
+        **{**submission.carried(), "source": row.source},
     )
-    return posted(posting.carry_out(command))
+    return posted(posting.execute(command))
 
 
 def _no_open_hold(row: Transaction) -> str | None:
@@ -175,7 +188,7 @@ def _undoes(row: Transaction) -> str:
 
 
 ROW_ACTIONS: Final = (
-    Act(
+    Action(
         name="settle",
         title="Settle",
         subject=ROW,
@@ -186,23 +199,23 @@ ROW_ACTIONS: Final = (
             "leaves the house. This cannot be undone."
         ),
         hindrance=_no_open_hold,
-        carry_out=_settle,
+        run=_settle,
     ),
-    Act(
+    Action(
         name="release",
         title="Release",
         subject=ROW,
         permission="wallet.settle_withdrawal",
-        form=forms.ActForm,
+        form=forms.ActionForm,
         effect=lambda row: (
             f"The withdrawal of {sum_of(row.amount, row.wallet.currency)} will not be paid: the held "
             "money becomes the player's cash again."
         ),
         hindrance=_no_open_hold,
-        carry_out=_release,
+        run=_release,
         takes=True,
     ),
-    Act(
+    Action(
         name="roll-back",
         title="Roll back",
         subject=ROW,
@@ -210,49 +223,51 @@ ROW_ACTIONS: Final = (
         form=forms.RollbackForm,
         effect=_undoes,
         hindrance=_cannot_be_undone,
-        carry_out=_roll_back,
+        run=_roll_back,
         takes=True,
     ),
 )
 
 
-def _ended(promised: Promised, what: str) -> Done:
+def _ended(promised: BonusResult, what: str) -> ActionResult:
     bonus = promised.bonus
-    said = f"{what} {bonus.offer} of {promised.player}: bonus {bonus.id} is {bonus.status}."
-    return Done(said=said)
+    message = f"{what} {bonus.offer} of {promised.player}: bonus {bonus.id} is {bonus.status}."
+    return ActionResult(message=message)
 
 
-def _forfeit(asked: Asked[Bonus]) -> Done:
-    bonus = asked.on
+def _forfeit(submission: ActionRequest[Bonus]) -> ActionResult:
+    bonus = submission.on
     command = Forfeit(
         player=bonus.player.code,
         bonus=str(bonus.pk),
-        reference=asked.reference,
-        reason=asked.reason,
-        **asked.carried(),
+        reference=submission.reference,
+        reason=submission.reason,
+        **submission.carried(),
     )
-    return _ended(posting.carry_out(command), "Forfeited")
+    return _ended(posting.execute(command), "Forfeited")
 
 
-def _extend(asked: Asked[Bonus]) -> Done:
-    bonus, until = asked.on, asked.given["until"]
+def _extend(submission: ActionRequest[Bonus]) -> ActionResult:
+    bonus, until = submission.on, submission.given["until"]
     at = int(until.timestamp()) * 1_000_000 + until.microsecond
-    command = Extend(player=bonus.player.code, bonus=str(bonus.pk), until=at, **asked.carried())
-    promised: Promised = posting.carry_out(command)
-    return Done(said=f"Bonus {bonus.pk}, {promised.bonus.offer} of {promised.player}, now runs until {instant(until)}.")
+    command = Extend(player=bonus.player.code, bonus=str(bonus.pk), until=at, **submission.carried())
+    promised: BonusResult = posting.execute(command)
+    return ActionResult(
+        message=f"Bonus {bonus.pk}, {promised.bonus.offer} of {promised.player}, now runs until {instant(until)}."
+    )
 
 
-def _complete(asked: Asked[Bonus]) -> Done:
-    bonus = asked.on
+def _complete(submission: ActionRequest[Bonus]) -> ActionResult:
+    bonus = submission.on
     command = Complete(
         player=bonus.player.code,
         bonus=str(bonus.pk),
-        reference=asked.reference,
-        reason=asked.reason,
-        **asked.carried(),
+        reference=submission.reference,
+        reason=submission.reason,
+        **submission.carried(),
     )
     outcome = approvals.complete(command)
-    if isinstance(outcome, Promised):
+    if isinstance(outcome, BonusResult):
         return _ended(outcome, "Completed")
     return waiting(outcome, f"Completing the bonus, worth {sum_of(outcome.amount, bonus.wallet.currency)},")
 
@@ -287,18 +302,18 @@ def _converts(bonus: Bonus) -> str:
 
 
 BONUS_ACTIONS: Final = (
-    Act(
+    Action(
         name="forfeit",
         title="Forfeit",
         subject=BONUS,
         permission="bonus.forfeit_bonus",
-        form=forms.ActForm,
+        form=forms.ActionForm,
         effect=_takes,
         hindrance=_not_live,
-        carry_out=_forfeit,
+        run=_forfeit,
         takes=True,
     ),
-    Act(
+    Action(
         name="extend",
         title="Extend",
         subject=BONUS,
@@ -308,17 +323,17 @@ BONUS_ACTIONS: Final = (
             "The bonus ends at the moment you say instead of its own; nothing else of its terms changes."
         ),
         hindrance=_not_live,
-        carry_out=_extend,
+        run=_extend,
         guard=Guard.TRAIL,
     ),
-    Act(
+    Action(
         name="complete",
         title="Complete",
         subject=BONUS,
         permission="bonus.complete_bonus",
-        form=forms.ActForm,
+        form=forms.ActionForm,
         effect=_converts,
         hindrance=_not_active,
-        carry_out=_complete,
+        run=_complete,
     ),
 )

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from casino_pam.engine import commands
-from casino_pam.engine.jobs import tend_due
+from casino_pam.engine.jobs import run_due
 from wallet.errors import STATUS
 
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, **options: Any) -> None:
-        became = tend_due(commands.now())
+        became = run_due(commands.now())
         self.stdout.write(f"Looked after {became['done']} wallets.")
         left = {word: count for word, count in became.items() if word in STATUS}
         if left:

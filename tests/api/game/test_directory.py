@@ -9,13 +9,13 @@ import pytest
 from cryptography.fernet import Fernet
 from django.db import DatabaseError, connection
 
-from casino_pam.api.game.directory import House
+from casino_pam.api.game.directory import Directory
 from tests import scenario
 from wallet.errors import Busy
 from wallet.models import Provider
 
 
-class Counting(House):
+class Counting(Directory):
     """Counts its readings instead of making them."""
 
     def __init__(self, pause: float = 0) -> None:
@@ -78,7 +78,7 @@ async def test_goes_on_for_the_others_when_one_stops_waiting() -> None:
 
 
 async def test_says_unavailable_when_the_database_does_not_answer() -> None:
-    class Away(House):
+    class Away(Directory):
         def _read(self) -> None:
             raise DatabaseError
 
@@ -89,11 +89,11 @@ async def test_says_unavailable_when_the_database_does_not_answer() -> None:
         assert busy.value.code == "unavailable"
 
 
-def looked(times: int = 1, between: Callable[[], None] = lambda: None) -> House:
+def looked(times: int = 1, between: Callable[[], None] = lambda: None) -> Directory:
     """A house that has read the database so many times."""
 
-    async def look() -> House:
-        house = House(pause=0)
+    async def look() -> Directory:
+        house = Directory(pause=0)
         await house.look_again()
         for _ in range(times - 1):
             await asyncio.to_thread(between)
@@ -104,7 +104,7 @@ def looked(times: int = 1, between: Callable[[], None] = lambda: None) -> House:
 
 
 def test_knows_digits_and_live_secrets(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.profile("zenith", reference_scope="player")
     house = looked()
     assert house.digits == {"EUR": 2, "JPY": 0, "KWD": 3, "BTC": 8}
@@ -114,7 +114,7 @@ def test_knows_digits_and_live_secrets(books: None) -> None:
 
 
 def test_reads_what_changed(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     shown: list[str] = []
 
     def rotate() -> None:
@@ -129,7 +129,7 @@ def test_reads_what_changed(books: None) -> None:
 
 
 def test_shuts_out_only_the_provider_whose_secret_cannot_be_decrypted(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     foreign = Fernet(Fernet.generate_key()).encrypt(b"acme-secret")
     Provider.objects.filter(code="acme").update(secret_one=foreign)
     house = looked()

@@ -9,8 +9,8 @@ import pytest
 
 from casino_pam.api import responses
 from casino_pam.engine import commands, posting
-from casino_pam.engine.commands import Asked
-from casino_pam.engine.queue import Drainer
+from casino_pam.engine.commands import AnyRequest
+from casino_pam.engine.queue import PostingQueue
 from casino_pam.engine.results import Receipt
 from tests import scenario
 from tests.game_client import Door, Reply, raw
@@ -274,7 +274,7 @@ def test_answers_each_operation_of_a_bulk_in_its_place(door: Door) -> None:
     assert {each["request_id"] for each in reply["results"] if "code" in each} == {reply.headers["x-request-id"]}
 
 
-class Hesitant(Drainer):
+class Hesitant(PostingQueue):
     """Takes only so many requests, and answers 503 to those of some players."""
 
     def __init__(self, takes: int, too_late: Sequence[str] = ()) -> None:
@@ -282,19 +282,19 @@ class Hesitant(Drainer):
         self.takes = takes
         self.too_late = too_late
 
-    def submit(self, request: Asked) -> Any:
+    def submit(self, request: AnyRequest) -> Any:
         if self.takes == 0:
             raise Busy
         self.takes -= 1
         return super().submit(request)
 
-    def _post_some(self, asked: Sequence[Asked]) -> list[posting.Outcome]:
+    def _post_some(self, asked: Sequence[AnyRequest]) -> list[posting.Outcome]:
         return [Busy() if each.player in self.too_late else posting.ask(each) for each in asked]
 
 
 @pytest.fixture
 def house(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
 
 
@@ -333,10 +333,10 @@ def test_answers_a_bulk_without_a_readable_operation_in_full() -> None:
 def test_leaves_a_poisoned_operation_without_harm_to_its_neighbours(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def poisoned(desk: Any, command: Any) -> Any:
+    def poisoned(execution: Any, command: Any) -> Any:
         if command.reference == "r-2":
             raise ValueError("a rule was missed")
-        return honest(desk, command)
+        return honest(execution, command)
 
     honest = posting.VERBS[commands.Bet]
     monkeypatch.setitem(posting.VERBS, commands.Bet, poisoned)

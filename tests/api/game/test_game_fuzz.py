@@ -109,7 +109,7 @@ class Impatient(BoundedHttp):
 
 @pytest.fixture
 def client(books: None) -> Iterator[Client]:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     with listening(Impatient) as opened:
         yield opened

@@ -36,12 +36,12 @@ def delivered(port: int, stories: list[list[Step]]) -> list[list[str]]:
     """What each story's messages were answered."""
     connections = [Client(port) for _ in range(4)]
     answers: list[list[str]] = [[] for _ in stories]
-    for turn in range(max(map(len, stories))):
-        waiting = [place for place, steps in enumerate(stories) if turn < len(steps)]
+    for entry in range(max(map(len, stories))):
+        waiting = [place for place, steps in enumerate(stories) if entry < len(steps)]
         for first in range(0, len(waiting), MOST_OPERATIONS):
             places = waiting[first : first + MOST_OPERATIONS]
-            client = connections[(turn + first // MOST_OPERATIONS) % len(connections)]
-            reply = client.post("bulk", {"operations": [operation(stories[place][turn]) for place in places]})
+            client = connections[(entry + first // MOST_OPERATIONS) % len(connections)]
+            reply = client.post("bulk", {"operations": [operation(stories[place][entry]) for place in places]})
             assert reply.status == 200
             for place, result in zip(places, reply["results"], strict=True):
                 answers[place].append(word(result))
@@ -50,7 +50,7 @@ def delivered(port: int, stories: list[list[Step]]) -> list[list[str]]:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_order_ends_as_documented_through_the_door(books: None, workers: int) -> None:
-    scenario.house()
+    scenario.catalogue()
     stories = [told(place, order, {}) for place, order in enumerate(orders(most=8))]
     players(len(stories))
     with served(workers=workers) as client:

@@ -30,7 +30,7 @@ Reply = tuple[int, dict[str, Any]]
 @pytest.fixture
 def port(books: None) -> Iterator[int]:
     """Two workers, and Alice with money for one bet of 10.00."""
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("10.00")
     with served(workers=2) as client:
         yield client.port

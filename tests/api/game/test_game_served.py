@@ -24,7 +24,7 @@ BET = {"player": "alice", "currency": "EUR", "reference": "r-1", "round": "x", "
 
 @pytest.fixture
 def client(books: None) -> Iterator[Client]:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     with served(workers=2) as opened:
         yield opened

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from django.db import DatabaseError
 
-from casino_pam.api.game.directory import House
+from casino_pam.api.game.directory import Directory
 from casino_pam.engine import posting
-from casino_pam.engine.commands import Asked
-from casino_pam.engine.queue import Drainer
+from casino_pam.engine.commands import AnyRequest
+from casino_pam.engine.queue import PostingQueue
 from tests import operators, scenario
 from tests.game_client import Door, asgi_headers, path_of, raw, signed
 from wallet.models import Provider, Transaction
@@ -156,7 +156,7 @@ def test_takes_two_live_secrets_until_the_older_is_revoked(door: Door) -> None:
 
 @pytest.mark.usefixtures("nothing_posted")
 def test_knows_a_revoked_secret_as_dead_at_once_at_every_call(door: Door) -> None:
-    """The door has the old secret by heart, and believes the signature; the teller does not."""
+    """The door has the old secret by heart, and believes the signature; the engine does not."""
     assert door.post("balance", BODIES["balance"]).status == 200
     on_acme(revoke(older_only=False))
     for call, body in BODIES.items():
@@ -176,14 +176,14 @@ def test_scopes_references_as_the_operator_has_just_said(door: Door) -> None:
     assert Transaction.objects.get(kind="BET").reference == "alice\x1fr-1"
 
 
-class Interrupted(Drainer):
+class Interrupted(PostingQueue):
     """Lets something happen between the check of a signature and the posting of its commands."""
 
     def __init__(self, *changes: Callable[[Provider], Any]) -> None:
         super().__init__(self._post_later)
         self.changes = list(changes)
 
-    def _post_later(self, asked: Sequence[Asked]) -> list[posting.Outcome]:
+    def _post_later(self, asked: Sequence[AnyRequest]) -> list[posting.Outcome]:
         if self.changes:
             on_acme(self.changes.pop(0))
         return posting.post(asked)
@@ -191,7 +191,7 @@ class Interrupted(Drainer):
 
 @pytest.mark.parametrize("call", BODIES)
 def test_checks_again_and_posts_once_when_secrets_change_underway(books: None, call: str) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice()
     with Door(Interrupted(Provider.rotate)) as door:
         reply = door.post(call, BODIES[call])
@@ -201,7 +201,7 @@ def test_checks_again_and_posts_once_when_secrets_change_underway(books: None, c
 
 @pytest.mark.parametrize("call", BODIES)
 def test_posts_nothing_when_the_secret_is_revoked_underway(books: None, call: str) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice()
     with Door(Interrupted(revoke(older_only=False))) as door:
         turned_away(door, signed(call, raw(BODIES[call])), call, raw(BODIES[call]))
@@ -209,7 +209,7 @@ def test_posts_nothing_when_the_secret_is_revoked_underway(books: None, call: st
 
 
 def test_says_busy_when_secrets_change_twice_underway(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice()
 
     def refreshed(acme: Provider) -> None:
@@ -224,7 +224,7 @@ def test_says_busy_when_secrets_change_twice_underway(books: None) -> None:
 def test_tells_operations_of_a_bulk_apart_when_the_secret_is_revoked_half_way(
     books: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice()
     monkeypatch.setattr("casino_pam.engine.queue.LARGEST_BATCH", 1)
     operations = [{**BET, "op": "bet", "reference": f"r-{number}"} for number in range(3)]
@@ -237,16 +237,16 @@ def test_tells_operations_of_a_bulk_apart_when_the_secret_is_revoked_half_way(
 def test_tells_what_was_posted_of_a_bulk_when_the_secrets_cannot_be_read_again(
     books: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice()
     monkeypatch.setattr("casino_pam.engine.queue.LARGEST_BATCH", 1)
 
-    def away(house: House) -> None:
+    def away(house: Directory) -> None:
         raise DatabaseError
 
     def rotate_and_go(acme: Provider) -> None:
         acme.rotate()
-        monkeypatch.setattr(House, "_read", away)
+        monkeypatch.setattr(Directory, "_read", away)
 
     operations = [{**BET, "op": "bet", "reference": f"r-{number}"} for number in range(3)]
     with Door(Interrupted(lambda acme: None, rotate_and_go)) as door:

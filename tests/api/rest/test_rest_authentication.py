@@ -7,7 +7,7 @@ import pytest
 
 from bonus.models import Bonus, Offer
 from casino_pam import tokens
-from casino_pam.api.rest.base import Nowhere
+from casino_pam.api.rest.base import NotFoundView
 from casino_pam.api.rest.urls import urlpatterns
 from tests import bonus_scenario, rest_client, scenario
 from tests.sample_offers import FIXED
@@ -70,7 +70,7 @@ EVERY = [(method, path, body) for method, path, body, _ in BACK_END] + PLAYERS_O
 
 @pytest.fixture
 def house(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     scenario.hold(reference="held")
     bonus_scenario.gift()
@@ -99,12 +99,12 @@ def refused(caller: rest_client.Caller, method: str, path: str, body: Any) -> tu
 
 
 def test_knows_every_view_that_there_is() -> None:
-    views = {pattern.callback.view_class for pattern in urlpatterns} - {Nowhere}
+    views = {pattern.callback.view_class for pattern in urlpatterns} - {NotFoundView}
     asked = {
         pattern.callback.view_class
         for _, path, _ in EVERY
         for pattern in urlpatterns[::-1]
-        if pattern.resolve(path) and pattern.callback.view_class is not Nowhere
+        if pattern.resolve(path) and pattern.callback.view_class is not NotFoundView
     }
     assert asked == views
 

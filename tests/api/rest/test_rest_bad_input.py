@@ -141,7 +141,7 @@ def unchanged(django_db_setup: None, django_db_blocker: Any) -> Iterator[rest_cl
     """One house for all of this file: nothing in it may change anything."""
     with django_db_blocker.unblock():
         the_books.emptied()
-        scenario.house()
+        scenario.catalogue()
         scenario.alice("100.00")
         scenario.hold(reference="held")
         bonus_scenario.gift()

@@ -18,7 +18,7 @@ LONG_AGO = "2020-01-01T00:00:00Z"
 
 @pytest.fixture
 def shop(books: None) -> rest_client.Caller:
-    scenario.house()
+    scenario.catalogue()
     scenario.player("bob")
     return rest_client.key(provider="acme")
 

@@ -10,7 +10,7 @@ from wallet.models import ApiKey, Transaction
 
 @pytest.fixture
 def shop(books: None) -> rest_client.Caller:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     return rest_client.key(provider="acme")
 

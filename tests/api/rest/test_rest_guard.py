@@ -22,7 +22,7 @@ def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Client]:
 
 @pytest.fixture
 def key(books: None) -> str:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     return rest_client.key()._headers["Authorization"]
 

@@ -26,7 +26,7 @@ HOURS = 3600
 
 @pytest.fixture
 def clock(books: None) -> Iterator[time_machine.Traveller]:
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("1000.00")
     forget()
     with time_machine.travel(NOON, tick=False) as traveller:

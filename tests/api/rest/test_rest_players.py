@@ -8,7 +8,7 @@ from wallet.models import Currency, Player, Wallet
 
 @pytest.fixture
 def shop(books: None) -> rest_client.Caller:
-    scenario.house()
+    scenario.catalogue()
     return rest_client.key()
 
 

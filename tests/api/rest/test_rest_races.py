@@ -45,7 +45,7 @@ class Crowd:
 
 @pytest.fixture
 def crowd(server: Client, books: None) -> Crowd:
-    scenario.house()
+    scenario.catalogue()
     return Crowd(server, rest_client.key(provider="acme")._headers["Authorization"])
 
 

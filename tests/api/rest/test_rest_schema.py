@@ -128,7 +128,7 @@ def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[Clie
     """A real worker, and what to say there where a key and where a player's token is asked for."""
     with django_db_blocker.unblock(), served(workers=1) as client:
         the_books.emptied()
-        scenario.house()
+        scenario.catalogue()
         scenario.alice("1000000.00")
         key = rest_client.key(provider="acme")._headers["Authorization"]
         token, _ = tokens.issue("alice", time.time())

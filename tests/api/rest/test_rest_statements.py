@@ -22,7 +22,7 @@ def iso(at: int) -> str:
 @pytest.fixture
 def shop(books: None) -> rest_client.Caller:
     """Alice deposited 100.00 a day before NOON."""
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     return rest_client.key()
 

@@ -10,7 +10,7 @@ def terms() -> dict[str, object]:
 
 
 def test_a_player_reads_what_counts_and_how_much_may_be_staked(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     bonus_scenario.wagering(
         "30.00",
         multiplier=2,
@@ -33,7 +33,7 @@ def test_a_player_reads_what_counts_and_how_much_may_be_staked(books: None) -> N
 
 
 def test_terms_stay_as_they_were_promised(books: None) -> None:
-    scenario.house()
+    scenario.catalogue()
     bonus_scenario.wagering("30.00", multiplier=2)
     before = terms()
     Offer.objects.update(multiplier=50, default_weight_bp=1)

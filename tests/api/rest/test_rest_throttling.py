@@ -24,7 +24,7 @@ NOON = 1_790_000_000
 @pytest.fixture
 def shop(books: None, monkeypatch: pytest.MonkeyPatch) -> rest_client.Caller:
     monkeypatch.setattr(throttling, "_not_before", 0.0)
-    scenario.house()
+    scenario.catalogue()
     scenario.alice("100.00")
     return rest_client.key(provider="acme")
 

@@ -26,7 +26,7 @@ class Command(BaseCommand):
             demo_data.load()
             if options["load"]:
                 return
-            found = demo.described()
+            found = demo.description()
         except demo.NotADemo as refusal:
             raise CommandError(str(refusal)) from None
         self.stdout.write(json.dumps(found, indent=2) if options["json"] else told(found))
