@@ -71,7 +71,7 @@ class OfferAdmin(AuditedAdmin):
     list_filter = ["kind", "enabled"]
     ordering = ["code"]
     readonly_fields = ["use", "currencies", "granted_so_far", "edited"]
-    change_form_before_template = "admin/bonus/offer/promise.html"
+    change_form_before_template = "admin/bonus/offer/terms_line.html"
     change_form_after_template = "admin/bonus/offer/preview.html"
     change_form_outer_after_template = "admin/bonus/offer/example.html"
 

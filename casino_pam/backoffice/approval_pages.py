@@ -143,7 +143,7 @@ def patterns() -> list[URLPattern]:
 @permissions.page(VIEW)
 def show(request: HttpRequest) -> HttpResponse:
     context = {"title": "Waiting for approval", "queue": queue(), "me": request.user.get_username()}
-    return render(request, "office/approvals.html", admin.site.each_context(request) | context)
+    return render(request, "backoffice/approvals.html", admin.site.each_context(request) | context)
 
 
 @permissions.page(VIEW)
@@ -212,4 +212,4 @@ def _page(request: HttpRequest, waiting: PendingApproval, form: Decision, status
         "own": own,
         "may": request.user.has_perm(waiting.permission) and not own,
     }
-    return render(request, "office/approval.html", admin.site.each_context(request) | context, status=status)
+    return render(request, "backoffice/approval.html", admin.site.each_context(request) | context, status=status)

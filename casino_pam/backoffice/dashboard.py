@@ -45,7 +45,7 @@ FINDINGS: Final = 8
 def page(request: HttpRequest) -> HttpResponse:
     """The page; what it shows comes from ``state``."""
     context = admin.site.each_context(request) | {"title": "Live", "state": reverse("office:pulse_state")}
-    return render(request, "office/pulse.html", context)
+    return render(request, "backoffice/dashboard.html", context)
 
 
 @permissions.page(VIEW)

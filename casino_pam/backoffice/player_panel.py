@@ -121,7 +121,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "total": Line("For the player", sum(line.cash for line in lines), sum(line.bonus for line in lines)),
         "leaf": LedgerPage(rows=shown, wallet=wallet, said=f"The first {PAGE} rows" if len(shown) == PAGE else ""),
     }
-    return render(request, "office/round.html", context)
+    return render(request, "backoffice/round.html", context)
 
 
 def _lines(rows: QuerySet[Transaction]) -> list[Line]:

@@ -74,7 +74,7 @@ def _upload(request: HttpRequest) -> HttpResponse:
         "runs": ProviderRun.objects.all()[:RUNS],
     }
     status = 400 if form.errors else 200
-    return render(request, "office/provider_files.html", admin.site.each_context(request) | context, status=status)
+    return render(request, "backoffice/provider_files.html", admin.site.each_context(request) | context, status=status)
 
 
 def _compared(request: HttpRequest, asked: dict[str, Any]) -> Outcome:
@@ -111,7 +111,7 @@ def show(request: HttpRequest, run: int) -> HttpResponse:
         "kept": KEPT,
         "lost": found.difference_count > KEPT,
     }
-    return render(request, "office/provider_file.html", admin.site.each_context(request) | context)
+    return render(request, "backoffice/provider_file.html", admin.site.each_context(request) | context)
 
 
 @permissions.page(VIEW)

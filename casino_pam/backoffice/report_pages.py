@@ -39,7 +39,7 @@ PATH: Final = "/admin/office/reports/"
 @permissions.page(VIEW)
 def index(request: HttpRequest) -> HttpResponse:
     """Every report there is."""
-    return _page(request, "office/reports.html", {"title": "Reports", "reports": REPORTS.values()})
+    return _page(request, "backoffice/reports.html", {"title": "Reports", "reports": REPORTS.values()})
 
 
 @permissions.page(VIEW)
@@ -54,14 +54,14 @@ def _shown(request: HttpRequest, name: str) -> HttpResponse:
     form = _form(report, request)
     context: dict[str, Any] = {"title": report.title, "report": report, "form": form}
     if not form.is_valid():
-        return _page(request, "office/report.html", context, status=400)
+        return _page(request, "backoffice/report.html", context, status=400)
     try:
         with snapshot(SECONDS) as own:
             context |= _table(report, own, form.cleaned_data)
     except QueryCanceled:
-        return _page(request, "office/report.html", context | {"too_long": SECONDS}, status=503)
+        return _page(request, "backoffice/report.html", context | {"too_long": SECONDS}, status=503)
     context |= {"refreshed": sums.refreshed_at(), "file": f"{_address(report, '_file')}?{_query(form.cleaned_data)}"}
-    return _page(request, "office/report.html", context)
+    return _page(request, "backoffice/report.html", context)
 
 
 @permissions.page(VIEW)
@@ -70,7 +70,7 @@ def file(request: HttpRequest, name: str) -> HttpResponseBase:
     report = _report(name)
     form = _form(report, request)
     if not form.is_valid():
-        return _page(request, "office/report.html", {"title": report.title, "report": report, "form": form}, 400)
+        return _page(request, "backoffice/report.html", {"title": report.title, "report": report, "form": form}, 400)
     criteria = form.cleaned_data
     said = {name: str(value) for name, value in criteria.items()}
     audit.record(request, "export report", subject=f"{report.name} {_query(criteria)}", after=said)

@@ -117,7 +117,7 @@ def search(request: HttpRequest) -> HttpResponse:
         "leaf": ledger_pages.LedgerPage(rows=found.rows),
         "players_cut": len(found.players) == PLAYERS,
     }
-    return render(request, "admin/find.html", context)
+    return render(request, "admin/search.html", context)
 
 
 def _pop_up(request: HttpRequest, found: Matches) -> HttpResponse:

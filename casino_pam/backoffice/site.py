@@ -80,7 +80,7 @@ _NAVIGATION: Final = [
         ],
     },
     {
-        "title": "Promises",
+        "title": "Bonuses",
         "separator": True,
         "items": [
             _link("Offers", "loyalty", "bonus_offer"),
@@ -88,21 +88,21 @@ _NAVIGATION: Final = [
         ],
     },
     {
-        "title": "House",
+        "title": "Catalogue",
         "separator": True,
         "items": [
             _link("Providers", "dns", "wallet_provider"),
             _link("Games", "casino", "wallet_game"),
             _link("Currencies", "payments", "wallet_currency"),
-            _link("API keys", "key", "wallet_apikey"),
         ],
     },
     {
-        "title": "People",
+        "title": "Access",
         "separator": True,
         "items": [
             _link("Operators", "badge", "auth_user"),
             _link("Roles", "shield_person", "auth_group"),
+            _link("API keys", "key", "wallet_apikey"),
             _link("Audit trail", "fingerprint", "wallet_auditentry"),
         ],
     },

@@ -80,4 +80,4 @@ def page(request: HttpRequest) -> HttpResponse:
         "page": PAGE,
         **queue(),
     }
-    return render(request, "office/withdrawals.html", context)
+    return render(request, "backoffice/withdrawals.html", context)

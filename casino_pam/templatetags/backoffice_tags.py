@@ -17,7 +17,7 @@ from wallet.models import Player, Wallet
 register = template.Library()
 
 
-@register.inclusion_tag("office/buttons.html", takes_context=True)
+@register.inclusion_tag("backoffice/buttons.html", takes_context=True)
 def acts(context: Context, row: Model) -> dict[str, Any]:
     """A button for everything the operator may do about the row now."""
     from casino_pam.backoffice.actions import action_page
@@ -25,7 +25,7 @@ def acts(context: Context, row: Model) -> dict[str, Any]:
     return {"buttons": action_page.available(context["request"].user, row), "row": row}
 
 
-@register.inclusion_tag("office/dossier.html", takes_context=True)
+@register.inclusion_tag("backoffice/player_panel.html", takes_context=True)
 def player_panel(context: Context, player: Player, wallets: list[Wallet]) -> dict[str, Any]:
     """What happened to the player besides the ledger's rows."""
     from casino_pam.backoffice import player_panel
@@ -33,7 +33,7 @@ def player_panel(context: Context, player: Player, wallets: list[Wallet]) -> dic
     return player_panel.of_player(player, wallets, context["request"].user)
 
 
-@register.inclusion_tag("office/live.html", takes_context=True)
+@register.inclusion_tag("backoffice/live_bonuses.html", takes_context=True)
 def live_bonuses(context: Context, wallet: Wallet) -> dict[str, Any]:
     """The bonuses that live in the wallet, and the withdrawals that wait in it."""
     from casino_pam.backoffice import player_panel, withdrawals
@@ -47,7 +47,7 @@ def live_bonuses(context: Context, wallet: Wallet) -> dict[str, Any]:
     }
 
 
-@register.inclusion_tag("office/approvals_card.html", takes_context=True)
+@register.inclusion_tag("backoffice/approvals_card.html", takes_context=True)
 def waiting_approvals(context: Context) -> dict[str, Any]:
     """How much waits for a second person, in a card of the front page."""
     from casino_pam.backoffice import approval_pages
@@ -57,7 +57,7 @@ def waiting_approvals(context: Context) -> dict[str, Any]:
     return {"may_see": True, "pending": approval_pages.count()}
 
 
-@register.inclusion_tag("office/withdrawals_card.html", takes_context=True)
+@register.inclusion_tag("backoffice/withdrawals_card.html", takes_context=True)
 def open_withdrawals(context: Context) -> dict[str, Any]:
     """The queue of withdrawals in a card of the front page."""
     from casino_pam.backoffice import withdrawals

@@ -238,7 +238,7 @@ class TransactionAdmin(ReadOnlyAdmin):
         *("cash_moved", "bonus_moved", "held_moved", "cash_then", "bonus_then", "held_then"),
         *("named_original", "counted", "wagered", "chain"),
     ]
-    change_form_before_template = "admin/wallet/transaction/acts.html"
+    change_form_before_template = "admin/wallet/transaction/actions.html"
     change_form_outer_after_template = "admin/wallet/transaction/related.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transaction]:
@@ -261,7 +261,7 @@ class TransactionAdmin(ReadOnlyAdmin):
             "leaf": of_ledger(request),
             **(extra_context or {}),
         }
-        return render(request, "admin/wallet/transaction/house.html", context)
+        return render(request, "admin/wallet/transaction/all_rows.html", context)
 
     def changeform_view(
         self,

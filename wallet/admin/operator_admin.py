@@ -308,7 +308,7 @@ class ProviderRunAdmin(ReadOnlyAdmin):
     @admin.display(description="Differences")
     def found(self, run: ProviderRun) -> SafeString:
         """What it came to by sort and currency; each of them stands on the run's own page."""
-        return render_to_string("admin/wallet/providerrun/found.html", {"run": run})
+        return render_to_string("admin/wallet/providerrun/differences.html", {"run": run})
 
 
 @admin.register(Checkpoint)

@@ -305,7 +305,7 @@ class ApiKeyAdmin(AuditedAdmin):
             "api_key": obj,
             "key": key,
         }
-        return render(request, "admin/wallet/apikey/shown.html", context)
+        return render(request, "admin/wallet/apikey/new_key.html", context)
 
     @admin.display(description="May")
     def may(self, key: ApiKey) -> SafeString:

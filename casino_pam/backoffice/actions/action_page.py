@@ -164,7 +164,7 @@ def _form_page(request: HttpRequest, act: Action[Any], row: Any, form: ActionFor
         "form": form,
         "back": _back(request, act, row),
     }
-    return render(request, "office/act.html", context, status=status)
+    return render(request, "backoffice/action.html", context, status=status)
 
 
 def _back(request: HttpRequest, act: Action[Any], row: Any) -> str:
