@@ -1,0 +1,71 @@
+"""The house rules that a reader would else have to remember: names of files, words, lengths."""
+
+from __future__ import annotations
+
+import ast
+import io
+import subprocess
+import tokenize
+from collections import defaultdict
+from pathlib import Path
+
+from casino_pam.local.os_support import PROJECT
+
+PRODUCT = ("casino_pam", "bonus", "wallet")
+
+# Names that Django and pytest look for, and the base of a room.
+SHARED_NAMES = frozenset(
+    ("__init__", "__main__", "models", "admin", "apps", "urls", "base", "conftest", "formats", "settings")
+)
+LONGEST_FUNCTION = 60
+LONGEST_MODULE = 550
+
+# Each had another word in the trade (docs/architecture.md, Words).
+BANNED = frozenset(
+    ("announcer", "baselines", "chores", "desk", "dossier", "drainer", "poster", "promises", "teller", "wagers")
+)
+BANNED_NAMES = frozenset(
+    ("Desk", "Drainer", "Found", "Kept", "Leaf", "Stretch", "Teller", "Turn", "Window", "leaf", "turn")
+)
+
+
+def python_files(*rooms: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-c", "-o", "--exclude-standard", *rooms], cwd=PROJECT, capture_output=True, text=True
+    )
+    files = [PROJECT / name for name in listed.stdout.splitlines() if name.endswith(".py")]
+    return [file for file in files if file.exists() and "migrations" not in file.parts]
+
+
+def test_no_file_name_stands_twice() -> None:
+    places = defaultdict(list)
+    for file in python_files(*PRODUCT, "tests"):
+        if file.stem not in SHARED_NAMES and file.parent.name != "commands":
+            places[file.stem].append(str(file.relative_to(PROJECT)))
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
+def test_functions_are_short_and_modules_no_books() -> None:
+    long = []
+    for file in python_files(*PRODUCT):
+        text = file.read_text()
+        if len(text.splitlines()) > LONGEST_MODULE:
+            long.append(str(file))
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                if (node.end_lineno or 0) - node.lineno + 1 >= LONGEST_FUNCTION:
+                    long.append(f"{file}: {node.name}")
+    assert long == []
+
+
+def test_words_that_were_given_up_do_not_come_back() -> None:
+    back = set()
+    for file in python_files(*PRODUCT):
+        for token in tokenize.generate_tokens(io.StringIO(file.read_text()).readline):
+            if token.type == tokenize.NAME:
+                parts = set(token.string.strip("_").split("_"))
+                if parts & BANNED or token.string in BANNED_NAMES:
+                    back.add(f"{file.relative_to(PROJECT)}: {token.string}")
+        if file.stem in BANNED:
+            back.add(str(file.relative_to(PROJECT)))
+    assert back == set()
