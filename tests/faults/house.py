@@ -34,8 +34,8 @@ import django
 django.setup()
 import time
 from casino_pam.engine import commands
-from tests import bonus_scenario; from tests import scenario
-from wallet.models import ApiKey; from wallet.models import Player; from wallet.models import Wallet; from wallet.models import WalletLimits
+from tests import bonus_scenario, scenario
+from wallet.models import ApiKey, Player, Wallet, WalletLimits
 from wallet.models.provider import SCOPES
 now = time.time_ns() // 1000
 scenario.catalogue()
