@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 
 from casino_pam.local.os_support import PROJECT, free_port
 from tests.game_client import wait_until
@@ -157,6 +157,29 @@ class TestDeadline:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'too late'")
                 assert cursor.fetchone() == (0,)
+
+    def test_a_thread_whose_connection_was_closed_for_it_connects_again(self, books: None) -> None:
+        for closed_by in (lambda: connection.connection.close(), self.wait_in_vain):
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            closed_by()
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+                assert cursor.fetchone() == (1,)
+
+    def test_what_was_begun_on_a_connection_that_was_closed_does_not_go_on_on_another(self, books: None) -> None:
+        def go_on() -> None:
+            with transaction.atomic():
+                connection.connection.close()
+                connection.cursor().execute("SELECT 1")
+
+        with pytest.raises(OperationalError):
+            go_on()
+
+    @staticmethod
+    def wait_in_vain() -> None:
+        with deadline.until(time.monotonic() + 0.1), pytest.raises(OperationalError), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(60)")
 
     def test_a_server_that_says_nothing_is_not_connected_to_past_it(self, books: None) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -26,6 +26,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.alias, Pool(self._connect_for_pool, size)
         )
 
+    def ensure_connection(self) -> None:
+        """Connect again where the connection was closed under us: no thread shall go on failing for that."""
+        if self.connection is not None and self.connection.closed and not self.in_atomic_block:
+            self.close()
+        super().ensure_connection()
+
     def get_new_connection(self, conn_params: dict[str, Any]) -> Lent:
         """Raises psycopg.Error when there is none to be had by the deadline."""
         connection = self.pool.getconn() if self.pool else Lent.connect(**conn_params)
