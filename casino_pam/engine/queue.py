@@ -103,7 +103,7 @@ class PostingQueue:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         # What follows is shared by the lanes.
-        self._state = threading.Condition()
+        self._state = threading.Lock()
         self._lanes: list[Lane] = []
         # The players at work in some lane, with what came for them meanwhile.
         self._at_work: dict[str, list[Waiting]] = {}
@@ -278,7 +278,7 @@ class PostingQueue:
             player = waiting.request.player
             if player not in mine and player in self._at_work:
                 self._at_work[player].append(waiting)
-            elif self._held_until and now < self._held_until.get(player, 0.0):
+            elif self._is_held_until_later(player, now):
                 self._at_work[player] = []
                 self._hold(player, [waiting])
             else:
@@ -286,6 +286,12 @@ class PostingQueue:
                 free.append(waiting)
         self._at_work.update({player: [] for player in mine})
         return free
+
+    def _is_held_until_later(self, player: str, now: float) -> bool:
+        until = self._held_until.get(player)
+        if until is not None and until <= now:
+            del self._held_until[player]
+        return until is not None and now < until
 
     def _serve(self, lane: Lane, batch: list[Waiting]) -> list[Waiting]:
         """Post a batch and answer it; what came for its players meanwhile is the next one."""

@@ -164,7 +164,7 @@ class ProviderAdmin(AuditedAdmin):
         """The first secret, on the only page that ever shows it."""
         secret = obj.rotate()
         obj.save(update_fields=SECRETS)
-        return self._page(request, obj, "shown", secret=secret)
+        return self._page(request, obj, "new_secret", secret=secret)
 
     def secrets_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
         """Ask first, then act once; the answer to the POST is the only page that ever shows a secret."""
@@ -177,7 +177,7 @@ class ProviderAdmin(AuditedAdmin):
         if act is None:
             raise Http404
         if request.method != "POST":
-            return self._page(request, provider, "ask", act=act)
+            return self._page(request, provider, "question", act=act)
         seen = request.POST.get("seen")
         if seen != str(provider.secrets_version) or not act.offered(provider):
             return self._somebody_was_first(request, provider)
@@ -190,7 +190,7 @@ class ProviderAdmin(AuditedAdmin):
         if secret is None:
             messages.success(request, act.done)
             return redirect("admin:wallet_provider_change", provider.pk)
-        return self._page(request, provider, "shown", secret=secret)
+        return self._page(request, provider, "new_secret", secret=secret)
 
     def _somebody_was_first(self, request: HttpRequest, provider: Provider) -> HttpResponse:
         messages.warning(request, "The secrets have changed since you were asked; nothing was done now.")
