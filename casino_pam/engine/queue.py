@@ -405,6 +405,9 @@ class PostingQueue:
                 self._held[player] = more
             lane.batch, lane.began = [], None
         self._tell(lane, answered)
+        if still:
+            # Whoever keeps the row may do so for long: asking without a pause would cost the others their CPU.
+            time.sleep(LOOK_SECONDS)
 
 
 posting_queue = PostingQueue()
