@@ -17,7 +17,7 @@ from wallet.kinds import Kind
 # A request that was not taken up within this time is not taken up any more (PLAY.md, rule 30).
 PATIENCE_SECONDS = 2.5
 # Whoever was taken up late still has this long for PostgreSQL to answer; then the caller is told 503.
-GRACE_SECONDS = 0.6
+GRACE_SECONDS = 0.4
 
 
 def now() -> int:
