@@ -140,7 +140,7 @@ _PLANNING = {
 # A batch of many wallets waits no longer than this for one of them, which is far more than another
 # process needs from its UPDATE to its COMMIT; a request that is alone may as well wait in line.
 _BATCH_LOCK_MILLISECONDS = 50
-_SINGLE_LOCK_MILLISECONDS = 1000
+_SINGLE_LOCK_MILLISECONDS = 900
 # Where the way to PostgreSQL is lost in the middle of a posting, PostgreSQL shall not keep its locks for long.
 _TRANSACTION_SECONDS = 5
 _DEDICATED = "".join(

@@ -254,7 +254,7 @@ def test_an_idle_lane_whose_server_went_without_a_word_serves_the_next_call(book
 def test_a_far_postgresql_is_waited_for_and_serves_many_at_once(books, monkeypatch):
     """With 0.1 s to PostgreSQL and as much back every call takes less than a second, however many come."""
     scenario.catalogue()
-    for n in range(32):
+    for n in range(24):
         scenario.player(f"p{n}", "100.00")
     place = connection.settings_dict
     with Wire((place["HOST"], int(place["PORT"])), delay=0.1) as wire, monkeypatch.context() as laid:
@@ -262,8 +262,8 @@ def test_a_far_postgresql_is_waited_for_and_serves_many_at_once(books, monkeypat
         laid.setitem(place, "PORT", wire.port)
         with Door() as door:
             door.post("bet", a_bet("p0"))
-            his = [door.send("bet", a_bet(f"p{n}")) for _ in range(3) for n in range(32)]
-            assert [future.result(20).status for future in his] == [200] * 96
+            his = [door.send("bet", a_bet(f"p{n}")) for _ in range(2) for n in range(24)]
+            assert [future.result(20).status for future in his] == [200] * 48
         connection.close()
 
 
