@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import DatabaseError
 from django.db.models import Model
 from django.test import Client
 
@@ -15,6 +16,7 @@ from tests.backoffice import action_scenario
 from tests.backoffice.action_scenario import DAY, balances, excluded, gifts, locks, player, row, wallet
 from tests.sample_offers import CASHBACK
 from tests.scenario import eur
+from wallet import audit
 from wallet.errors import Busy
 from wallet.models import Approval, AuditEntry, Currency, Player, Transaction
 
@@ -216,6 +218,19 @@ def test_what_the_books_could_not_take_keeps_its_reference(monkeypatch):
     assert "acts once" in action_scenario.told(answer)
     assert action_scenario.sent(client, "settle", row("h-1", "HOLD")(), form).status_code == 302
     assert AuditEntry.objects.filter(act="settle", reference=form["reference"]).count() == 2
+
+
+def test_an_act_is_undone_when_its_row_of_the_trail_cannot_be_written(monkeypatch):
+    client = operators.sue()
+    form = {**action_scenario.opened(client, "lock", player()), "reason": "because", "locks": ["bet"]}
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise DatabaseError("no room")
+
+    monkeypatch.setattr(audit, "named", fails)
+    with pytest.raises(DatabaseError):
+        action_scenario.sent(client, "lock", player(), form)
+    assert locks() == (False, False, False)
 
 
 # --- two people ----------------------------------------------------------------------------------

@@ -320,6 +320,24 @@ def test_reading_rows_before_wallets_refuses_the_twin_of_what_was_accepted(
     assert scenario.balances("p") == (0, 0, 0)
 
 
+def test_rows_that_were_read_are_never_older_than_their_wallets(constraints, monkeypatch):
+    """The twin commits after the rows were read: the product must not read the wallets after that."""
+    scenario.profile(rollback_wins=True)
+    scenario.player("p")
+    posting.ask(a_win("p", "win"))
+    looking, here = ledger.read_rows, threading.current_thread()
+    twin: list[Any] = []
+
+    def read_rows(*named: Any) -> None:
+        looking(*named)
+        if threading.current_thread() is here and not twin:
+            twin.append(elsewhere(lambda: posting.ask(an_undo("p", "win", "undo"))))
+
+    monkeypatch.setattr(ledger, "read_rows", read_rows)
+    mine = posting.ask(an_undo("p", "win", "undo"))
+    assert (word(twin[0]), word(mine), mine.replayed) == ("posted", "posted", True)
+
+
 def test_a_spent_name_saves_the_bet_even_when_rows_are_read_first(constraints, monkeypatch):
     """Its false refusal would be a row as well, and the name is taken: look again, and find the twin."""
     scenario.player("p", "10.00")

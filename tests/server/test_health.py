@@ -60,6 +60,14 @@ def test_not_ready_before_the_last_migration(client: Client) -> None:
     assert client.get("/readyz").status_code == 200
 
 
+def test_not_ready_where_nothing_can_be_written(client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "unavailable", "database": "failed", "migrations": "ok", "redis": "ok"}
+
+
 class TestWithoutTheDatabase:
     def test_not_ready(self, client: Client, no_database: None) -> None:
         answer = client.get("/readyz")

@@ -15,7 +15,8 @@ from tests import bonus_scenario, rest_client, scenario
 from tests.interleaving import meanwhile
 from tests.limit_scenario import MIDNIGHT, forget, limit
 from tests.threads import threads
-from wallet import limits
+from wallet import audit, limits
+from wallet.errors import Busy
 from wallet.limits import WAIT, Increase, decided
 from wallet.models import AuditEntry, Player, WalletLimits
 from wallet.periods import NAMES
@@ -198,6 +199,21 @@ def test_each_change_leaves_a_row_of_the_audit_trail_and_no_change_leaves_none(m
     assert AuditEntry.objects.first().address == "127.0.0.1"
 
 
+@pytest.fixture
+def no_trail(me: rest_client.Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be added to the audit trail."""
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise Busy("unavailable")
+
+    monkeypatch.setattr(audit, "named", fails)
+
+
+def test_a_limit_stays_when_its_row_of_the_trail_cannot_be_written(me: rest_client.Caller, no_trail: None) -> None:
+    assert me.call("PUT", "me/limits", {"currency": "EUR", "stake": {"day": "50.00"}}).status == 503
+    assert list(WalletLimits.objects.exclude(stake_day=None)) == []
+
+
 def test_refuses_a_deposit_as_the_check_before_it_said(clock: None) -> None:
     shop = rest_client.key()
     limit(deposit_day="10.00")
@@ -309,6 +325,13 @@ def test_an_exclusion_is_made_longer_and_never_shorter(me: rest_client.Caller, c
         ("player:alice", "exclude", {"excluded_until": "2026-09-28T14:13:20Z"}),
         ("player:alice", "exclude", {"excluded_until": "2026-09-29T14:13:20Z"}),
     ]
+
+
+def test_an_exclusion_is_not_made_when_its_row_of_the_trail_cannot_be_written(
+    me: rest_client.Caller, no_trail: None
+) -> None:
+    assert exclude(me, 7).status == 503
+    assert Player.objects.get(code="alice").excluded_until is None
 
 
 def test_after_an_exclusion_that_ended_another_may_be_shorter(me: rest_client.Caller, clock: Any) -> None:

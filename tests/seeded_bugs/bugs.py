@@ -1,0 +1,456 @@
+"""The table of seeded bugs: edit it here, and nowhere else, when a text of the product or a test's name moves.
+
+``old`` stands in ``file`` exactly once; ``test`` is the one that must fail when ``new`` stands there instead.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+
+class Bug(NamedTuple):
+    name: str
+    what: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+    def has_its_place(self, root: Path) -> bool:
+        file = root / self.file
+        return file.exists() and file.read_text().count(self.old) == 1
+
+    def put_into(self, text: str) -> str:
+        return text.replace(self.old, self.new)
+
+
+LEDGER: Final = "wallet/ledger.py"
+STATE: Final = "wallet/state.py"
+POSTING: Final = "casino_pam/engine/posting.py"
+QUEUE: Final = "casino_pam/engine/queue.py"
+WAGERING: Final = "bonus/wagering.py"
+SIGNING: Final = "casino_pam/api/game/signing.py"
+
+BUGS: Final = (
+    # --- the ledger
+    Bug(
+        "no version check",
+        "The UPDATE of a wallet no longer asks for the version that was read",
+        LEDGER,
+        "WHERE w.id = n.id AND w.version = n.seen",
+        "WHERE w.id = n.id",
+        "tests/engine/test_posting.py::test_a_stale_wallet_is_looked_at_again_and_its_neighbours_are_kept",
+    ),
+    Bug(
+        "unique key swallowed",
+        "A row whose reference is spent is dropped in silence, and its wallet moves all the same",
+        LEDGER,
+        '\nAS n({", ".join(name for name, _, _ in COLUMNS)}, digest)\n',
+        '\nAS n({", ".join(name for name, _, _ in COLUMNS)}, digest)\nON CONFLICT DO NOTHING\n',
+        "tests/engine/test_posting.py::test_a_reference_spent_meanwhile_in_another_wallet_is_seen_when_looking_again",
+    ),
+    Bug(
+        "digest not chained",
+        "Each row's digest rests on the wallet's first, and no longer on the row before it",
+        LEDGER,
+        "digest = chain(digest, texts)",
+        "digest = chain(first_digest(wallet.id), texts)",
+        "tests/wallet/test_reconcile.py::TestCleanBooks::test_are_met_with_silence",
+    ),
+    Bug(
+        "locks in no order",
+        "Wallets are locked in the order in which they come",
+        LEDGER,
+        "ORDER BY u.id",
+        "",
+        "tests/engine/test_posting.py::test_wallets_are_locked_in_ascending_order_whatever_the_planner_knows",
+    ),
+    Bug(
+        "locks descending",
+        "Wallets are locked from the highest id down, against the order of older code",
+        LEDGER,
+        "ORDER BY u.id",
+        "ORDER BY u.id DESC",
+        "tests/engine/test_posting.py::test_wallets_are_locked_in_ascending_order_whatever_the_planner_knows",
+    ),
+    Bug(
+        "time runs back",
+        "A row takes the time of its request, though the row before it is younger",
+        STATE,
+        "row.created_at = max(self.newest_at, row.created_at)",
+        "row.created_at",
+        "tests/engine/test_rules_money.py::test_rule_30_version_order_is_time_order",
+    ),
+    Bug(
+        "references before wallets",
+        "The wallets are read once more after the rows that are named",
+        "casino_pam/engine/loading.py",
+        "    limits.know(book, begun)\n",
+        "    ledger.read_wallets(session, book, {request.player for request in requests}, providers, games)\n"
+        "    limits.know(book, begun)\n",
+        "tests/engine/test_races.py::test_rows_that_were_read_are_never_older_than_their_wallets",
+    ),
+    # --- posting
+    Bug(
+        "answered before commit",
+        "The COMMIT is left to travel with the next posting",
+        POSTING,
+        '        session.put("COMMIT")\n        session.send()\n',
+        '        session.put("COMMIT")\n',
+        "tests/engine/test_posting.py::test_listeners_hear_of_moved_wallets_after_the_commit_and_only_of_those",
+    ),
+    Bug(
+        "lost COMMIT reply taken for failure",
+        "A connection that breaks is answered as a fault of ours, though the posting may stand",
+        POSTING,
+        '        _lose(lost)\n        return [Busy("unavailable")] * len(requests)\n    except Exception:',
+        '        _lose(lost)\n        return [Refused("internal")] * len(requests)\n    except Exception:',
+        "tests/engine/test_killed_processes.py::test_a_commit_without_an_answer_is_looked_up_and_done_once",
+    ),
+    Bug(
+        "no halving for a fault",
+        "One command that cannot be stored fails all that were posted with it",
+        POSTING,
+        "            return _halves(requests, attempts)",
+        '            return [Refused("internal")] * len(requests)',
+        "tests/engine/test_posting_poison.py::test_a_poisoned_command_takes_nobody_with_it",
+    ),
+    Bug(
+        "no halving for a race",
+        "One command that loses for ever keeps all others of its batch waiting",
+        POSTING,
+        "wait for it.\n        return _halves(requests, attempts)",
+        "wait for it.\n        return [Busy()] * len(requests)",
+        "tests/engine/test_posting_poison.py"
+        "::test_a_command_that_always_loses_keeps_nobody_waiting_and_is_not_overtaken",
+    ),
+    Bug(
+        "locked row taken for a race",
+        "A batch with one locked wallet is tried again as a whole",
+        POSTING,
+        "return _around(requests, locked, attempts)",
+        "return [Busy()] * len(requests)",
+        "tests/engine/test_queue_in_time.py::test_those_held_up_part_from_a_batch_and_the_others_post_at_once",
+    ),
+    Bug(
+        "secrets_version not checked",
+        "A request is posted although the secret that signed it was revoked meanwhile",
+        POSTING,
+        "if provider is None or provider.secrets_version != request.secrets_version:",
+        "if provider is None:",
+        "tests/api/game/test_game_signature.py::test_posts_nothing_when_the_secret_is_revoked_underway",
+    ),
+    Bug(
+        "refusal not remembered",
+        "A refused bet leaves no row, so that a late copy of it may be accepted",
+        "casino_pam/engine/execution.py",
+        "            self.remember(entry, command, caught.code, columns)\n",
+        "",
+        "tests/engine/test_rules_refusals.py::test_rule_5_a_refusal_is_remembered_for_ever",
+    ),
+    Bug(
+        "replay compares nothing",
+        "A spent reference answers whatever is asked under it",
+        "casino_pam/engine/replay.py",
+        "differing = [] if _undone(execution, row) else _differing(execution, row, command)",
+        "differing: list[str] = []",
+        "tests/engine/test_rules_idempotency.py::test_rule_4_a_reused_reference_is_told_which_fields_differ",
+    ),
+    Bug(
+        "rollback by the request",
+        "A rollback gives back the amount that it names, not the one that was taken",
+        "casino_pam/engine/play.py",
+        "    assert original is not None\n",
+        "    assert original is not None\n"
+        "    if command.amount is not None:\n"
+        "        named = minor(entry.wallet, command.amount) or 0\n"
+        '        original = __import__("msgspec").structs.replace(original, amount=named, cash_delta=-named)\n',
+        "tests/engine/test_rules_rollbacks.py::test_rule_15_what_it_names_must_not_disagree",
+    ),
+    Bug(
+        "limit judged outside the transaction",
+        "A limit is judged on what was used before the posting began",
+        "wallet/limits.py",
+        "    now = Totals(wallet.staked_total, wallet.paid_total, wallet.deposited_total)\n    reached",
+        "    now = limits.totals\n    reached",
+        "tests/engine/test_limits.py::test_bets_of_one_posting_see_each_other",
+    ),
+    Bug(
+        "excluded player's deposit taken",
+        "A self-exclusion stops no deposit and no grant",
+        "bonus/grants.py",
+        "if wallet.player.excluded(at):",
+        "if False:",
+        "tests/engine/test_rules_money.py::test_rules_26_and_27_each_gate_stops_only_what_it_is_for",
+    ),
+    # --- time
+    Bug(
+        "deadline removed",
+        "A statement of Django is waited for as long as PostgreSQL likes",
+        "wallet/pg/connection.py",
+        "if left is None or (timeout is not None and timeout < left):",
+        "if True:",
+        "tests/wallet/test_pool.py"
+        "::TestDeadline::test_a_statement_is_not_waited_for_past_it_and_its_connection_is_closed",
+    ),
+    Bug(
+        "deadline removed from posting",
+        "A posting waits for PostgreSQL as long as it likes",
+        "wallet/pg/session.py",
+        "        left = deadline.remaining()\n",
+        "        left = None\n",
+        "tests/wallet/test_session.py::test_a_command_that_does_not_end_in_time_closes_the_connection",
+    ),
+    Bug(
+        "flushed once",
+        "What the socket does not take at once of a pipeline is never sent",
+        "wallet/pg/session.py",
+        "        yield from generators.send(pgconn)\n",
+        "        pgconn.flush()\n",
+        "tests/wallet/test_session.py::test_sends_all_of_a_pipeline_that_the_socket_takes_bit_by_bit[1024-2000000]",
+    ),
+    Bug(
+        "batch bounded by requests",
+        "A batch counts requests, so that 256 of a hundred operations each are one posting",
+        QUEUE,
+        "operations += len(waiting.request.operations) if isinstance(waiting.request, Batch) else 1",
+        "operations += 1",
+        "tests/engine/test_queue.py::test_a_batch_is_bounded_by_operations_not_by_requests",
+    ),
+    Bug(
+        "queue unbounded",
+        "Requests are accepted that can only wait for a 503",
+        QUEUE,
+        "if self._closed or self._inside >= LONGEST_QUEUE:",
+        "if self._closed:",
+        "tests/engine/test_queue.py::test_a_full_queue_is_refused_at_once",
+    ),
+    Bug(
+        "dead lane not replaced",
+        "A posting thread that dies is missed by nobody",
+        QUEUE,
+        "            self._loop.call_soon_threadsafe(self._replace, lane)\n",
+        "",
+        "tests/engine/test_queue.py::test_a_dead_thread_is_replaced_and_its_requests_answered",
+    ),
+    Bug(
+        "lost lane not replaced",
+        "A posting thread that never comes back keeps its players for ever",
+        QUEUE,
+        "            self._replace(lane)\n        if",
+        "        if",
+        "tests/engine/test_queue.py::test_a_lane_that_does_not_come_back_is_replaced_and_its_players_are_free_again",
+    ),
+    Bug(
+        "read-only primary is our fault",
+        "SQLSTATE 25006 is answered 500",
+        "wallet/pg/faults.py",
+        'frozenset(("25006", "25P03", "25P04"))',
+        'frozenset(("25P03", "25P04"))',
+        "tests/wallet/test_database_faults.py::test_every_state_has_its_answer",
+    ),
+    Bug(
+        "no Retry-After",
+        "A 503 does not say when to come again",
+        "casino_pam/problems.py",
+        "_ASK_LATER: Final = frozenset((429, 503))",
+        "_ASK_LATER: Final = frozenset((429,))",
+        "tests/api/test_problems.py::test_says_when_to_come_back_only_where_waiting_helps",
+    ),
+    Bug(
+        "ready without a write",
+        "/readyz says ok on a server that takes no writes",
+        "casino_pam/health.py",
+        'if cursor.fetchone() != ("off",):',
+        "if cursor.fetchone() is None:",
+        "tests/server/test_health.py::test_not_ready_where_nothing_can_be_written",
+    ),
+    Bug(
+        "migrate waits for locks",
+        "A migration stands in the queue for a table as long as it takes, and every bet behind it",
+        "casino_pam/management/commands/migrate.py",
+        "SET lock_timeout = '{LOCK_MILLISECONDS}ms'",
+        "SET lock_timeout = 0",
+        "tests/deploys/test_migrations_under_load.py"
+        "::test_a_migration_gives_way_to_a_long_transaction_and_says_to_whose",
+    ),
+    # --- bonuses
+    Bug(
+        "wagering counted twice",
+        "The repeat of a bet adds its contribution once more",
+        "casino_pam/engine/replay.py",
+        "    first.replayed = True\n",
+        "    first.replayed = True\n"
+        "    if row.bonus is not None:\n"
+        "        execution.bonuses.change(execution.bonuses.by_id[row.bonus]).wagered += row.contribution\n",
+        "tests/bonus/test_bonus_numbers.py::test_13_a_repeated_bet_moves_progress_once",
+    ),
+    Bug(
+        "contribution recomputed",
+        "A rollback takes back what the bet would count by today's categories",
+        WAGERING,
+        "    bonus = bonuses.change(bonuses.by_id[bet.bonus])\n",
+        "    bonus = bonuses.change(bonuses.by_id[bet.bonus])\n"
+        "    kind = category(entry.book, bet.source, bet.game or '')\n"
+        "    spent = Split(-bet.cash_delta, -bet.bonus_delta)\n"
+        "    bet.contribution = contribution(bonus.terms, spent, bet.source, bet.game or '', kind)\n",
+        "tests/bonus/test_bonus_stakes.py"
+        "::test_a_rollback_gives_back_the_recorded_contribution_whatever_the_game_is_now",
+    ),
+    Bug(
+        "expiry forgotten",
+        "A bonus past its time pays one more bet",
+        "casino_pam/engine/execution.py",
+        "        lifecycle.expire_due(self.bonuses, entry)\n",
+        "",
+        "tests/bonus/test_bonus_life.py::test_expiry_comes_before_the_named_row_and_the_next_bonus_after_it",
+    ),
+    Bug(
+        "max_conversion ignored",
+        "A bonus converts all that is left of it",
+        "bonus/lifecycle.py",
+        "max_conversion=terms.max_conversion,",
+        "max_conversion=None,",
+        "tests/bonus/test_bonus_numbers.py::test_9_of_a_balance_of_1500_a_thousand_becomes_cash_and_the_rest_leaves",
+    ),
+    Bug(
+        "win of a dead bonus paid",
+        "What a forfeited or expired bonus wins later is paid in cash",
+        WAGERING,
+        'return {"cash_delta": split.cash, "void_amount": split.bonus, **named}',
+        'return {"cash_delta": split.cash + split.bonus, **named}',
+        "tests/bonus/test_bonus_late.py::test_a_late_win_of_a_bonus_that_ended_otherwise_pays_its_cash_part_only",
+    ),
+    Bug(
+        "stale wallet's bonus written",
+        "A bonus is written although the wallet it was decided on had moved",
+        "bonus/store.py",
+        "if entry[0].wallet not in stale]",
+        "if True]",
+        "tests/bonus/test_bonus_races.py::test_what_a_stale_wallet_decided_of_its_bonus_is_not_written",
+    ),
+    # --- doors
+    Bug(
+        "signature not over the path",
+        "The same signature is good for every call",
+        SIGNING,
+        "% (path, timestamp, body)",
+        '% (b"", timestamp, body)',
+        "tests/api/game/test_signing.py::test_refuses_another_path_body_secret_or_time",
+    ),
+    Bug(
+        "timestamp window open",
+        "A request that was overheard may be sent again for years",
+        SIGNING,
+        "WINDOW_SECONDS: Final = 300",
+        "WINDOW_SECONDS: Final = 10**12",
+        "tests/api/game/test_signing.py::test_refuses_a_stale_or_future_timestamp",
+    ),
+    Bug(
+        "path decoded before routing",
+        "%62et leads where bet does, under another signature",
+        "casino_pam/api/game/app.py",
+        '_by_path.get(scope["raw_path"], _unknown)',
+        '_by_path.get(scope["path"].encode(), _unknown)',
+        "tests/server/test_http_protocol.py::test_signs_the_path_as_it_was_sent",
+    ),
+    Bug(
+        "reference scope ignored",
+        "References of two players collide where the provider counts them by player",
+        "casino_pam/api/game/protocol.py",
+        'return f"{player}{SCOPE}{text}" if self._per_player else text',
+        "return text",
+        "tests/api/game/test_game_answers.py::test_keeps_references_of_two_players_apart_where_the_provider_does",
+    ),
+    Bug(
+        "API key's scope not checked",
+        "Any key may do what any key may do",
+        "casino_pam/api/rest/authentication.py",
+        "if not isinstance(caller, ApiKey) or needed not in caller.scopes:",
+        "if not isinstance(caller, ApiKey):",
+        "tests/api/rest/test_rest_authentication.py::test_lets_in_a_key_with_the_scope_alone",
+    ),
+    Bug(
+        "another player's bonuses readable",
+        "The list of my bonuses has everybody's",
+        "bonus/queries.py",
+        "WHERE p.code = %s AND",
+        "WHERE %s IS NOT NULL AND",
+        "tests/api/rest/test_rest_bonuses.py::test_no_player_reaches_another_players_bonus",
+    ),
+    Bug(
+        "another player's bonus given up",
+        "Whoever knows the id of a bonus may end it",
+        "casino_pam/engine/bonuses.py",
+        "if bonus is not None and bonus.wallet == wallet.id:",
+        "if bonus is not None:",
+        "tests/bonus/test_bonus_life.py::test_nobody_gives_up_another_players_bonus",
+    ),
+    Bug(
+        "Origin not checked",
+        "Any page may open a player's socket",
+        "casino_pam/live/consumer.py",
+        'if not allowed(self.scope["headers"],',
+        'if False and not allowed(self.scope["headers"],',
+        "tests/live/test_live_socket.py::test_a_foreign_page_is_refused_before_the_handshake_and_spends_nothing",
+    ),
+    Bug(
+        "ticket usable twice",
+        "A ticket for the socket stays good until its time is up",
+        "casino_pam/tokens.py",
+        ".getdel(_key(ticket))",
+        ".get(_key(ticket))",
+        "tests/live/test_live_tickets.py::test_a_ticket_is_spent_once",
+    ),
+    # --- people
+    Bug(
+        "log-in lock-out off",
+        "Passwords may be guessed for ever",
+        "casino_pam/settings.py",
+        "AXES_FAILURE_LIMIT = 5\n",
+        "AXES_FAILURE_LIMIT = 5_000\n",
+        "tests/backoffice/test_admin_settings.py::test_five_failed_log_ins_lock_the_name_for_that_address",
+    ),
+    Bug(
+        "author approves",
+        "Whoever asked for an adjustment may approve it",
+        "casino_pam/engine/approvals.py",
+        "if approval.author == operator:",
+        "if False:",
+        "tests/engine/test_approvals.py::test_lets_nobody_decide_what_they_asked_for",
+    ),
+    Bug(
+        "limit changed without a trail",
+        "A limit is changed in another transaction than its row of the audit trail",
+        "casino_pam/api/rest/player_views.py",
+        "        with transaction.atomic():\n",
+        "        if True:\n",
+        "tests/api/rest/test_rest_player_limits.py::test_a_limit_stays_when_its_row_of_the_trail_cannot_be_written",
+    ),
+    Bug(
+        "exclusion without a trail",
+        "An exclusion is written in another transaction than its row of the audit trail",
+        "casino_pam/engine/accounts.py",
+        "    with transaction.atomic():\n        before",
+        "    if True:\n        before",
+        "tests/api/rest/test_rest_player_limits.py"
+        "::test_an_exclusion_is_not_made_when_its_row_of_the_trail_cannot_be_written",
+    ),
+    Bug(
+        "button without a trail",
+        "An operator's act is written in another transaction than its row of the audit trail",
+        "casino_pam/backoffice/actions/action_page.py",
+        "        with transaction.atomic():\n",
+        "        if True:\n",
+        "tests/backoffice/test_action_refusals.py::test_an_act_is_undone_when_its_row_of_the_trail_cannot_be_written",
+    ),
+    Bug(
+        "formulas in files",
+        "A name that begins with = is calculated by whoever opens the file",
+        "casino_pam/spreadsheet.py",
+        'return "\'" + text',
+        "return text",
+        "tests/backoffice/test_report_pages.py::test_what_a_spreadsheet_would_calculate_is_written_as_text",
+    ),
+)
