@@ -1,6 +1,7 @@
 # make run    everything on this machine, on http://127.0.0.1:8080
 # make test   the whole suite on PostgreSQL and Valkey of its own
 # make proof  every order of a small model of posting, with Debian's spin and gcc
+# make seeded-bugs   puts bugs into copies of the tree, one by one, and expects a test to fail for each (half an hour)
 # make lint   style, types, directions of imports, migrations, production settings
 # make bench  how fast, as ratios within one run
 # make soak   an hour of faults under load, its table into docs/reliability.md (SOAK_SECONDS=600 for less)
@@ -9,7 +10,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test proof lint bench soak clean
+.PHONY: run test proof seeded-bugs lint bench soak clean
 
 run: .venv/ready
 	@exec $(BIN)/python -m casino_pam.local.launch
@@ -19,6 +20,9 @@ test: .venv/ready-dev
 
 proof: .venv/ready-dev
 	$(BIN)/python -m pytest -c tests/proof/pytest.ini tests/proof
+
+seeded-bugs: .venv/ready-dev
+	$(BIN)/python -m tests.seeded_bugs --write
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check
