@@ -242,6 +242,15 @@ def test_what_a_stale_wallet_decided_of_its_bonus_is_not_written(monkeypatch):
     assert bonus_scenario.the().wagered == eur("3.00") * BASIS_POINTS
 
 
+def test_what_a_stale_wallet_decided_is_not_written_of_a_bonus_that_stands_as_it_was_read(monkeypatch):
+    """The bonus's own version does not stop it: only its wallet moved."""
+    bonus_scenario.wagering("10.00", multiplier=10)
+    meanwhile(monkeypatch, posting.ledger, "write", partial(scenario.deposit, "bob", amount=1))
+    receipt = scenario.bet("bob", "2.00")
+    assert receipt.wagering["wagered"] == eur("2.00")
+    assert bonus_scenario.the().wagered == eur("2.00") * BASIS_POINTS
+
+
 def test_a_bonus_that_changed_since_it_was_read_sends_the_posting_back(monkeypatch):
     bonus_scenario.wagering("10.00")
     bonus_scenario.gift(code="next")

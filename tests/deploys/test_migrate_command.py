@@ -47,6 +47,12 @@ def test_whoever_only_asks_waits_for_nobody(another: None) -> None:
     assert "No planned migration operations." in printed("migrate", "--plan")
 
 
+def test_stands_in_nobodys_way_while_it_waits_for_a_lock(books: None) -> None:
+    with migrate.alone(connection), connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("300ms",)
+
+
 def test_leaves_the_connection_as_it_was_and_the_way_free(books: None) -> None:
     def settings() -> list[Any]:
         with connection.cursor() as cursor:

@@ -272,8 +272,7 @@ BUGS: Final = (
         "casino_pam/management/commands/migrate.py",
         "SET lock_timeout = '{LOCK_MILLISECONDS}ms'",
         "SET lock_timeout = 0",
-        "tests/deploys/test_migrations_under_load.py"
-        "::test_a_migration_gives_way_to_a_long_transaction_and_says_to_whose",
+        "tests/deploys/test_migrate_command.py::test_stands_in_nobodys_way_while_it_waits_for_a_lock",
     ),
     # --- bonuses
     Bug(
@@ -328,7 +327,8 @@ BUGS: Final = (
         "bonus/store.py",
         "if entry[0].wallet not in stale]",
         "if True]",
-        "tests/bonus/test_bonus_races.py::test_what_a_stale_wallet_decided_of_its_bonus_is_not_written",
+        "tests/bonus/test_bonus_races.py"
+        "::test_what_a_stale_wallet_decided_is_not_written_of_a_bonus_that_stands_as_it_was_read",
     ),
     # --- doors
     Bug(
