@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.faults.report import report, write
 from tests.faults.run import Plan, run
-from tests.faults.scenario import for_long, in_turn
+from tests.faults.schedule import for_long, in_turn
 
 
 def tell(line: str) -> None:

@@ -21,7 +21,7 @@ from tests.faults.clients import Orders
 from tests.faults.episodes import BACK_WITHIN, LONGEST_ANSWER, Episode, Watch, observe
 from tests.faults.house import HOT, PLAYERS, FaultyHouse, faulty_house
 from tests.faults.journal import Follower
-from tests.faults.scenario import Stage, Trouble
+from tests.faults.schedule import Stage, Trouble
 
 # After that a seat that is not served again is never going to be: the workers are replaced.
 NOT_COMING_BACK = 40.0

@@ -6,7 +6,7 @@ import random
 
 from tests.faults.report import report
 from tests.faults.run import Plan, run
-from tests.faults.scenario import in_turn
+from tests.faults.schedule import in_turn
 
 SEED = 20261130
 # The promise is 3.5 s and 1 s; the suite beside it may keep both cores busy.
