@@ -7,10 +7,12 @@ class CasinoPamConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Whatever commits, in whatever process, is announced; whoever logs in is noted."""
+        """In every process: what commits is announced, who is locked or excluded too, and who logs in is noted."""
         # These know models, which are there only now.
         from casino_pam.backoffice import permissions  # noqa: F401  # its receivers listen from now on
-        from casino_pam.engine import posting
+        from casino_pam.engine import accounts, posting
         from casino_pam.live.publisher import publisher
+        from casino_pam.live.restrictions import restriction_publisher
 
         posting.after_commit.append(publisher.note)
+        accounts.after_restriction.append(restriction_publisher.note)

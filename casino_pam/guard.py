@@ -3,14 +3,15 @@
 Django's ASGI handler spools a body of any length to disk, before any view can say who sent it, and breaks on a query
 or a media type that it cannot decode. The REST door's requests are read whole and bounded here. The one address that
 takes more is open only to operators who may use it: others are led on without a body, and
-theirs is dropped as it comes.
+theirs is dropped as it comes. Whose pages may open a WebSocket is decided here too: browsers guard it by no rule of
+their own.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from importlib import import_module
 from io import BytesIO
 from typing import Any, Final
@@ -21,6 +22,7 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connection
+from django.http.request import split_domain_port
 from uuid_utils import uuid7
 
 from casino_pam import problems
@@ -145,3 +147,26 @@ def _may_upload(scope: Scope) -> bool:
             return get_user(request).has_perm(RECONCILE)
     finally:
         connection.close()
+
+
+_origin_shape = re.compile(r"(https?)://([^/?#@\s]+)").fullmatch
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+
+
+def from_our_pages(headers: Iterable[tuple[bytes, bytes]], *, hosts: Collection[str], plain_http: bool) -> bool:
+    """Whether a handshake may go on: an Origin must name one of our hosts, exactly, and the port we are asked at.
+
+    A missing Origin is an app, not a browser: there the ticket is the only secret, as it always is.
+    """
+    headers = list(headers)
+    origins = [value.decode("latin-1") for name, value in headers if name == b"origin"]
+    own = [value.decode("latin-1") for name, value in headers if name == b"host"]
+    if not origins:
+        return True
+    match = _origin_shape(origins[0]) if len(origins) == 1 and len(own) == 1 else None
+    if match is None or (match[1] == "http" and not plain_http):
+        return False
+    host, port = split_domain_port(match[2])
+    _, own_port = split_domain_port(own[0])
+    default = _DEFAULT_PORTS[match[1]]
+    return bool(host) and host in hosts and (port or default) == (own_port or default)

@@ -62,6 +62,8 @@ def configured(level: str) -> dict[str, Any]:
             "django.request": {"level": "CRITICAL"},
             "django.server": {"level": "CRITICAL"},
             "uvicorn": {"level": "WARNING"},
+            # A traceback a second while Redis is away; casino_pam/live/hub.py says so in a line.
+            "channels_redis": {"level": "CRITICAL"},
         },
     }
 

@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import redis
 from websockets.sync.client import ClientConnection
 
+from casino_pam.live.restrictions import GROUP
 from casino_pam.local.os_support import PROJECT, free_port
 from casino_pam.local.servers import Servers, passing_servers
 from tests import game_client, scenario
@@ -112,6 +114,17 @@ class RunningSystem:
     def dial(self, player: str) -> ClientConnection:
         return dial(self.port, self.ticket(player))
 
+    def lock(self, player: str, locked: bool) -> int:
+        """The status of a change of the bet lock through the REST door."""
+        change = json.dumps({"locks": {"bet": locked}})
+        return self._once("PATCH", f"players/{player}", f"Api-Key {self.key}", change)[0]
+
+    def listeners(self) -> int:
+        """How many web workers hear of restrictions."""
+        with redis.Redis.from_url(self.valkey.url) as client:
+            ((_, count),) = client.pubsub_numsub(f"asgi__group__{GROUP}")
+        return int(count)
+
     def python(self, code: str) -> str:
         """What a program of Django's prints that runs in this house."""
         return self._python("-c", f"import django\ndjango.setup()\n{code}").strip()
@@ -126,10 +139,11 @@ class RunningSystem:
                 return body
             time.sleep(0.1)
 
-    def _once(self, method: str, path: str, authorization: str) -> tuple[int, dict[str, Any]]:
+    def _once(self, method: str, path: str, authorization: str, body: str | None = None) -> tuple[int, dict[str, Any]]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request(method, f"/api/v1/{path}", headers={"Authorization": authorization})
+            headers = {"Authorization": authorization, **({"Content-Type": "application/json"} if body else {})}
+            connection.request(method, f"/api/v1/{path}", body, headers)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         finally:

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from django.db import connection
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from casino_pam import tokens
@@ -50,6 +52,14 @@ def until(client: ClientConnection, fits: Callable[[Frame], bool]) -> list[Frame
     while not fits(seen[-1]):
         seen.append(next_frame(client))
     return seen
+
+
+def closed_with(client: ClientConnection) -> int:
+    """The code with which the server closes, after whatever frames it still sends."""
+    with pytest.raises(ConnectionClosed) as closed:
+        until(client, lambda frame: False)
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import Prefetch
@@ -19,6 +20,11 @@ from casino_pam.engine.results import Standing
 from wallet.errors import InvalidField, Refused
 from wallet.kinds import CASHIER
 from wallet.models import Currency, Player, Wallet
+
+RESTRICTIONS: Final = ("bet_locked", "deposit_locked", "withdraw_locked", "excluded_until")
+
+# Told after every commit that locked or excluded a player; they must neither raise nor take long.
+after_restriction: list[Callable[[str], None]] = []
 
 
 def create(player: str, *, country: str | None, currencies: Sequence[str]) -> Player:
@@ -68,6 +74,8 @@ def change(player: str, **fields: Any) -> Player:
     """
     if fields:
         Player.objects.filter(code=player).update(**fields)
+    if any(fields.get(name) for name in RESTRICTIONS):
+        _tell_restricted(player)
     if fields.get("excluded_until") is not None:
         _tend(player)
     return find(player)
@@ -81,6 +89,7 @@ def exclude(player: str, until: datetime) -> Player:
     shorter = Player.objects.filter(code=player).exclude(excluded_until__gt=until)
     if not shorter.update(excluded_until=until):
         raise Refused("player_excluded", why="longer_already", until=find(player).excluded_until)
+    _tell_restricted(player)
     _tend(player)
     return find(player)
 
@@ -107,6 +116,11 @@ def exclude_myself(player: str, until: datetime, record: Callable[..., object]) 
 def _tend(player: str) -> None:
     """The engine works in transactions of its own: after the caller's, if there is one."""
     transaction.on_commit(lambda: jobs.run_due_of(player, commands.now()))
+
+
+def _tell_restricted(player: str) -> None:
+    for listener in after_restriction:
+        transaction.on_commit(partial(listener, player))
 
 
 def wallets(player: str, currency: str | None = None) -> list[Wallet]:

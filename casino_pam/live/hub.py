@@ -26,11 +26,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from casino_pam.live import snapshot
+from casino_pam.live import restrictions, snapshot
 from casino_pam.live.coalescer import Coalescer
-from casino_pam.live.snapshot import CHANNEL, Announcement, Change, decode
+from casino_pam.live.snapshot import CHANNEL, Announcement, Change, Snapshot, decode
 from casino_pam.metrics import SOCKETS
 from wallet.pg import faults
+from wallet.state import OpenPlayer
 
 log = structlog.get_logger(__name__)
 
@@ -104,7 +105,7 @@ LONGEST_PAUSE: Final = 0.5
 
 SESSION_ENDED: Final = 4401
 
-Read = Callable[[Collection[str]], list[Change]]
+Read = Callable[[Collection[str]], Snapshot]
 
 
 class Socket:
@@ -127,7 +128,7 @@ class Socket:
         self.left = False
 
 
-class _WatchedWallet:
+class _WatchedPlayer:
     """A player somebody looks at. Nothing is shown before the database was read once."""
 
     def __init__(self) -> None:
@@ -135,13 +136,15 @@ class _WatchedWallet:
         self.wallets: set[int] = set()
         self.was_read = False
         self.reread_at = 0.0
+        # With the locks as they were last read.
+        self.player: OpenPlayer | None = None
 
 
 class Hub:
     """Belongs to one event loop; starts itself with the first socket."""
 
     def __init__(self, url: str = settings.REDIS_URL, read: Read = snapshot.read) -> None:
-        self._watched: dict[str, _WatchedWallet] = {}
+        self._watched: dict[str, _WatchedPlayer] = {}
         self._wanted: dict[str, None] = {}
         self._coalescer = Coalescer()
         self._read = read
@@ -155,8 +158,9 @@ class Hub:
     def join(self, socket: Socket) -> None:
         """Show the player's wallets on this socket from now on."""
         if not self._tasks:
-            self._tasks = [asyncio.create_task(self._subscription.run()), asyncio.create_task(self._tick())]
-        self._watched.setdefault(socket.player, _WatchedWallet()).sockets.add(socket)
+            jobs = (self._subscription.run(), restrictions.listen(self.restricted), self._tick())
+            self._tasks = [asyncio.create_task(job) for job in jobs]
+        self._watched.setdefault(socket.player, _WatchedPlayer()).sockets.add(socket)
         SOCKETS.inc()
         self._want([socket.player])
 
@@ -262,25 +266,27 @@ class Hub:
                 if not asked:
                     continue
                 try:
-                    changes = await asyncio.to_thread(self._read, asked)
+                    found = await asyncio.to_thread(self._read, asked)
                 except (psycopg.Error, DjangoDatabaseError) as error:
                     faults.note(error)
                     self._wanted.update(dict.fromkeys(asked))
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE)
                 else:
-                    self._repair(asked, changes)
+                    self._repair(asked, found)
         finally:
             self._reading = None
 
-    def _repair(self, asked: dict[str, _WatchedWallet], changes: list[Change]) -> None:
+    def _repair(self, asked: dict[str, _WatchedPlayer], found: Snapshot) -> None:
         """Show what the database says, to those who were there when it was asked."""
         now = time.monotonic()
+        for name, watched in asked.items():
+            self._check_restrictions(watched, found.players.get(name))
         present = {name: watched for name, watched in asked.items() if self._watched.get(name) is watched}
         for watched in present.values():
             watched.was_read = True
             watched.reread_at = now + random.uniform(SHORTEST_REREAD, LONGEST_REREAD)  # noqa: S311
-        for change in changes:
+        for change in found.changes:
             if change.player in present:
                 present[change.player].wallets.add(change.wallet)
                 self._coalescer.repair(change, now)
@@ -289,6 +295,12 @@ class Hub:
                 if self._untold(socket) is not None:
                     self._tell(socket)
         self._set_timer()
+
+    def _check_restrictions(self, watched: _WatchedPlayer, player: OpenPlayer | None) -> None:
+        """Find what nobody told us: a lock or an exclusion since the last look."""
+        before, watched.player = watched.player, player
+        if player is not None and before is not None and snapshot.stricter(player, before):
+            self._end(list(watched.sockets))
 
     # --- once a second -----------------------------------------------------------------------
 
@@ -303,7 +315,17 @@ class Hub:
 
     def _close_ended(self, clock: float) -> None:
         everybody = itertools.chain.from_iterable(watched.sockets for watched in self._watched.values())
-        for socket in [socket for socket in everybody if socket.ends_at <= clock]:
+        self._end([socket for socket in everybody if socket.ends_at <= clock])
+
+    # --- the end of a session ----------------------------------------------------------------
+
+    def restricted(self, player: str) -> None:
+        """The player was locked or excluded: what the sockets were opened for has ended."""
+        if player in self._watched:
+            self._end(list(self._watched[player].sockets))
+
+    def _end(self, sockets: Iterable[Socket]) -> None:
+        for socket in sockets:
             self.leave(socket)
             socket.closing = asyncio.create_task(self._close(socket))
 

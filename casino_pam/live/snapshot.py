@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from django.db import connection
@@ -20,7 +20,7 @@ from wallet import ledger
 from wallet.money import show
 from wallet.pg import deadline
 from wallet.pg.session import session_of
-from wallet.state import Book, OpenWallet
+from wallet.state import Book, OpenPlayer, OpenWallet
 
 # Redis divides neither by database nor by key: whoever listens to this name hears every wallet.
 CHANNEL: Final = "casino_pam.wallets"
@@ -62,6 +62,23 @@ class Change(msgspec.Struct, array_like=True):
         return encode(shown).decode()
 
 
+class Snapshot(NamedTuple):
+    """What the database says of some players: every wallet, and the locks of each who exists."""
+
+    changes: list[Change]
+    players: dict[str, OpenPlayer]
+
+
+def stricter(player: OpenPlayer, before: OpenPlayer) -> bool:
+    """Whether the player is locked or excluded in a way, or for a time, that was not so before."""
+    return (
+        player.bet_locked > before.bet_locked
+        or player.deposit_locked > before.deposit_locked
+        or player.withdraw_locked > before.withdraw_locked
+        or (player.excluded_until or 0) > (before.excluded_until or 0)
+    )
+
+
 class Announcement(msgspec.Struct, array_like=True):
     """One message: the newest states of some wallets. ``lost``: there were others that nobody was told."""
 
@@ -89,8 +106,8 @@ _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_seqs
 SECONDS: Final = 3.0
 
 
-def read(players: Collection[str]) -> list[Change]:
-    """The state of every wallet of these players. Borrows a connection and gives it back.
+def read(players: Collection[str]) -> Snapshot:
+    """The state of every wallet of these players, and their locks. Borrows a connection and gives it back.
 
     Raises DatabaseError or psycopg.Error, at the latest after SECONDS.
     """
@@ -98,7 +115,7 @@ def read(players: Collection[str]) -> list[Change]:
         return _read(players)
 
 
-def _read(players: Collection[str]) -> list[Change]:
+def _read(players: Collection[str]) -> Snapshot:
     try:
         connection.ensure_connection()
         session = session_of(connection.connection)
@@ -109,6 +126,7 @@ def _read(players: Collection[str]) -> list[Change]:
             execution = Execution(book, store.read(session, book, store.ask(session, book)))
         finally:
             session.command("ROLLBACK")
-        return [change(execution, wallet, moved=False) for wallet in book.wallets_by_id.values()]
+        changes = [change(execution, wallet, moved=False) for wallet in book.wallets_by_id.values()]
+        return Snapshot(changes, book.players)
     finally:
         connection.close()

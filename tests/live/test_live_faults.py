@@ -1,14 +1,15 @@
 """Redis, PostgreSQL and the web workers go away and come back; every socket shows the truth again."""
 
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
-from websockets.exceptions import ConnectionClosed
 
+from casino_pam.live.hub import SHORTEST_REREAD
 from tests import scenario
 from tests.running_system import RunningSystem, eventually, running
-from tests.socket_client import dial, next_frame, until
+from tests.socket_client import closed_with, dial, next_frame, until
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +72,51 @@ def test_a_restart_of_the_web_workers_closes_with_1012_and_the_next_socket_shows
     with house.dial("alice") as client:
         version = next_frame(client)["version"]
         house.close()
-        with pytest.raises(ConnectionClosed) as closed:
-            until(client, lambda frame: False)
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1012
+        assert closed_with(client) == 1012
     house.open()
     assert house.bet("alice") == 200
     with house.dial("alice") as client:
         assert until(client, lambda frame: frame["version"] == version + 1)
+
+
+def test_a_lock_stands_while_redis_is_stopped_and_closes_the_sockets_when_it_is_back(house: RunningSystem) -> None:
+    with house.dial("alice") as client:
+        next_frame(client)
+        house.valkey.kill()
+        try:
+            assert house.lock("alice", True) == 200
+            assert house.bet("alice") == 422
+        finally:
+            house.valkey.start()
+        assert closed_with(client) == 4401
+    assert house.lock("alice", False) == 200
+
+
+def test_a_lock_stands_while_redis_is_frozen_and_closes_the_sockets_when_it_thaws(house: RunningSystem) -> None:
+    with house.dial("alice") as client:
+        next_frame(client)
+        assert house.valkey.process is not None
+        house.valkey.process.send_signal(signal.SIGSTOP)
+        try:
+            assert house.lock("alice", True) == 200
+            assert house.bet("alice") == 422
+        finally:
+            house.valkey.process.send_signal(signal.SIGCONT)
+        assert closed_with(client) == 4401
+    assert house.lock("alice", False) == 200
+
+
+def test_the_way_over_redis_is_found_again_after_it_came_back_empty(house: RunningSystem) -> None:
+    with house.dial("alice") as client:
+        next_frame(client)
+        eventually(house.listeners, "the worker with the socket to listen")
+        before = house.listeners()
+        house.valkey.kill()
+        house.valkey.start()
+        # What is sent before they listen again is lost.
+        eventually(lambda: house.listeners() == before, "the workers to listen again")
+        assert house.lock("alice", True) == 200
+        began = time.monotonic()
+        assert closed_with(client) == 4401
+        assert time.monotonic() - began < SHORTEST_REREAD / 2
+    assert house.lock("alice", False) == 200

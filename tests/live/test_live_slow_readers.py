@@ -16,7 +16,7 @@ from websockets.sync.client import ClientConnection
 from casino_pam.live.coalescer import Coalescer
 from casino_pam.live.consumer import PlayerConsumer
 from casino_pam.live.hub import Hub
-from casino_pam.live.snapshot import CHANNEL, Announcement, Change, encode
+from casino_pam.live.snapshot import CHANNEL, Announcement, Change, Snapshot, encode
 from casino_pam.local.os_support import free_port
 from casino_pam.server import ws_protocol
 from casino_pam.server.ws_protocol import BoundedWebSocket
@@ -33,8 +33,8 @@ def state(version: int) -> Change:
     return Change("alice", 1, version, version > 0, "EUR", 2, 0, 0, 0, wagering)
 
 
-def read(players: Collection[str]) -> list[Change]:
-    return [state(0)] if "alice" in players else []
+def read(players: Collection[str]) -> Snapshot:
+    return Snapshot([state(0)] if "alice" in players else [], {})
 
 
 class Patient(BoundedWebSocket):

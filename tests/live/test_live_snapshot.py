@@ -13,7 +13,7 @@ def test_reads_every_wallet_of_the_players_named_and_no_other(books: None) -> No
     scenario.player("alice", "500", currency="JPY")
     scenario.bob("1.00")
     scenario.player("carol", "9.00")
-    found = {(each.player, each.currency, each.cash) for each in read(["alice", "bob", "nobody"])}
+    found = {(each.player, each.currency, each.cash) for each in read(["alice", "bob", "nobody"]).changes}
     assert found == {("alice", "EUR", 10_000), ("alice", "JPY", 500), ("bob", "EUR", 100)}
 
 
@@ -21,7 +21,7 @@ def test_tells_the_wagering_of_the_live_bonus(books: None) -> None:
     scenario.catalogue()
     bonus = bonus_scenario.wagering("30.00", cash="10.00", multiplier=2)
     scenario.bet("bob", "15.00")
-    (found,) = read(["bob"])
+    (found,) = read(["bob"]).changes
     assert not found.moved
     assert found.wagering == {
         "bonus": str(bonus.id),
@@ -38,4 +38,4 @@ def test_reads_as_often_as_it_is_asked_on_one_connection(books: None, monkeypatc
     scenario.alice("100.00")
     monkeypatch.setattr(connections["default"], "close", lambda: None)
     for _ in range(12):
-        assert len(read(["alice"])) == 1
+        assert len(read(["alice"]).changes) == 1

@@ -6,17 +6,16 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 
 from casino_pam import tokens
 from tests import bonus_scenario, scenario
 from tests.game_client import served
-from tests.socket_client import PATIENCE, dial, next_frame, ticket, until
+from tests.socket_client import PATIENCE, closed_with, dial, next_frame, ticket, until
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +30,6 @@ def port(workers: int, books: None) -> int:
     """The workers' port, and an empty house behind it."""
     scenario.catalogue()
     return workers
-
-
-def closed_with(client: Any) -> int:
-    """The code with which the server closes, after whatever frames it still sends."""
-    with pytest.raises(ConnectionClosed) as closed:
-        until(client, lambda frame: False)
-    assert closed.value.rcvd is not None
-    return closed.value.rcvd.code
 
 
 def test_a_player_sees_every_wallet_and_then_every_change(port: int) -> None:
