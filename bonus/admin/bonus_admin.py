@@ -101,19 +101,40 @@ def rows_of(bonus: Bonus, asked: HttpRequest) -> LedgerPage:
 class BonusAdmin(ReadOnlyAdmin):
     search_help_text = "A bonus's id, or the beginning of a player's or an offer's code"
     empty_text = "No bonus has been granted yet."
-    list_display = ["owner", "promise", "state", "come", "granted_amount", "required_amount", "made", "runs_out"]
+    list_display = [
+        "player_and_currency",
+        "offer_link",
+        "status_badge",
+        "progress_bar",
+        "granted_amount",
+        "required_amount",
+        "created",
+        "runs_out",
+    ]
     list_filter = ["status", ReviewFilter, "offer", "wallet__currency"]
     list_select_related = ["offer", "player", "wallet__currency"]
     # The ids are in order of time, and indexed.
     ordering = ["-id"]
     fieldsets = [
-        (None, {"fields": [("owner", "promise"), ("name", "source"), ("actor", "approver")]}),
+        (
+            None,
+            {"fields": [("player_and_currency", "offer_link"), ("reference_text", "source"), ("actor", "approver")]},
+        ),
         (
             "Dates",
-            {"fields": [("made", "start_by"), ("started", "runs_out"), ("over", "ended_reason")]},
+            {"fields": [("created", "to_be_claimed"), ("activated", "runs_out"), ("ended", "ended_reason")]},
         ),
     ]
-    readonly_fields = ["owner", "promise", "name", "made", "start_by", "started", "runs_out", "over"]
+    readonly_fields = [
+        "player_and_currency",
+        "offer_link",
+        "reference_text",
+        "created",
+        "to_be_claimed",
+        "activated",
+        "runs_out",
+        "ended",
+    ]
     change_form_before_template = "admin/bonus/bonus/progress.html"
     change_form_outer_after_template = "admin/bonus/bonus/rows.html"
 
@@ -174,29 +195,29 @@ class BonusAdmin(ReadOnlyAdmin):
             "percent": percent,
             "recorded": formatting.amount(bonus.wagered // rules.BASIS_POINTS, currency),
             "terms": in_words(terms.decode(bonus.terms), currency.digits),
-            "leaf": rows_of(bonus, request),
+            "ledger_page": rows_of(bonus, request),
         }
 
     @admin.display(description="Player")
-    def owner(self, bonus: Bonus) -> SafeString:
+    def player_and_currency(self, bonus: Bonus) -> SafeString:
         # The list leads from its first column to the bonus; the page leads on to the wallet.
         return format_html("{}, {}", bonus.player.code, bonus.wallet.currency_id)
 
     @admin.display(description="Offer")
-    def promise(self, bonus: Bonus) -> SafeString:
+    def offer_link(self, bonus: Bonus) -> SafeString:
         link = reverse("admin:bonus_offer_change", args=[bonus.offer_id])
         return format_html('<a class="link" href="{}">{}</a>', link, bonus.offer.code)
 
     @admin.display(description="Reference")
-    def name(self, bonus: Bonus) -> str:
+    def reference_text(self, bonus: Bonus) -> str:
         return formatting.reference(bonus.reference)
 
     @admin.display(description="Status")
-    def state(self, bonus: Bonus) -> SafeString:
+    def status_badge(self, bonus: Bonus) -> SafeString:
         return badge_of(bonus)
 
     @admin.display(description="Progress")
-    def come(self, bonus: Bonus) -> SafeString:
+    def progress_bar(self, bonus: Bonus) -> SafeString:
         percent = progress(bonus).percent
         return format_html('<progress class="wagering" max="100" value="{}"></progress> {} %', percent, percent)
 
@@ -209,15 +230,15 @@ class BonusAdmin(ReadOnlyAdmin):
         return formatting.amount(bonus.required, bonus.wallet.currency)
 
     @admin.display(description="Promised")
-    def made(self, bonus: Bonus) -> SafeString:
+    def created(self, bonus: Bonus) -> SafeString:
         return formatting.utc(bonus.created_at)
 
     @admin.display(description="To be started by")
-    def start_by(self, bonus: Bonus) -> SafeString:
+    def to_be_claimed(self, bonus: Bonus) -> SafeString:
         return formatting.utc(bonus.claim_by)
 
     @admin.display(description="Started")
-    def started(self, bonus: Bonus) -> SafeString:
+    def activated(self, bonus: Bonus) -> SafeString:
         return formatting.utc(bonus.activated_at)
 
     @admin.display(description="Runs out")
@@ -225,5 +246,5 @@ class BonusAdmin(ReadOnlyAdmin):
         return formatting.utc(bonus.claim_by if bonus.activated_at is None else bonus.expires_at)
 
     @admin.display(description="Ended")
-    def over(self, bonus: Bonus) -> SafeString:
+    def ended(self, bonus: Bonus) -> SafeString:
         return formatting.utc(bonus.ended_at)

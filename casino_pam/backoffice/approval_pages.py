@@ -184,10 +184,10 @@ def _respond(request: HttpRequest, waiting: PendingApproval, form: Decision) -> 
     except Decided as decided:
         _record(request, waiting, verb, why, outcome=audit.REFUSED)
         messages.warning(request, f"{_of_approval(decided.approval).decided}, before you.")
-        return redirect("office:approvals")
+        return redirect("backoffice:approvals")
     _record(request, waiting, verb, why)
     messages.success(request, f"{'Approved' if verb == 'approve' else 'Rejected'} the {waiting}.")
-    return redirect("office:approvals")
+    return redirect("backoffice:approvals")
 
 
 def _record(request: HttpRequest, waiting: PendingApproval, verb: str, why: str, outcome: str = audit.DONE) -> None:

@@ -44,7 +44,7 @@ FINDINGS: Final = 8
 @permissions.page(VIEW)
 def page(request: HttpRequest) -> HttpResponse:
     """The page; what it shows comes from ``state``."""
-    context = admin.site.each_context(request) | {"title": "Live", "state": reverse("office:pulse_state")}
+    context = admin.site.each_context(request) | {"title": "Live", "state": reverse("backoffice:dashboard_state")}
     return render(request, "backoffice/dashboard.html", context)
 
 
@@ -64,7 +64,7 @@ def state(request: HttpRequest) -> JsonResponse:
 
 
 def patterns() -> list[URLPattern]:
-    return [path("live/", page, name="pulse"), path("live/state", state, name="pulse_state")]
+    return [path("live/", page, name="dashboard"), path("live/state", state, name="dashboard_state")]
 
 
 def _first(request: HttpRequest, end: int) -> int:
@@ -85,7 +85,7 @@ def _second(second: figures.Second) -> dict[str, Any]:
 
 def _cached(name: str, look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What was found a moment ago, for everybody; without Redis each looks for himself."""
-    key = f"pulse:{name}"
+    key = f"dashboard:{name}"
     found: dict[str, Any] | None = cache.get(key)
     if found is None:
         found = look()

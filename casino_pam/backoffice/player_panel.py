@@ -119,7 +119,9 @@ def page(request: HttpRequest) -> HttpResponse:
         "closed": _closed(rows),
         "lines": lines,
         "total": Line("For the player", sum(line.cash for line in lines), sum(line.bonus for line in lines)),
-        "leaf": LedgerPage(rows=shown, wallet=wallet, said=f"The first {PAGE} rows" if len(shown) == PAGE else ""),
+        "ledger_page": LedgerPage(
+            rows=shown, wallet=wallet, summary=f"The first {PAGE} rows" if len(shown) == PAGE else ""
+        ),
     }
     return render(request, "backoffice/round.html", context)
 

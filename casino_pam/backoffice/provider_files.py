@@ -65,7 +65,7 @@ def _upload(request: HttpRequest) -> HttpResponse:
         except NotAFile as error:
             form.add_error("file", str(error))
         else:
-            return redirect("office:provider_file", outcome.run)
+            return redirect("backoffice:provider_file", outcome.run)
     context = {
         "title": "Provider files",
         "form": form,

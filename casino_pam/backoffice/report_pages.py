@@ -101,7 +101,7 @@ def _page(request: HttpRequest, template: str, context: dict[str, Any], status: 
 
 
 def _address(report: Report, what: str = "") -> str:
-    return reverse(f"office:report{what}", args=[report.name])
+    return reverse(f"backoffice:report{what}", args=[report.name])
 
 
 def _query(criteria: Criteria) -> str:

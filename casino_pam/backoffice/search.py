@@ -114,7 +114,7 @@ def search(request: HttpRequest) -> HttpResponse:
         "title": "Find",
         "term": term,
         "found": found,
-        "leaf": ledger_pages.LedgerPage(rows=found.rows),
+        "ledger_page": ledger_pages.LedgerPage(rows=found.rows),
         "players_cut": len(found.players) == PLAYERS,
     }
     return render(request, "admin/search.html", context)
@@ -150,7 +150,7 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["title"] = "Overview"
     may = request.user.has_perm
     if may("wallet.view_transaction"):
-        context["leaf"] = ledger_pages.LedgerPage(
+        context["ledger_page"] = ledger_pages.LedgerPage(
             rows=list(ledger_pages.with_names(Transaction.objects.order_by("-id"))[:NEWEST]),
             empty_text="The ledger is empty: the first deposit or bet will be its first row.",
         )

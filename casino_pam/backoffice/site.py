@@ -66,16 +66,16 @@ _NAVIGATION: Final = [
     {
         "title": "Money",
         "items": [
-            _page("Live", "monitoring", "office:pulse", "wallet.view_reports"),
+            _page("Live", "monitoring", "backoffice:dashboard", "wallet.view_reports"),
             _link("Players", "group", "wallet_player"),
             _link("Wallets", "account_balance_wallet", "wallet_wallet"),
             _link("Transactions", "receipt_long", "wallet_transaction"),
-            _page("Withdrawals", "payments", "office:withdrawals", "wallet.settle_withdrawal"),
-            _page("Approvals", "how_to_reg", "office:approvals", "wallet.view_approval")
+            _page("Withdrawals", "payments", "backoffice:withdrawals", "wallet.settle_withdrawal"),
+            _page("Approvals", "how_to_reg", "backoffice:approvals", "wallet.view_approval")
             | {"badge": "casino_pam.backoffice.approval_pages.badge"},
             _link("Reconciliations", "balance", "wallet_reconciliationrun"),
-            _page("Reports", "query_stats", "office:reports", "wallet.view_reports"),
-            _page("Provider files", "upload_file", "office:provider_files", "wallet.reconcile_provider"),
+            _page("Reports", "query_stats", "backoffice:reports", "wallet.view_reports"),
+            _page("Provider files", "upload_file", "backoffice:provider_files", "wallet.reconcile_provider"),
             _link("Provider runs", "fact_check", "wallet_providerrun"),
         ],
     },

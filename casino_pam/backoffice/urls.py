@@ -15,7 +15,7 @@ from casino_pam.backoffice import (
 )
 from casino_pam.backoffice.actions import action_page
 
-app_name = "office"
+app_name = "backoffice"
 urlpatterns: list[URLPattern] = [
     *action_page.patterns(),
     *approval_pages.patterns(),

@@ -32,7 +32,7 @@ def olga(*permissions: str, name: str = "olga") -> Client:
 
 
 def address(act: str, row: Model) -> str:
-    return reverse(f"office:{act}", args=[row.pk])
+    return reverse(f"backoffice:{act}", args=[row.pk])
 
 
 def opened(client: Client, act: str, row: Model) -> dict[str, Any]:

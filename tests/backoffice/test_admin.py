@@ -157,27 +157,30 @@ def test_a_long_statement_is_leafed_through_by_version(house):
     seen: list[int] = []
     query: str | None = "?"
     while query:
-        leaf = client.get(url + query).context["leaf"]
-        seen += [row.version for row in leaf.rows]
-        query = leaf.older
+        ledger_page = client.get(url + query).context["ledger_page"]
+        seen += [row.version for row in ledger_page.rows]
+        query = ledger_page.older
     assert seen == list(range(wallet.version, 0, -1))
-    assert client.get(url + leaf.newer).context["leaf"].rows[0].version == 75
-    assert client.get(url + "?to=7").context["leaf"].rows[0].version == 7
+    assert client.get(url + ledger_page.newer).context["ledger_page"].rows[0].version == 75
+    assert client.get(url + "?to=7").context["ledger_page"].rows[0].version == 7
 
 
 def test_garbage_in_a_statement_s_address_shows_the_newest_rows(house):
     wallet = Wallet.objects.get()
     client = operators.rita()
     for to in ("0", "-1", "x", "9" * 40, "1e3", "٣", "1" * 18):
-        leaf = client.get(page("wallet", "change", wallet.pk), {"to": to}).context["leaf"]
-        assert leaf.rows[0].version == wallet.version
+        ledger_page = client.get(page("wallet", "change", wallet.pk), {"to": to}).context["ledger_page"]
+        assert ledger_page.rows[0].version == wallet.version
 
 
 def test_a_statement_can_be_narrowed_to_a_round(house):
     scenario.bet(reference="other", round="round-2")
     url = page("wallet", "change", Wallet.objects.get().pk)
     client = operators.rita()
-    assert [row.reference for row in client.get(url, {"round": "round-1"}).context["leaf"].rows] == ["w-1", "b-1"]
+    assert [row.reference for row in client.get(url, {"round": "round-1"}).context["ledger_page"].rows] == [
+        "w-1",
+        "b-1",
+    ]
     assert b"No row of this wallet matches" in client.get(url, {"round": "nope"}).content
     assert client.get(url, {"round": "\x01"}).status_code == 200
 
@@ -187,7 +190,7 @@ def test_a_statement_can_be_narrowed_to_a_kind_a_reference_and_days(house):
     client = operators.rita()
 
     def found(**chosen: str) -> list[str]:
-        return [row.reference for row in client.get(url, chosen).context["leaf"].rows]
+        return [row.reference for row in client.get(url, chosen).context["ledger_page"].rows]
 
     noon = scenario.moment(scenario.NOON)
     the_day = f"{noon:%Y-%m-%d}"
@@ -205,8 +208,8 @@ def test_a_narrowed_statement_has_pages_too(house):
         scenario.bet(amount="0.01", reference=f"small-{number:02}")
     url = page("wallet", "change", Wallet.objects.get().pk)
     client = operators.rita()
-    first = client.get(url, {"kind": "BET"}).context["leaf"]
-    second = client.get(url + first.older).context["leaf"]
+    first = client.get(url, {"kind": "BET"}).context["ledger_page"]
+    second = client.get(url + first.older).context["ledger_page"]
     assert [len(first.rows), second.newest, second.older] == [50, "?kind=BET", None]
     assert {row.reference for row in second.rows} >= {"b-1", "small-00"}
     assert not {row.pk for row in first.rows} & {row.pk for row in second.rows}
@@ -219,8 +222,8 @@ def test_a_transaction_s_page_shows_what_belongs_to_it(house):
     win = Transaction.objects.get(reference="w-1")
     undone = Transaction.objects.get(reference="rw-1")
     for one, other in ((win, undone), (undone, win)):
-        leaf = client.get(page("transaction", "change", one.pk)).context["leaf"]
-        assert [row.pk for row in leaf.rows] == [other.pk]
+        ledger_page = client.get(page("transaction", "change", one.pk)).context["ledger_page"]
+        assert [row.pk for row in ledger_page.rows] == [other.pk]
 
 
 def test_the_house_s_rows_are_leafed_through_newest_first(house):
@@ -228,12 +231,12 @@ def test_the_house_s_rows_are_leafed_through_newest_first(house):
         scenario.bet(amount="0.01")
     client = operators.rita()
     url = page("transaction", "changelist")
-    first = client.get(url).context["leaf"]
-    second = client.get(url + first.older).context["leaf"]
+    first = client.get(url).context["ledger_page"]
+    second = client.get(url + first.older).context["ledger_page"]
     ids = [row.pk for row in [*first.rows, *second.rows]]
     assert ids == list(Transaction.objects.order_by("-id").values_list("pk", flat=True))
     assert second.older is None
-    assert client.get(url, {"before": "garbage"}).context["leaf"].rows[0].pk == ids[0]
+    assert client.get(url, {"before": "garbage"}).context["ledger_page"].rows[0].pk == ids[0]
     assert client.post(url, {"action": "delete_selected"}).status_code == 405
 
 

@@ -58,7 +58,7 @@ def test_a_bonus_page_shows_every_row_that_contributed_and_no_other():
     other = bonus_scenario.gift("5.00", code="other")
     bonus_scenario.grant(other.code)
     shown = operators.rita().get(page(bonus))
-    rows = shown.context["leaf"].rows
+    rows = shown.context["ledger_page"].rows
     assert [row.reference for row in rows][:1] == [str(bonus.pk)]
     assert [row.kind for row in rows[-6:]] == ["ROLLBACK", "BET", "BET", "WIN", "BET", "GRANT"]
     assert {row.pk for row in rows} == set(Transaction.objects.filter(bonus=bonus.pk).values_list("pk", flat=True))
@@ -76,13 +76,13 @@ def test_a_bonus_of_many_rows_is_leafed_through():
     seen: list[int] = []
     query: str | None = "?"
     while query:
-        leaf = client.get(page(bonus) + query).context["leaf"]
-        seen += [row.version for row in leaf.rows]
-        query = leaf.older
+        ledger_page = client.get(page(bonus) + query).context["ledger_page"]
+        seen += [row.version for row in ledger_page.rows]
+        query = ledger_page.older
     newest_first = Transaction.objects.filter(bonus=bonus.pk).order_by("-version")
     assert seen == list(newest_first.values_list("version", flat=True))
     for to in ("0", "x", "-1", "9" * 18):
-        assert client.get(page(bonus), {"to": to}).context["leaf"].rows[0].version == seen[0]
+        assert client.get(page(bonus), {"to": to}).context["ledger_page"].rows[0].version == seen[0]
 
 
 def test_not_even_a_superuser_can_touch_a_bonus_by_any_url():

@@ -16,7 +16,7 @@ from tests.scenario import eur
 from tests.threads import threads
 from wallet.models import Approval, AuditEntry, Currency, Player, Transaction
 
-QUEUE = reverse("office:approvals")
+QUEUE = reverse("backoffice:approvals")
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +64,7 @@ def boss(name: str = "olga") -> Client:
 
 
 def page(row: Approval | Bonus) -> str:
-    return reverse("office:approval", args=[row.pk])
+    return reverse("backoffice:approval", args=[row.pk])
 
 
 def decide(client: Client, row: Approval | Bonus, decision: str, reason: str = "looked into it") -> Any:
@@ -225,7 +225,7 @@ def test_what_never_waited_has_no_page():
     bonus_scenario.grant(at=commands.now())
     client = boss()
     assert client.get(page(bonus_scenario.the())).status_code == 404
-    assert client.get(reverse("office:approval", args=["01900000-0000-7000-8000-000000000009"])).status_code == 404
+    assert client.get(reverse("backoffice:approval", args=["01900000-0000-7000-8000-000000000009"])).status_code == 404
     assert client.delete(QUEUE).status_code == 200
     assert client.put(page(adjustment())).status_code == 405
 

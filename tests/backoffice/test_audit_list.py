@@ -96,7 +96,7 @@ def test_the_trail_s_page_reads_no_more_for_more_rows(trail: Client, django_asse
 
 # --- the file ------------------------------------------------------------------------------------
 
-FILE = reverse("office:audit_trail")
+FILE = reverse("backoffice:audit_trail")
 
 
 def taken(client: Client, **query: str) -> list[dict[str, str]]:

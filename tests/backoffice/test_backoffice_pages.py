@@ -47,13 +47,13 @@ def asked(client: Client, url: str) -> int:
 
 
 def waiting(client: Client) -> list[str]:
-    answer = client.get(reverse("office:withdrawals"))
+    answer = client.get(reverse("backoffice:withdrawals"))
     return [each.row.reference for each in answer.context["waiting"]]
 
 
 def test_the_queue_shows_what_is_held_and_not_yet_ended_oldest_first():
     client = operators.sue()
-    assert b"Nothing waits" in client.get(reverse("office:withdrawals")).content
+    assert b"Nothing waits" in client.get(reverse("backoffice:withdrawals")).content
     scenario.alice("50.00")
     for number, reference in enumerate(("h-1", "h-2", "h-3", "h-4")):
         scenario.hold("bob", "10.00", reference=reference, at=scenario.NOON + number * scenario.SECOND)
@@ -62,7 +62,7 @@ def test_the_queue_shows_what_is_held_and_not_yet_ended_oldest_first():
     scenario.settle("h-2", "bob")
     scenario.release("h-3", "bob")
     assert waiting(client) == ["h-0", "h-1", "h-4"]
-    page = client.get(reverse("office:withdrawals")).content.decode()
+    page = client.get(reverse("backoffice:withdrawals")).content.decode()
     assert "3 open withdrawals" in page
     assert action_scenario.address("settle", Transaction.objects.get(reference="h-1")) in page
 
@@ -74,7 +74,7 @@ def test_the_front_page_tells_how_many_wait_and_whom_it_concerns():
 
 
 def test_the_queue_is_for_those_who_pay():
-    assert action_scenario.olga().get(reverse("office:withdrawals")).status_code == 403
+    assert action_scenario.olga().get(reverse("backoffice:withdrawals")).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_the_queue_is_found_by_the_wallets_that_hold_money():
 
 def round_url(name: str = "round-1", source: str = "acme", **fields: Any) -> str:
     query = {"wallet": wallet().pk, "source": source, "round": name, **fields}
-    return f"{reverse('office:round')}?" + "&".join(f"{key}={value}" for key, value in query.items())
+    return f"{reverse('backoffice:round')}?" + "&".join(f"{key}={value}" for key, value in query.items())
 
 
 def test_a_round_shows_how_each_part_of_it_was_split():
@@ -129,7 +129,7 @@ def test_a_round_shows_how_each_part_of_it_was_split():
         "Wins taken back": (-eur("1.00"), -eur("3.00")),
     }
     assert page.context["total"][1:] == (-eur("8.00"), -eur("24.00"))
-    assert [row.reference for row in page.context["leaf"].rows][:3] == ["b-1", "w-1", "w-2"]
+    assert [row.reference for row in page.context["ledger_page"].rows][:3] == ["b-1", "w-1", "w-2"]
     assert page.context["games"] == ["slot-1"]
 
 
@@ -265,7 +265,7 @@ def test_no_page_asks_more_with_twenty_rows_than_with_one():
     hold = Transaction.objects.filter(kind="HOLD").earliest("version")
     urls = [
         "/admin/",
-        reverse("office:withdrawals"),
+        reverse("backoffice:withdrawals"),
         round_url(),
         reverse("admin:wallet_player_change", args=[bob().pk]),
         reverse("admin:wallet_wallet_change", args=[wallet().pk]),

@@ -28,14 +28,14 @@ def page(browser: Browser, provider: game_client.Client, books: None) -> Iterato
 
 def test_a_bet_shows_without_a_reload_and_silence_is_told(page: Page, provider: game_client.Client) -> None:
     expect(page.get_by_role("status")).to_contain_text("As of")
-    expect(page.locator("#pulse-today")).to_contain_text("Nobody has played today.")
+    expect(page.locator("#dashboard-today")).to_contain_text("Nobody has played today.")
     scenario.player("alice", "100.00")
     bet = {"player": "alice", "currency": "EUR", "round": "r", "game": "slot-1", "amount": "12.50"}
     for number in range(5):
         assert provider.post("bet", {"reference": f"b-{number}", **bet}).status == 200
-    expect(page.locator("#pulse-today")).to_contain_text("62.50")
+    expect(page.locator("#dashboard-today")).to_contain_text("62.50")
     expect(page.locator("[data-now=rate]")).to_have_text("0.5")
-    expect(page.locator("#pulse-currency")).to_have_value("EUR")
+    expect(page.locator("#dashboard-currency")).to_have_value("EUR")
     browser_pages.picture(page, "office-live")
     page.route("**/live/state*", lambda route: route.abort())
     expect(page.get_by_role("status")).to_contain_text("No answer since")

@@ -34,7 +34,7 @@ def finance(books: None) -> Client:
 
 
 def told(client: Client, **asked: Any) -> Any:
-    answer = client.get(reverse("office:pulse_state"), asked)
+    answer = client.get(reverse("backoffice:dashboard_state"), asked)
     assert answer.status_code == 200, answer.content
     return json.loads(answer.content)
 
@@ -118,7 +118,7 @@ def test_says_what_to_do_when_the_ledger_is_too_slow(finance: Client, monkeypatc
         raise QueryCanceled
 
     monkeypatch.setattr(live.figures, "seconds", slow)
-    answer = finance.get(reverse("office:pulse_state"))
+    answer = finance.get(reverse("backoffice:dashboard_state"))
     assert answer.status_code == 503
     assert "refresh_reports" in json.loads(answer.content)["problem"]
 

@@ -57,13 +57,13 @@ def changed() -> bytes:
 
 
 def test_the_address_is_the_one_that_the_server_layer_knows() -> None:
-    assert reverse("office:provider_files") == guard.PATH
+    assert reverse("backoffice:provider_files") == guard.PATH
 
 
 def test_a_file_that_agrees_is_said_to_agree(finance: Client) -> None:
     answer = sent(finance, written(honest()))
     run = ProviderRun.objects.get()
-    assert answer.headers["Location"] == reverse("office:provider_file", args=[run.pk])
+    assert answer.headers["Location"] == reverse("backoffice:provider_file", args=[run.pk])
     assert (run.actor, run.file) == ("fay", "acme.csv")
     shown = body(finance.get(answer.headers["Location"]))
     assert "Both sides agree" in shown
@@ -83,7 +83,7 @@ def test_differences_are_shown_with_amounts_and_what_to_do(finance: Client) -> N
 
 def test_the_differences_come_as_a_file_without_formulas(finance: Client) -> None:
     sent(finance, changed())
-    answer = finance.get(reverse("office:provider_file_csv", args=[ProviderRun.objects.get().pk]))
+    answer = finance.get(reverse("backoffice:provider_file_csv", args=[ProviderRun.objects.get().pk]))
     assert answer.streaming
 
     async def whole() -> str:
@@ -101,7 +101,7 @@ def test_what_was_done_is_in_the_trail(finance: Client) -> None:
     entry = AuditEntry.objects.get(act="reconcile provider")
     assert (entry.actor, entry.subject) == ("fay", f"acme {DAY} acme.csv")
     assert entry.after == {"run": run.pk, "lines": run.lines, "differences": 3}
-    finance.get(reverse("office:provider_file_csv", args=[run.pk]))
+    finance.get(reverse("backoffice:provider_file_csv", args=[run.pk]))
     assert AuditEntry.objects.filter(act="export provider differences").count() == 1
 
 
@@ -157,15 +157,15 @@ def test_only_those_who_may_compare_open_the_pages(finance: Client) -> None:
     nobody = operators.nobody()
     for address in (
         HOME,
-        reverse("office:provider_file", args=[run]),
-        reverse("office:provider_file_csv", args=[run]),
+        reverse("backoffice:provider_file", args=[run]),
+        reverse("backoffice:provider_file_csv", args=[run]),
     ):
         assert finance.get(address).status_code == 200
         assert nobody.get(address).status_code == 403
         assert Client().get(address).headers["Location"].startswith("/admin/login/")
     assert sent(nobody, changed()).status_code == 403
     assert ProviderRun.objects.count() == 1
-    assert finance.get(reverse("office:provider_file", args=[run + 1])).status_code == 404
+    assert finance.get(reverse("backoffice:provider_file", args=[run + 1])).status_code == 404
 
 
 def test_the_admins_window_shows_the_run_afterwards(finance: Client) -> None:
@@ -174,7 +174,7 @@ def test_the_admins_window_shows_the_run_afterwards(finance: Client) -> None:
     window = body(operators.sue().get(reverse("admin:wallet_providerrun_change", args=[run.pk])))
     assert "3 differences" in window
     assert "missing here: 1, theirs 7.50, ours 0.00 EUR" in window
-    assert reverse("office:provider_file", args=[run.pk]) in window
+    assert reverse("backoffice:provider_file", args=[run.pk]) in window
 
 
 # --- through the server ------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def test_only_an_operators_large_body_is_read(books: None) -> None:
     with game_client.served(workers=1) as server:
         cookie = client.cookies["sessionid"].value
         status, location = uploaded(server.port, lines, f"sessionid={cookie}")
-        assert (status, location) == (302, reverse("office:provider_file", args=[ProviderRun.objects.get().pk]))
+        assert (status, location) == (302, reverse("backoffice:provider_file", args=[ProviderRun.objects.get().pk]))
         assert ProviderRun.objects.get().lines > 50_000
         for stranger in ("", "sessionid=nobody"):
             assert uploaded(server.port, lines, stranger)[0] == 403

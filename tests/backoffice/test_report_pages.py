@@ -50,12 +50,12 @@ def fay() -> Client:
 
 
 def page(name: str) -> str:
-    return reverse("office:report", args=[name])
+    return reverse("backoffice:report", args=[name])
 
 
 def taken(client: Client, name: str, asked: dict[str, str]) -> tuple[Any, list[list[str]]]:
     """A file: the answer, and its lines."""
-    answer = client.get(reverse("office:report_file", args=[name]), asked)
+    answer = client.get(reverse("backoffice:report_file", args=[name]), asked)
     assert answer.streaming, answer.content
 
     async def whole() -> str:
@@ -70,7 +70,7 @@ def body(answer: Any) -> str:
 
 def test_every_report_is_listed_and_opens_on_its_usual_question(finance: Client) -> None:
     assert set(ASKED) == set(REPORTS)
-    index = body(finance.get(reverse("office:reports")))
+    index = body(finance.get(reverse("backoffice:reports")))
     for name, report in REPORTS.items():
         assert page(name) in index
         answer = finance.get(page(name))
@@ -133,7 +133,7 @@ REFUSED: list[tuple[dict[str, str], str]] = [
 
 @pytest.mark.parametrize(("asked", "said"), REFUSED)
 def test_an_absurd_question_is_answered_with_what_is_wrong(finance: Client, asked: dict[str, str], said: str) -> None:
-    for address in (page("revenue"), reverse("office:report_file", args=["revenue"])):
+    for address in (page("revenue"), reverse("backoffice:report_file", args=["revenue"])):
         answer = finance.get(address, asked)
         assert answer.status_code == 400
         assert said in body(answer)
@@ -141,19 +141,19 @@ def test_an_absurd_question_is_answered_with_what_is_wrong(finance: Client, aske
 
 
 def test_an_unknown_report_is_not_found(finance: Client) -> None:
-    for address in (page("profit"), reverse("office:report_file", args=["profit"])):
+    for address in (page("profit"), reverse("backoffice:report_file", args=["profit"])):
         assert finance.get(address).status_code == 404
 
 
 def test_only_those_who_may_see_reports_open_them(finance: Client) -> None:
     nobody = operators.nobody()
     for name in REPORTS:
-        for address in (page(name), reverse("office:report_file", args=[name])):
+        for address in (page(name), reverse("backoffice:report_file", args=[name])):
             assert nobody.get(address).status_code == 403
             assert Client().get(address).headers["Location"].startswith("/admin/login/")
-    assert nobody.get(reverse("office:reports")).status_code == 403
-    assert reverse("office:reports") not in body(nobody.get("/admin/"))
-    assert reverse("office:reports") in body(finance.get("/admin/"))
+    assert nobody.get(reverse("backoffice:reports")).status_code == 403
+    assert reverse("backoffice:reports") not in body(nobody.get("/admin/"))
+    assert reverse("backoffice:reports") in body(finance.get("/admin/"))
 
 
 def test_a_file_that_is_taken_leaves_a_row_in_the_trail(finance: Client) -> None:

@@ -64,36 +64,36 @@ OTHERS: Final = {
     "admin:autocomplete": NOBODY,
     "admin:wallet_provider_secrets": ADMINISTRATOR,
     "admin:auth_user_password_change": ADMINISTRATOR,
-    "office:lock": ADMINISTRATOR | {"support"},
-    "office:unlock": ADMINISTRATOR | {"support"},
-    "office:cool-off": ADMINISTRATOR | {"support"},
-    "office:exclude": ADMINISTRATOR | {"support"},
-    "office:lift": ADMINISTRATOR | {"support"},
-    "office:limit": ADMINISTRATOR | {"support"},
-    "office:adjust": ADMINISTRATOR | {"finance"},
-    "office:grant": ADMINISTRATOR | {"bonus"},
-    "office:forfeit": ADMINISTRATOR | {"bonus"},
-    "office:extend": ADMINISTRATOR | {"bonus"},
-    "office:complete": ADMINISTRATOR | {"bonus"},
-    "office:settle": ADMINISTRATOR | {"payments"},
-    "office:release": ADMINISTRATOR | {"payments"},
-    "office:withdrawals": ADMINISTRATOR | {"payments"},
-    "office:roll-back": ADMINISTRATOR | {"finance"},
-    "office:round": EVERY_ROLE,
-    "office:approvals": BOOKS | {"bonus"},
-    "office:approval": BOOKS | {"bonus"},
-    "office:reports": BOOKS,
-    "office:report": BOOKS,
-    "office:report_file": BOOKS,
-    "office:pulse": BOOKS,
-    "office:pulse_state": BOOKS,
-    "office:provider_files": ADMINISTRATOR | {"finance"},
-    "office:provider_file": BOOKS,
-    "office:provider_file_csv": BOOKS,
-    "office:audit_trail": AUDITOR,
+    "backoffice:lock": ADMINISTRATOR | {"support"},
+    "backoffice:unlock": ADMINISTRATOR | {"support"},
+    "backoffice:cool-off": ADMINISTRATOR | {"support"},
+    "backoffice:exclude": ADMINISTRATOR | {"support"},
+    "backoffice:lift": ADMINISTRATOR | {"support"},
+    "backoffice:limit": ADMINISTRATOR | {"support"},
+    "backoffice:adjust": ADMINISTRATOR | {"finance"},
+    "backoffice:grant": ADMINISTRATOR | {"bonus"},
+    "backoffice:forfeit": ADMINISTRATOR | {"bonus"},
+    "backoffice:extend": ADMINISTRATOR | {"bonus"},
+    "backoffice:complete": ADMINISTRATOR | {"bonus"},
+    "backoffice:settle": ADMINISTRATOR | {"payments"},
+    "backoffice:release": ADMINISTRATOR | {"payments"},
+    "backoffice:withdrawals": ADMINISTRATOR | {"payments"},
+    "backoffice:roll-back": ADMINISTRATOR | {"finance"},
+    "backoffice:round": EVERY_ROLE,
+    "backoffice:approvals": BOOKS | {"bonus"},
+    "backoffice:approval": BOOKS | {"bonus"},
+    "backoffice:reports": BOOKS,
+    "backoffice:report": BOOKS,
+    "backoffice:report_file": BOOKS,
+    "backoffice:dashboard": BOOKS,
+    "backoffice:dashboard_state": BOOKS,
+    "backoffice:provider_files": ADMINISTRATOR | {"finance"},
+    "backoffice:provider_file": BOOKS,
+    "backoffice:provider_file_csv": BOOKS,
+    "backoffice:audit_trail": AUDITOR,
 }
 # Who may send what more may look at.
-SENT: Final = {"office:approval": ADMINISTRATOR | {"finance"}}
+SENT: Final = {"backoffice:approval": ADMINISTRATOR | {"finance"}}
 
 
 def table() -> dict[str, frozenset[str]]:
@@ -156,12 +156,12 @@ def arguments(name: str) -> list[Any]:
         "admin:view_on_site": [1, 1],
         "admin:app_list": ["wallet"],
         "admin:wallet_provider_secrets": [row("wallet_provider").pk, "rotate"],
-        "office:report": ["revenue"],
-        "office:report_file": ["revenue"],
-        "office:provider_file": [row("wallet_providerrun").pk],
-        "office:provider_file_csv": [row("wallet_providerrun").pk],
-        "office:approval": [Approval.objects.get().pk],
-        "office:roll-back": [Transaction.objects.get(reference="b-1").pk],
+        "backoffice:report": ["revenue"],
+        "backoffice:report_file": ["revenue"],
+        "backoffice:provider_file": [row("wallet_providerrun").pk],
+        "backoffice:provider_file_csv": [row("wallet_providerrun").pk],
+        "backoffice:approval": [Approval.objects.get().pk],
+        "backoffice:roll-back": [Transaction.objects.get(reference="b-1").pk],
     }
     if name in more or space != "office":
         return more.get(name, [])
@@ -200,7 +200,10 @@ def test_each_role_sends_what_the_table_allows_and_nothing_else(house: None, rol
             name = f"admin:{model}_{page}"
             assert (client.post(address(name)).status_code == 403) == (role not in allowed), name
     for name, allowed in (OTHERS | SENT).items():
-        if name.startswith("office:") or name in ("admin:wallet_provider_secrets", "admin:auth_user_password_change"):
+        if name.startswith("backoffice:") or name in (
+            "admin:wallet_provider_secrets",
+            "admin:auth_user_password_change",
+        ):
             assert (client.post(address(name)).status_code == 403) == (role not in allowed), name
     assert money() == before
 

@@ -43,7 +43,7 @@ class LedgerPage:
     newer: str | None = None
     older: str | None = None
     oldest: str | None = None
-    said: str = ""
+    summary: str = ""
     # The wallet is named in each row where the rows are of several.
     wallet: Wallet | None = None
     player: Player | None = None
@@ -105,7 +105,7 @@ def of_wallet(wallet: Wallet, asked: HttpRequest) -> LedgerPage:
         newer=f"?to={min(to + PAGE, last)}" if to < last else None,
         older=f"?to={first - 1}" if first > 1 else None,
         oldest=f"?to={min(PAGE, last)}" if first > 1 else None,
-        said=f"Rows {to} to {first} of {last}" if rows else "",
+        summary=f"Rows {to} to {first} of {last}" if rows else "",
         empty_text="No money has moved in this wallet yet: its first deposit or bet will be row 1.",
     )
 
@@ -130,7 +130,7 @@ def _chosen(wallet: Wallet, chosen: dict[str, str], to: int | None) -> LedgerPag
         chosen=chosen,
         newest=f"?{urlencode(chosen)}" if to is not None else None,
         older=f"?{urlencode({**chosen, 'to': older})}" if older > 0 else None,
-        said="Rows that match",
+        summary="Rows that match",
         empty_text="No row of this wallet matches, as far as this page looks."
         if older
         else "No row of this wallet matches.",
@@ -173,7 +173,7 @@ def of_player(player: Player) -> LedgerPage:
     return LedgerPage(
         rows=rows[:PAGE],
         player=player,
-        said=f"The newest {PAGE}; each wallet's page has them all" if len(rows) > PAGE else "",
+        summary=f"The newest {PAGE}; each wallet's page has them all" if len(rows) > PAGE else "",
         empty_text="No money has moved in any wallet of this player yet.",
     )
 
@@ -258,7 +258,7 @@ class TransactionAdmin(ReadOnlyAdmin):
         context = self.admin_site.each_context(request) | {
             "title": "Transactions",
             "opts": self.opts,
-            "leaf": of_ledger(request),
+            "ledger_page": of_ledger(request),
             **(extra_context or {}),
         }
         return render(request, "admin/wallet/transaction/all_rows.html", context)
@@ -279,7 +279,7 @@ class TransactionAdmin(ReadOnlyAdmin):
                 "title": title,
                 "subtitle": "",
                 "crumbs": crumbs,
-                "leaf": related,
+                "ledger_page": related,
                 "neighbours": LedgerPage(rows=neighbours_of(row), wallet=row.wallet, marked=row.pk),
                 **(extra_context or {}),
             }

@@ -65,7 +65,7 @@ class PlayerAdmin(AuditedAdmin):
                 "crumbs": ledger_pages.player_crumbs(player),
                 "wallets": wallets,
                 "states": states(player),
-                "leaf": ledger_pages.of_player(player),
+                "ledger_page": ledger_pages.of_player(player),
                 **(extra_context or {}),
             }
         return super().changeform_view(request, object_id, form_url, extra_context)
@@ -122,7 +122,7 @@ class WalletAdmin(ReadOnlyAdmin):
                 "wallet": wallet,
                 "states": states(wallet.player),
                 "kinds": KINDS,
-                "leaf": ledger_pages.of_wallet(wallet, request),
+                "ledger_page": ledger_pages.of_wallet(wallet, request),
                 **(extra_context or {}),
             }
         return super().changeform_view(request, object_id, form_url, extra_context)

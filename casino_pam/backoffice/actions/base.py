@@ -203,4 +203,4 @@ class Action(Generic[T]):
     guard: Guard = Guard.COMMAND
 
     def address(self, row: T) -> str:
-        return reverse(f"office:{self.name}", args=[row.pk])
+        return reverse(f"backoffice:{self.name}", args=[row.pk])

@@ -2,7 +2,7 @@
 
 import { Limits } from "./limits.js";
 import { Live } from "./live.js";
-import { showBonuses, showOffers } from "./promises.js";
+import { showBonuses, showOffers } from "./bonuses.js";
 import { Refused, Rest, takeToken } from "./rest.js";
 import { Rounds } from "./rounds.js";
 import { Wallets, write } from "./wallets.js";
@@ -53,7 +53,7 @@ class Page {
   }
 
   async refresh() {
-    await Promise.all([this.readPromises(), this.readHistory()]);
+    await Promise.all([this.readBonuses(), this.readHistory()]);
   }
 
   line(state) {
@@ -78,7 +78,7 @@ class Page {
     this.wallets.show(frame);
     // A snapshot tells that more than money may have changed; so does another bonus.
     const other = known && known.wagering?.bonus !== frame.wagering?.bonus;
-    if (known && (other || frame.type === "snapshot")) this.soon("promises", () => this.readPromises());
+    if (known && (other || frame.type === "snapshot")) this.soon("bonuses", () => this.readBonuses());
     if (known && known.version !== frame.version) this.soon("history", () => this.readHistory());
     if (known && known.version !== frame.version && this.limits.any) this.soon("limits", () => this.readLimits());
   }
@@ -93,7 +93,7 @@ class Page {
 
   // --- offers and bonuses ---------------------------------------------------------------
 
-  async readPromises() {
+  async readBonuses() {
     const [bonuses, offers] = await Promise.all([this.list("me/bonuses"), this.list("me/offers")]);
     this.bonuses = bonuses;
     this.wallets.know(bonuses);
@@ -117,7 +117,7 @@ class Page {
       await this.rest.post("me/bonuses", { offer: offer.code, currency });
       this.news(`${offer.name} claimed.`);
       this.notice("");
-      await this.readPromises();
+      await this.readBonuses();
       part("bonuses-section").querySelector("h2").scrollIntoView({ block: "nearest" });
     } catch (refused) {
       button.disabled = false;
@@ -141,14 +141,14 @@ class Page {
     try {
       await this.rest.post(`me/bonuses/${id}/forfeit`);
       this.notice("");
-      await this.readPromises();
+      await this.readBonuses();
     } catch (refused) {
       this.failed(refused);
     }
   }
 
   async tellEnd(currency, id) {
-    await this.readPromises().catch(() => {});
+    await this.readBonuses().catch(() => {});
     const ended = this.bonuses.find((bonus) => bonus.id === id);
     const text = ENDINGS[ended?.status] ?? "The bonus has ended.";
     this.wallets.tellEnd(currency, text);

@@ -2,9 +2,9 @@
 (() => {
   "use strict";
   const KEPT = 300, EVERY = 2000, PATIENCE = 8000;
-  const page = document.getElementById("pulse");
-  const says = document.getElementById("pulse-says");
-  const chosen = document.getElementById("pulse-currency");
+  const page = document.getElementById("dashboard");
+  const says = document.getElementById("dashboard-says");
+  const chosen = document.getElementById("dashboard-currency");
   const seconds = new Map(); // unix second -> { currency: { bets, staked, paid } }
   let end = 0, begin = 0;
 
@@ -31,8 +31,8 @@
 
   const green = getComputedStyle(document.documentElement).getPropertyValue("--color-primary-600").trim() || "#0a7a55";
   const line = (label, color, extra) => ({ label, data: [], borderColor: color, backgroundColor: color, ...extra });
-  const bets = chart("pulse-bets", [line("Bets", green, { fill: true, backgroundColor: "rgba(10, 122, 85, .15)" })], "bets a second");
-  const money = chart("pulse-money", [line("Staked", green), line("Paid", "#b45309", { borderDash: [5, 3] })], "a second");
+  const bets = chart("dashboard-bets", [line("Bets", green, { fill: true, backgroundColor: "rgba(10, 122, 85, .15)" })], "bets a second");
+  const money = chart("dashboard-money", [line("Staked", green), line("Paid", "#b45309", { borderDash: [5, 3] })], "a second");
 
   function take(found) {
     if (!begin) begin = found.end - 60;
@@ -83,7 +83,7 @@
     });
     const nothing = document.createElement("tr");
     nothing.append(Object.assign(cell("Nobody has played today."), { colSpan: 5 }));
-    document.getElementById("pulse-today").replaceChildren(...(rows.length ? rows : [nothing]));
+    document.getElementById("dashboard-today").replaceChildren(...(rows.length ? rows : [nothing]));
     const items = found.findings.map((finding) => {
       const item = document.createElement("li"), link = document.createElement("a");
       Object.assign(link, { href: finding.link, textContent: finding.text, className: "link" });
@@ -91,7 +91,7 @@
       return item;
     });
     const none = Object.assign(document.createElement("li"), { textContent: "No run of manage.py reconcile has ever found one." });
-    document.getElementById("pulse-findings").replaceChildren(...(items.length ? items : [none]));
+    document.getElementById("dashboard-findings").replaceChildren(...(items.length ? items : [none]));
   }
 
   async function look() {
