@@ -86,6 +86,13 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
+@pytest.fixture
+def new_page(browser: Browser) -> Iterator[browser_pages.Visit]:
+    """Opens pages that must find nothing to complain of."""
+    with browser_pages.pages(browser) as opened:
+        yield opened
+
+
 @pytest.fixture(scope="module")
 def provider(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A provider at two web workers that serve the pages, too."""

@@ -9,10 +9,8 @@ from playwright.sync_api import expect
 from bonus.models import Bonus, Offer
 from casino_pam.engine import approvals, commands
 from tests import browser_pages
-from tests.backoffice.test_browser_backoffice import Visit, visit
+from tests.browser_pages import Visit
 from wallet.models import Currency
-
-__all__ = ["visit"]
 
 
 def asked() -> None:

@@ -3,69 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 
-import pytest
-from django.contrib.auth.models import Group, User
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Page, expect
 
 from bonus.models import Bonus
-from tests import bonus_scenario, browser_pages, game_client, operators, scenario
+from tests import browser_pages, scenario
+from tests.browser_pages import Visit
 from tests.scenario import eur
-from wallet.models import Currency, Player
-
-expect.set_options(timeout=30_000)
-
-Visit = Callable[..., Page]
-
-
-@pytest.fixture
-def visit(browser: Browser, provider: game_client.Client, books: None) -> Iterator[Visit]:
-    """Logs an operator of a role in, in a browser of that operator's own, which must find nothing to complain of."""
-    furnished()
-    contexts: list[BrowserContext] = []
-    complaints: list[str] = []
-
-    def heard(message: ConsoleMessage) -> None:
-        if message.type == "error" and not message.text.startswith("Failed to load resource"):
-            complaints.append(message.text)
-
-    def log_in(name: str, role: str, *, width: int = 1440, dark: bool = False) -> Page:
-        user = User.objects.create_user(name, password=operators.PASSWORD, is_staff=True)
-        user.groups.add(Group.objects.get(name=role))
-        scheme = "dark" if dark else "light"
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, timezone_id="Asia/Kolkata", locale="en-GB"
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", heard)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"http://127.0.0.1:{provider.port}/admin/")
-        page.get_by_label("Username").fill(name)
-        page.get_by_label("Password").fill(operators.PASSWORD)
-        page.get_by_role("button", name="Log in").click()
-        expect(page.get_by_text("Overview").first).to_be_visible()
-        return page
-
-    yield log_in
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
-def furnished() -> None:
-    """Bob has played, waits for a withdrawal, and wagers a gift; EUR adjustments above 50.00 wait."""
-    scenario.catalogue()
-    Currency.objects.filter(code="EUR").update(approval_above=eur("50.00"))
-    scenario.bob("100.00")
-    scenario.bet("bob", reference="b-1")
-    scenario.win("bob", "5.00", reference="w-1")
-    scenario.hold("bob", "20.00", reference="h-1")
-    bonus_scenario.gift("30.00", per_player=5, name="A gift for Bob")
-    bonus_scenario.grant()
-    scenario.bet("bob", "80.00", reference="b-2", round="round-2")
-    scenario.end_round("bob", "round-2")
+from wallet.models import Player
 
 
 def find(page: Page, term: str) -> None:

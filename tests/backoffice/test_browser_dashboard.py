@@ -1,29 +1,18 @@
 """The operators' live page in a real browser: it fills, it moves, and it says when nobody answers."""
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests import browser_pages, game_client, operators, scenario
-
-expect.set_options(timeout=30_000)
+from tests.browser_pages import Visit
 
 
 @pytest.fixture
-def page(browser: Browser, provider: game_client.Client, books: None) -> Iterator[Page]:
-    """An auditor's, logged in; the browser must find nothing to complain of."""
+def page(new_page: Visit, provider: game_client.Client, books: None) -> Page:
+    """The live page of an auditor."""
     scenario.catalogue()
-    session = operators.of("auditor").cookies["sessionid"].value
-    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
-        host = f"http://127.0.0.1:{provider.port}"
-        context.add_cookies([{"name": "sessionid", "value": session, "url": host}])
-        page = context.new_page()
-        complaints: list[str] = []
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{host}/admin/office/live/")
-        yield page
-    assert complaints == []
+    operators.of("auditor")
+    return browser_pages.log_in(new_page(), provider.port, "auditor", "/admin/office/live/")
 
 
 def test_a_bet_shows_without_a_reload_and_silence_is_told(page: Page, provider: game_client.Client) -> None:

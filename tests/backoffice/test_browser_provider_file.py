@@ -1,44 +1,24 @@
 """An operator's morning in a real browser: a provider's file is uploaded, and the page says what to do."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests import browser_pages, game_client, operators
+from tests.browser_pages import Visit
 from tests.wallet import report_history
 from tests.wallet.sample_provider_files import DAY, honest, line, written
 from wallet.provider_file.comparison import TO_DO
 
-expect.set_options(timeout=30_000)
-
 
 @pytest.fixture
-def page(browser: Browser, books: None, tmp_path: Path) -> Iterator[Page]:
-    """Sue, logged in, in a house with some days behind it; the page must find nothing to complain of."""
+def page(new_page: Visit, provider: game_client.Client, books: None) -> Page:
+    """Sue, logged in, in a house with some days behind it."""
     report_history.history()
     User.objects.create_superuser("sue", password=operators.PASSWORD)
-    complaints: list[str] = []
-    with game_client.served(workers=1, STATIC_ROOT=browser_pages.collected(tmp_path / "static")) as server:
-        context = browser.new_context(viewport={"width": 1440, "height": 900})
-        opened = context.new_page()
-        opened.on(
-            "console",
-            lambda message: (
-                complaints.append(f"{message.text} {message.location}") if message.type == "error" else None
-            ),
-        )
-        opened.on("pageerror", lambda error: complaints.append(f"{error} {error.stack} {opened.url}"))
-        opened.goto(f"http://127.0.0.1:{server.port}/admin/login/?next=/admin/office/provider-files/")
-        opened.get_by_label("Username").fill("sue")
-        opened.get_by_label("Password").fill(operators.PASSWORD)
-        opened.get_by_role("button", name="Log in").click()
-        yield opened
-        context.close()
-    # A browser asks for an icon that no page of ours names.
-    assert [each for each in complaints if "favicon" not in each] == []
+    return browser_pages.log_in(new_page(width=1440), provider.port, "sue", "/admin/office/provider-files/")
 
 
 def test_a_file_is_uploaded_and_its_differences_are_explained(page: Page, tmp_path: Path) -> None:

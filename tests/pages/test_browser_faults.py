@@ -8,8 +8,6 @@ from playwright.sync_api import Browser, Page, expect
 from tests import browser_pages
 from tests.running_system import RunningSystem, eventually, running
 
-expect.set_options(timeout=60_000)
-
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:

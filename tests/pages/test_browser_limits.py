@@ -7,12 +7,10 @@ from playwright.sync_api import Page, expect
 
 from casino_pam.engine import commands
 from tests import browser_pages, game_client, scenario
+from tests.browser_pages import Visit, bet, live
 from tests.limit_scenario import limit
-from tests.pages.test_browser_player import Visit, bet, live, visit
 from wallet.limits import WAIT
 from wallet.models import Player, WalletLimits
-
-__all__ = ["visit"]
 
 
 @pytest.fixture

@@ -1,64 +1,21 @@
 """The player's page in a real browser: it moves, it is the player's own, it heals."""
 
 import re
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from bonus.models import Offer
 from casino_pam.engine import commands
 from tests import bonus_scenario, browser_pages, game_client, scenario
-
-expect.set_options(timeout=30_000)
+from tests.browser_pages import Visit, bet, live
 
 MINUS = "\u2212"
-
-Visit = Callable[..., Page]
-
-
-@pytest.fixture
-def visit(browser: Browser, provider: game_client.Client, books: None) -> Iterator[Visit]:
-    """Opens the page of a player in a browser of that player's own, which must find nothing to complain of."""
-    scenario.catalogue()
-    contexts: list[BrowserContext] = []
-    complaints: list[str] = []
-
-    def heard(message: ConsoleMessage) -> None:
-        # That a request failed is for the page to say, and for the test to expect.
-        if message.type == "error" and not message.text.startswith("Failed to load resource"):
-            complaints.append(message.text)
-
-    def open_page(player: str, *, width: int = 1280, lifetime: int = 900, **options: Any) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 800}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", heard)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(browser_pages.address(provider.port, player, lifetime=lifetime))
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
-def live(page: Page) -> Page:
-    expect(page.locator("#line")).to_have_text("Live")
-    return page
 
 
 def amount(page: Page, name: str) -> Any:
     return page.locator(f'[data-field="{name}"]')
-
-
-def bet(provider: game_client.Client, player: str, amount: str, **fields: str) -> None:
-    asked = {"player": player, "currency": "EUR", "round": "r-1", "game": "book-of-days", "amount": amount, **fields}
-    # A browser takes its time; the server may have closed the connection of the bet before.
-    provider.connection.close()
-    assert provider.post("bet", {"reference": scenario.fresh(), **asked}).status == 200
 
 
 def test_a_bet_through_the_door_moves_the_bar_without_a_reload(visit: Visit, provider: game_client.Client) -> None:
