@@ -22,7 +22,7 @@ django = get_asgi_application()
 from casino_pam import guard  # noqa: E402
 from casino_pam.admission import Admission  # noqa: E402
 from casino_pam.api.game.app import PREFIX, GameDoor  # noqa: E402
-from casino_pam.backoffice import report_pages  # noqa: E402
+from casino_pam.backoffice import dashboard_socket, report_pages  # noqa: E402
 from casino_pam.engine.queue import posting_queue  # noqa: E402
 from casino_pam.live.consumer import PATH, player_socket  # noqa: E402
 from casino_pam.live.hub import hub  # noqa: E402
@@ -82,6 +82,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await lifespan(receive, send)
     elif scope["type"] == "websocket" and scope["path"] == PATH:
         await player_socket(scope, receive, send)
+    elif scope["type"] == "websocket" and scope["path"] == dashboard_socket.PATH:
+        await dashboard_socket.dashboard_socket(scope, receive, send)
     elif scope["type"] == "websocket":
         # Before acceptance this is a plain 403.
         await send({"type": "websocket.close", "code": 1008, "reason": "not found"})

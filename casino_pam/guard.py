@@ -114,7 +114,7 @@ def only_from_operators(django: App) -> App:
 
     async def door(scope: Scope, receive: Receive, send: Any) -> None:
         async with ThreadSensitiveContext():
-            welcome = await sync_to_async(_may_upload)(scope)
+            welcome = await sync_to_async(operator_may)(scope, RECONCILE)
         await django(scope, receive if welcome else _dropping(receive), send)
 
     return door
@@ -136,15 +136,20 @@ def _dropping(receive: Receive) -> Receive:
     return dropped
 
 
-def _may_upload(scope: Scope) -> bool:
-    """Whether the session's cookie is that of an operator with the permission; the view asks again."""
-    request = ASGIRequest(scope, BytesIO())
+def operator_may(scope: Scope, permission: str) -> bool:
+    """Whether the session's cookie is that of an operator with the permission.
+
+    Raises DatabaseError or psycopg.Error.
+    """
+    # A handshake of a WebSocket has no method of its own.
+    request = ASGIRequest({"method": "GET", **scope}, BytesIO())
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(
         request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     )
     try:
         with deadline.until(time.monotonic() + DATABASE_SECONDS):
-            return get_user(request).has_perm(RECONCILE)
+            operator = get_user(request)
+            return operator.is_staff and operator.has_perm(permission)
     finally:
         connection.close()
 

@@ -1,4 +1,4 @@
-"""The house as it lives: bets and money by the second, today's revenue, what waits, what was found wrong."""
+"""The operators' live page: bets and money by the second, today's revenue, what waits, what was found wrong."""
 
 from __future__ import annotations
 
@@ -50,27 +50,34 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @permissions.page(VIEW)
 def state(request: HttpRequest) -> JsonResponse:
-    """Everything the page shows, the seconds from ``?since=`` (unix) on."""
-    end = int(time.time()) - SETTLED_SECONDS
+    """Everything the page shows, the seconds from ``?since=`` (unix) on.
+
+    Asked when the page opens, and whenever nothing comes over its WebSocket.
+    """
+    since = request.GET.get("since", "")
     try:
-        with snapshot(PATIENCE_SECONDS) as own:
-            found = [_second(each) for each in figures.seconds(own, _first(request, end), end)]
-        body = {"end": end, "seconds": found, **_cached("today", _today), **_cached("house", _watch)}
+        body = ledger(int(since) if since.isascii() and since.isdigit() and len(since) <= 12 else 0)
     except QueryCanceled:
         problem = "The ledger took too long to answer. Is manage.py refresh_reports run every few minutes?"
         return JsonResponse({"problem": problem}, status=503)
-    body |= {"queue": metrics.total(metrics.QUEUE), "sockets": metrics.total(metrics.SOCKETS)}
-    return JsonResponse(body, headers={"Cache-Control": "no-store"})
+    return JsonResponse(body | machine(), headers={"Cache-Control": "no-store"})
+
+
+def ledger(first: int) -> dict[str, Any]:
+    """The seconds from ``first`` (unix) on, of the last minute, and what changes slowly. Raises QueryCanceled."""
+    end = int(time.time()) - SETTLED_SECONDS
+    with snapshot(PATIENCE_SECONDS) as own:
+        found = [_second(each) for each in figures.seconds(own, max(min(first, end), end - MINUTE), end)]
+    return {"end": end, "seconds": found, **_cached("today", _today), **_cached("house", _watch)}
+
+
+def machine() -> dict[str, int]:
+    """What the workers of this machine say of themselves."""
+    return {"queue": metrics.total(metrics.QUEUE), "sockets": metrics.total(metrics.SOCKETS)}
 
 
 def patterns() -> list[URLPattern]:
     return [path("live/", page, name="dashboard"), path("live/state", state, name="dashboard_state")]
-
-
-def _first(request: HttpRequest, end: int) -> int:
-    since = request.GET.get("since", "")
-    told = int(since) if since.isascii() and since.isdigit() and len(since) <= 12 else 0
-    return max(min(told, end), end - MINUTE)
 
 
 def _second(second: figures.Second) -> dict[str, Any]:

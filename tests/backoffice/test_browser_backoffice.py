@@ -26,7 +26,7 @@ def test_a_player_is_found_and_the_money_s_story_told(visit: Visit) -> None:
     find(page, "bob")
     expect(page).to_have_url(re.compile("/wallet/player/"))
     for part in ("Open withdrawals", "Bonuses", "What happened lately"):
-        expect(page.get_by_role("heading", name=part)).to_be_visible()
+        expect(page.locator(".part").get_by_role("heading", name=part)).to_be_visible()
     expect(page.get_by_text("A gift for Bob")).to_be_visible()
     browser_pages.picture(page, "office-player")
     asked_at = page.locator("#withdrawals time").first

@@ -1,12 +1,13 @@
-// The operators' live page: asks for the seconds it does not have yet, and keeps five minutes of them.
+// The operators' live page: hears the newest seconds over a WebSocket, asks for those it does not have, and keeps
+// five minutes of them. While nothing comes over the socket it asks every two seconds.
 (() => {
   "use strict";
-  const KEPT = 300, EVERY = 2000, PATIENCE = 8000;
+  const KEPT = 300, EVERY = 2000, PATIENCE = 8000, SILENCE = 6000, RETRY = 5000;
   const page = document.getElementById("dashboard");
   const says = document.getElementById("dashboard-says");
   const chosen = document.getElementById("dashboard-currency");
   const seconds = new Map(); // unix second -> { currency: { bets, staked, paid } }
-  let end = 0, begin = 0;
+  let end = 0, begin = 0, timer = null, asking = false, ended = false, socket = null;
 
   const put = (name, text) => { page.querySelector(`[data-now="${name}"]`).textContent = text; };
   const cell = (text, css) => Object.assign(document.createElement("td"), { textContent: text, className: css || "" });
@@ -94,26 +95,56 @@
     document.getElementById("dashboard-findings").replaceChildren(...(items.length ? items : [none]));
   }
 
+  function accept(found) {
+    take(found);
+    currencies(found);
+    tell(found);
+    draw();
+    says.textContent = `As of ${clock(found.end)} UTC, two seconds ago.`;
+  }
+
+  function lookIn(pause) {
+    clearTimeout(timer);
+    timer = setTimeout(look, pause);
+  }
+
   async function look() {
+    if (asking) return;
+    asking = true;
     try {
       const answer = await fetch(`${page.dataset.state}?since=${end}`, { signal: AbortSignal.timeout(PATIENCE), redirect: "manual" });
       if (answer.type === "opaqueredirect" || answer.status === 403) {
+        ended = true;
         says.textContent = "You are no longer logged in. Load this page again.";
         return;
       }
       const found = await answer.json().catch(() => ({}));
       if (!answer.ok) throw new Error(found.problem ?? "");
-      take(found);
-      currencies(found);
-      tell(found);
-      draw();
-      says.textContent = `As of ${clock(found.end)} UTC, two seconds ago.`;
+      accept(found);
     } catch (error) {
       says.textContent = `No answer since ${end ? clock(end) + " UTC" : "the page was opened"}; trying again. ${error.message || ""}`;
+    } finally {
+      asking = false;
     }
-    setTimeout(look, EVERY);
+    lookIn(socket?.readyState === WebSocket.OPEN ? SILENCE : EVERY);
+  }
+
+  function listen() {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    socket = new WebSocket(`${scheme}://${location.host}/ws/dashboard/`);
+    socket.onmessage = (message) => {
+      const found = JSON.parse(message.data);
+      if (!end || found.first > end) {
+        look();
+      } else if (found.end >= end) {
+        accept(found);
+        lookIn(SILENCE);
+      }
+    };
+    socket.onclose = () => { if (!ended) setTimeout(listen, RETRY * (0.5 + Math.random())); };
   }
 
   chosen.addEventListener("change", draw);
   look();
+  listen();
 })();
