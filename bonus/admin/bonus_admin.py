@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.db.models import F, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -162,40 +162,28 @@ class BonusAdmin(ReadOnlyAdmin):
         offers = list(Offer.objects.filter(begins).order_by("code").values_list("pk", flat=True)[:NAMED])
         return queryset.filter(Q(player__in=players) | Q(offer__in=offers)), False
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        bonus = self.get_object(request, object_id) if object_id else None
-        if bonus is not None and self.has_view_permission(request, bonus):
-            extra_context = {**self._page(bonus, request), **(extra_context or {})}
-        return super().changeform_view(request, object_id, form_url, extra_context)
-
-    def _page(self, bonus: Bonus, request: HttpRequest) -> dict[str, Any]:
-        currency = bonus.wallet.currency
-        status = present_status(bonus)
-        wagered, percent = progress(bonus)
-        crumbs = [*ledger_pages.wallet_crumbs(bonus.wallet), {"title": bonus.offer.code}]
+    def page_context(self, row: Bonus, request: HttpRequest) -> dict[str, Any]:
+        currency = row.wallet.currency
+        status = present_status(row)
+        wagered, percent = progress(row)
+        crumbs = [*ledger_pages.wallet_crumbs(row.wallet), {"title": row.offer.code}]
         return {
-            "title": f"{bonus.offer.name} of {bonus.player.code}",
+            "title": f"{row.offer.name} of {row.player.code}",
             "subtitle": "",
             "crumbs": crumbs,
-            "bonus": bonus,
+            "bonus": row,
             "currency": currency,
-            "badge": badge_of(bonus),
+            "badge": badge_of(row),
             "meaning": _MEANINGS[status],
-            "overdue": status != bonus.status,
-            "fallen_back": bonus.status == BonusStatus.COMPLETED
-            and bonus.ended_reference is None
-            and bonus.wagered < bonus.required * rules.BASIS_POINTS,
+            "overdue": status != row.status,
+            "fallen_back": row.status == BonusStatus.COMPLETED
+            and row.ended_reference is None
+            and row.wagered < row.required * rules.BASIS_POINTS,
             "wagered": wagered,
             "percent": percent,
-            "recorded": formatting.amount(bonus.wagered // rules.BASIS_POINTS, currency),
-            "terms": in_words(terms.decode(bonus.terms), currency.digits),
-            "ledger_page": rows_of(bonus, request),
+            "recorded": formatting.amount(row.wagered // rules.BASIS_POINTS, currency),
+            "terms": in_words(terms.decode(row.terms), currency.digits),
+            "ledger_page": rows_of(row, request),
         }
 
     @admin.display(description="Player")

@@ -1,4 +1,4 @@
-"""What the windows of the admin borrow from the back office: buttons, and panels.
+"""What the pages of the admin borrow from the back office: buttons, and panels.
 
 Django loads every library of tags while it sets its templates up, and the admin does that while it is
 itself being loaded. So what rests on the admin is imported when a tag is used.

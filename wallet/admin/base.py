@@ -1,6 +1,6 @@
-"""Two kinds of admin pages: windows, which only show, and kept rows, which may be changed but never deleted.
+"""Two kinds of admin pages: those that only show, and those whose changes reach the audit trail. None deletes.
 
-Whatever concerns money is a window for everybody, superusers included. Every list stays fast at a
+Whatever concerns money is read-only for everybody, superusers included. Every list stays fast at a
 million rows: it is counted up to a bound, sorted by an index only, and searched by the beginning
 of one indexed column.
 """
@@ -14,7 +14,7 @@ from django import forms
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
 from wallet import audit
@@ -130,6 +130,22 @@ class AuditedAdmin(AnyAdmin):
         """Only the filters on the page: others would read the whole table, or guess at what is not shown."""
         offered = [_parameter(item) for item in self.list_filter]
         return any(lookup == name or lookup.startswith(f"{name}__") for name in offered)
+
+    def page_context(self, row: Any, request: HttpRequest) -> dict[str, Any]:
+        """What the page of a row shows beside its fields."""
+        return {}
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id) if object_id else None
+        if row is not None and self.has_view_permission(request, row):
+            extra_context = {**self.page_context(row, request), **(extra_context or {})}
+        return super().changeform_view(request, object_id, form_url, extra_context)
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         """Choices of other rows come without buttons to make or change those rows in passing."""

@@ -263,27 +263,14 @@ class TransactionAdmin(ReadOnlyAdmin):
         }
         return render(request, "admin/wallet/transaction/all_rows.html", context)
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        row = self.get_object(request, object_id) if object_id else None
-        if row is not None and self.has_view_permission(request, row):
-            related = LedgerPage(rows=related_to(row), empty_text="No other row belongs to this one.")
-            title = f"{row.kind} {row.source} {formatting.reference(row.reference)}"
-            crumbs = [*wallet_crumbs(row.wallet), {"title": f"row {row.version}"}]
-            extra_context = {
-                "title": title,
-                "subtitle": "",
-                "crumbs": crumbs,
-                "ledger_page": related,
-                "neighbours": LedgerPage(rows=neighbours_of(row), wallet=row.wallet, marked=row.pk),
-                **(extra_context or {}),
-            }
-        return super().changeform_view(request, object_id, form_url, extra_context)
+    def page_context(self, row: Transaction, request: HttpRequest) -> dict[str, Any]:
+        return {
+            "title": f"{row.kind} {row.source} {formatting.reference(row.reference)}",
+            "subtitle": "",
+            "crumbs": [*wallet_crumbs(row.wallet), {"title": f"row {row.version}"}],
+            "ledger_page": LedgerPage(rows=related_to(row), empty_text="No other row belongs to this one."),
+            "neighbours": LedgerPage(rows=neighbours_of(row), wallet=row.wallet, marked=row.pk),
+        }
 
     @admin.display(description="Kind")
     def what(self, row: Transaction) -> SafeString:

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -49,26 +49,15 @@ class PlayerAdmin(AuditedAdmin):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        player = self.get_object(request, object_id) if object_id else None
-        if player is not None and self.has_view_permission(request, player):
-            wallets = sorted(player.wallets.all(), key=lambda wallet: wallet.id)
-            extra_context = {
-                "title": player.code,
-                "subtitle": "",
-                "crumbs": ledger_pages.player_crumbs(player),
-                "wallets": wallets,
-                "states": states(player),
-                "ledger_page": ledger_pages.of_player(player),
-                **(extra_context or {}),
-            }
-        return super().changeform_view(request, object_id, form_url, extra_context)
+    def page_context(self, row: Player, request: HttpRequest) -> dict[str, Any]:
+        return {
+            "title": row.code,
+            "subtitle": "",
+            "crumbs": ledger_pages.player_crumbs(row),
+            "wallets": sorted(row.wallets.all(), key=lambda wallet: wallet.id),
+            "states": states(row),
+            "ledger_page": ledger_pages.of_player(row),
+        }
 
     @admin.display(description="State")
     def states(self, player: Player) -> SafeString:
@@ -107,25 +96,15 @@ class WalletAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Wallet]:
         return super().get_queryset(request).select_related("player", "currency")
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        wallet = self.get_object(request, object_id) if object_id else None
-        if wallet is not None and self.has_view_permission(request, wallet):
-            extra_context = {
-                "title": f"{wallet.player.code}, {wallet.currency_id}",
-                "crumbs": ledger_pages.wallet_crumbs(wallet),
-                "wallet": wallet,
-                "states": states(wallet.player),
-                "kinds": KINDS,
-                "ledger_page": ledger_pages.of_wallet(wallet, request),
-                **(extra_context or {}),
-            }
-        return super().changeform_view(request, object_id, form_url, extra_context)
+    def page_context(self, row: Wallet, request: HttpRequest) -> dict[str, Any]:
+        return {
+            "title": f"{row.player.code}, {row.currency_id}",
+            "crumbs": ledger_pages.wallet_crumbs(row),
+            "wallet": row,
+            "states": states(row.player),
+            "kinds": KINDS,
+            "ledger_page": ledger_pages.of_wallet(row, request),
+        }
 
     @admin.display(description="Currency")
     def currency_code(self, wallet: Wallet) -> str:

@@ -147,18 +147,9 @@ class ProviderAdmin(AuditedAdmin):
         view = self.admin_site.admin_view(self.secrets_view)
         return [path("<int:pk>/secrets/<slug:name>/", view, name="wallet_provider_secrets"), *super().get_urls()]
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        provider = self.get_object(request, object_id) if object_id else None
-        if provider is not None and self.has_change_permission(request, provider):
-            acts = [(name, act) for name, act in SECRET_ACTIONS.items() if act.offered(provider)]
-            extra_context = {"acts": acts, **(extra_context or {})}
-        return super().changeform_view(request, object_id, form_url, extra_context)
+    def page_context(self, row: Provider, request: HttpRequest) -> dict[str, Any]:
+        permitted = self.has_change_permission(request, row)
+        return {"acts": [(name, act) for name, act in SECRET_ACTIONS.items() if permitted and act.offered(row)]}
 
     def response_add(self, request: HttpRequest, obj: Provider, post_url_continue: str | None = None) -> HttpResponse:
         """The first secret, on the only page that ever shows it."""
