@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 
 from wallet.reports.figures import EVER
-from wallet.reports.sums import STANDING, Connected, midnight, span, stream
+from wallet.reports.sums import STANDING, Connected, span, stream
+from wallet.time import midnight
 
 PLAYED: Final = "('BET', 'WIN', 'ROLLBACK')"
 SPENT: Final = ("granted", "won", "converted", "cut", "forfeited", "expired")

@@ -5,18 +5,19 @@ Pure. A bonus is made QUEUED or PENDING; ``bonus.lifecycle.settle`` starts it wh
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final, NamedTuple
 
 from uuid_utils import uuid7
 
 from bonus import rules
-from bonus.lifecycle import DAY, cancel
-from bonus.open_bonuses import Bonuses, OpenBonus, OpenOffer, State
+from bonus.lifecycle import cancel
+from bonus.models import BonusStatus
+from bonus.open_bonuses import Bonuses, OpenBonus, OpenOffer
 from bonus.terms import OfferKind, Terms, jurisdiction_breaches
 from wallet.errors import Refused
 from wallet.kinds import Kind
 from wallet.state import Entry, OpenPlayer, OpenWallet
+from wallet.time import DAY, to_microseconds
 
 DEPOSITED: Final = (OfferKind.DEPOSIT_MATCH, OfferKind.FIXED, OfferKind.FREE_ROUNDS)
 
@@ -72,9 +73,9 @@ def available(bonuses: Bonuses, wallet: OpenWallet, offer: OpenOffer, at: int) -
     spec = offer.spec
     if not spec.enabled:
         raise _no("disabled")
-    if spec.valid_from is not None and at < _instant(spec.valid_from):
+    if spec.valid_from is not None and at < to_microseconds(spec.valid_from):
         raise _no("not_yet_valid")
-    if spec.valid_until is not None and at >= _instant(spec.valid_until):
+    if spec.valid_until is not None and at >= to_microseconds(spec.valid_until):
         raise _no("no_longer_valid")
     if spec.countries and wallet.player.country not in spec.countries:
         raise _no("country")
@@ -98,10 +99,6 @@ def _deposits(bonuses: Bonuses, wallet: OpenWallet) -> int:
 
 def _nth(terms: Terms) -> int:
     return terms.which_deposit if isinstance(terms.which_deposit, int) else 1
-
-
-def _instant(moment: datetime) -> int:
-    return int(moment.replace(microsecond=0).timestamp()) * 1_000_000 + moment.microsecond
 
 
 def claimable(bonuses: Bonuses, wallet: OpenWallet, offer: OpenOffer, at: int) -> bool:
@@ -160,11 +157,11 @@ def grant(
     if (terms.kind is OfferKind.CASHBACK) != (loss is not None):
         raise _no("kind")
     if terms.kind in (OfferKind.DEPOSIT_MATCH, OfferKind.FREE_ROUNDS):
-        return _make(bonuses, entry, offer, terms, origin, State.PENDING)
+        return _make(bonuses, entry, offer, terms, origin, BonusStatus.PENDING)
     if loss is not None and loss < terms.min_deposit:
         raise _no("min_deposit")
     came_to = figures(terms, loss or 0)
-    status = State.PENDING if waits_above is not None and came_to.amount > waits_above else State.QUEUED
+    status = BonusStatus.PENDING if waits_above is not None and came_to.amount > waits_above else BonusStatus.QUEUED
     return _make(bonuses, entry, offer, terms, origin, status, loss or 0, came_to)
 
 
@@ -189,7 +186,7 @@ def reject(bonuses: Bonuses, entry: Entry, bonus: OpenBonus, approver: str | Non
 
 
 def _second_person(bonus: OpenBonus, approver: str | None) -> str:
-    if bonus.status != State.PENDING or bonus.terms.kind not in (OfferKind.FIXED, OfferKind.CASHBACK):
+    if bonus.status != BonusStatus.PENDING or bonus.terms.kind not in (OfferKind.FIXED, OfferKind.CASHBACK):
         raise Refused("forbidden", why="waits_for_no_approval")
     if approver is None or approver == bonus.actor:
         raise Refused("forbidden", why="needs_a_second_person")
@@ -219,7 +216,7 @@ def on_deposit(
             raise _no("kind")
         _check_deposit(bonuses, entry, terms, amount)
         came_to = figures(terms, amount)
-        status = State.PENDING if terms.kind is OfferKind.FREE_ROUNDS else State.QUEUED
+        status = BonusStatus.PENDING if terms.kind is OfferKind.FREE_ROUNDS else BonusStatus.QUEUED
         return _make(bonuses, entry, offer, terms, origin, status, amount, came_to), None
     except Refused as refusal:
         return None, refusal.code
@@ -227,7 +224,7 @@ def on_deposit(
 
 def _claims(bonuses: Bonuses, entry: Entry) -> list[OpenBonus]:
     """Claimed deposit matches that wait for their deposit, oldest first."""
-    pending = bonuses.oldest(entry.wallet.id, State.PENDING)
+    pending = bonuses.oldest(entry.wallet.id, BonusStatus.PENDING)
     return [bonus for bonus in pending if bonus.terms.kind is OfferKind.DEPOSIT_MATCH]
 
 
@@ -264,7 +261,7 @@ def _check_deposit(bonuses: Bonuses, entry: Entry, terms: Terms, amount: int) ->
 
 def _queue(bonuses: Bonuses, bonus: OpenBonus) -> None:
     bonuses.change(bonus)
-    bonus.status = State.QUEUED
+    bonus.status = BonusStatus.QUEUED
     _hold_slot(bonuses, bonus)
 
 
@@ -320,7 +317,7 @@ def _make(
         reason=origin.reason,
     )
     bonuses.add(bonus, offer)
-    if status == State.QUEUED:
+    if status == BonusStatus.QUEUED:
         _hold_slot(bonuses, bonus)
     return bonus
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Final
 
 from bonus import rules
-from bonus.open_bonuses import Bonuses, OpenBonus, State
+from bonus.models import BonusStatus
+from bonus.open_bonuses import Bonuses, OpenBonus
 from wallet.kinds import BONUS, Kind
 from wallet.state import Book, Entry, Row
-
-DAY: Final = 86_400_000_000
+from wallet.time import DAY
 
 # Rows that may settle a stake, so that a bonus without money left has nothing more to come.
 SETTLING: Final = (Kind.WIN, Kind.ROLLBACK, Kind.END_ROUND)
@@ -31,9 +31,9 @@ def expire_due(bonuses: Bonuses, entry: Entry) -> None:
     excluded = entry.wallet.player.excluded(entry.at)
     for bonus in known:
         if bonus.due(entry.at):
-            if bonus.status == State.ACTIVE:
+            if bonus.status == BonusStatus.ACTIVE:
                 _take_money(entry, Kind.EXPIRE, bonus)
-            _end(bonuses, entry, bonus, State.EXPIRED, "ran out of time")
+            _end(bonuses, entry, bonus, BonusStatus.EXPIRED, "ran out of time")
         elif excluded and bonus.waiting:
             cancel(bonuses, entry, bonus, "the player is excluded")
 
@@ -58,7 +58,7 @@ def settle(bonuses: Bonuses, entry: Entry, *, tending: bool = False) -> None:
 
 def _start_next(bonuses: Bonuses, entry: Entry) -> None:
     """Give the free slot to the bonus that has queued longest; one that asks for nothing frees it at once."""
-    for bonus in bonuses.oldest(entry.wallet.id, State.QUEUED):
+    for bonus in bonuses.oldest(entry.wallet.id, BonusStatus.QUEUED):
         activate(bonuses, entry, bonus)
         entry.post(
             Kind.GRANT,
@@ -80,7 +80,7 @@ def _start_next(bonuses: Bonuses, entry: Entry) -> None:
 def activate(bonuses: Bonuses, entry: Entry, bonus: OpenBonus) -> None:
     """The slot is the bonus's; the row that brings its first money is the caller's to post."""
     bonuses.change(bonus)
-    bonus.status = State.ACTIVE
+    bonus.status = BonusStatus.ACTIVE
     bonus.activated_at = entry.at
     days = bonus.terms.spend_days
     bonus.expires_at = None if days is None else entry.at + days * DAY
@@ -94,13 +94,13 @@ def forfeit(bonuses: Bonuses, entry: Entry, bonus: OpenBonus, reason: str, *, re
     With a ``reference`` giving up is itself what was asked for, and its row the named one.
     """
     _take_money(entry, Kind.FORFEIT, bonus, reason, reference)
-    _end(bonuses, entry, bonus, State.FORFEITED, reason)
+    _end(bonuses, entry, bonus, BonusStatus.FORFEITED, reason)
     bonus.ended_reference = reference
 
 
 def cancel(bonuses: Bonuses, entry: Entry, bonus: OpenBonus, reason: str, *, reference: str | None = None) -> None:
     """Take back a bonus that still waits; it has no money yet, so no row."""
-    _end(bonuses, entry, bonus, State.CANCELLED, reason)
+    _end(bonuses, entry, bonus, BonusStatus.CANCELLED, reason)
     bonus.ended_reference = reference
 
 
@@ -135,7 +135,7 @@ def complete(
         original=reference,
         reason=reason,
     )
-    _end(bonuses, entry, bonus, State.COMPLETED, reason)
+    _end(bonuses, entry, bonus, BonusStatus.COMPLETED, reason)
     bonus.ended_reference = reference
     bonus.converted = converted.cash
 
@@ -155,7 +155,7 @@ def conversion(bonus: OpenBonus, balance: int) -> rules.Converted:
 def _deplete(bonuses: Bonuses, entry: Entry, bonus: OpenBonus) -> None:
     if entry.wallet.bonus:
         _take_money(entry, Kind.FORFEIT, bonus, "too little left to play")
-    _end(bonuses, entry, bonus, State.DEPLETED, None)
+    _end(bonuses, entry, bonus, BonusStatus.DEPLETED, None)
 
 
 def _take_money(

@@ -11,7 +11,6 @@ from django.db import models
 from django.db.models import F, OuterRef, Q
 from django.db.models.functions import JSONObject
 
-from bonus.open_bonuses import State
 from bonus.rules import MAX_REQUIRED, MAX_WAGERED, MAX_WEIGHT_BP, Base, Conversion, Counted, SpendOrder
 from bonus.terms import OfferKind, OfferSpec, OnWithdrawal, OverMaxStake, Terms
 from wallet.models import Player, Wallet
@@ -146,14 +145,14 @@ class GameWeight(models.Model):
 
 
 class BonusStatus(models.TextChoices):
-    PENDING = State.PENDING
-    QUEUED = State.QUEUED
-    ACTIVE = State.ACTIVE
-    COMPLETED = State.COMPLETED
-    DEPLETED = State.DEPLETED
-    EXPIRED = State.EXPIRED
-    FORFEITED = State.FORFEITED
-    CANCELLED = State.CANCELLED
+    PENDING = "pending"
+    QUEUED = "queued"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    DEPLETED = "depleted"
+    EXPIRED = "expired"
+    FORFEITED = "forfeited"
+    CANCELLED = "cancelled"
 
 
 WAITING = (BonusStatus.PENDING, BonusStatus.QUEUED)

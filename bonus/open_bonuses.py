@@ -1,38 +1,22 @@
-"""Bonuses in memory beside the wallets of one posting, and the words for their states. Everything here is pure.
+"""Bonuses in memory beside the wallets of one posting. Everything here is pure.
 
 ``bonus.store`` fills it from the database, the rules change it, and ``bonus.store`` writes what changed. Amounts are
 minor units, progress is minor units x basis points, times are microseconds since 1970, ids are text.
 
 PENDING -> QUEUED -> ACTIVE -> COMPLETED | DEPLETED | EXPIRED | FORFEITED
 PENDING | QUEUED -> CANCELLED | EXPIRED
-
-States are plain strings, as in ``wallet/kinds.py``: every bet of a wagering player compares some.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from bonus import rules
+from bonus.models import WAITING, BonusStatus
 from bonus.terms import OfferSpec, Terms
 from wallet.state import OpenWallet, Row
-
-
-class State:
-    PENDING: Final = "pending"
-    QUEUED: Final = "queued"
-    ACTIVE: Final = "active"
-    COMPLETED: Final = "completed"
-    DEPLETED: Final = "depleted"
-    EXPIRED: Final = "expired"
-    FORFEITED: Final = "forfeited"
-    CANCELLED: Final = "cancelled"
-
-
-WAITING: Final = (State.PENDING, State.QUEUED)
-LIVE: Final = (*WAITING, State.ACTIVE)
 
 
 class OpenBonus(msgspec.Struct):
@@ -79,7 +63,7 @@ class OpenBonus(msgspec.Struct):
         """The instant at which it ends by itself in the state it is in."""
         if self.waiting:
             return self.claim_by
-        return self.expires_at if self.status == State.ACTIVE else None
+        return self.expires_at if self.status == BonusStatus.ACTIVE else None
 
     def due(self, at: int) -> bool:
         end = self.runs_out_at
@@ -87,7 +71,7 @@ class OpenBonus(msgspec.Struct):
 
     def shown_status(self, at: int) -> str:
         """Its status as a reader at that instant should see it, whether or not the end is posted yet."""
-        return State.EXPIRED if self.due(at) else self.status
+        return BonusStatus.EXPIRED if self.due(at) else self.status
 
 
 class OpenOffer(msgspec.Struct):
@@ -144,7 +128,7 @@ class Bonuses:
 
     def active(self, wallet: int) -> OpenBonus | None:
         for bonus in self.of_wallet.get(wallet, ()):
-            if bonus.status == State.ACTIVE:
+            if bonus.status == BonusStatus.ACTIVE:
                 return bonus
         return None
 
@@ -221,7 +205,7 @@ class Bonuses:
 
 def progress(bonus: OpenBonus, at: int) -> dict[str, Any]:
     status = bonus.shown_status(at)
-    shown = rules.shown_progress(bonus.wagered, bonus.required, completed=status == State.COMPLETED)
+    shown = rules.shown_progress(bonus.wagered, bonus.required, completed=status == BonusStatus.COMPLETED)
     return {
         "bonus": bonus.id,
         "wagered": shown.wagered,

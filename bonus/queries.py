@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from bonus.models import Offer
 from bonus.open_bonuses import OpenBonus
 from bonus.store import SELECT, opened
 from wallet.kinds import Kind
+from wallet.time import midnight
 
 
 class BonusRecord(NamedTuple):
@@ -108,7 +109,3 @@ def losses(offer: Offer, first: date, last: date) -> Iterator[Loss]:
             loss = Loss(*record)
             if loss.currency in amounts and loss.amount >= amounts[loss.currency].min_deposit:
                 yield loss
-
-
-def midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)

@@ -8,7 +8,6 @@ version moved sends the whole posting back.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
@@ -18,16 +17,15 @@ from django.conf import settings
 from psycopg.errors import LockNotAvailable
 
 from bonus import lifecycle
-from bonus.models import Offer
-from bonus.open_bonuses import Bonuses, BonusNeeds, OpenBonus, OpenOffer, State
+from bonus.models import LIVE, BonusStatus, Offer
+from bonus.open_bonuses import Bonuses, BonusNeeds, OpenBonus, OpenOffer
 from bonus.terms import Terms, decode, encode
 from wallet.kinds import Kind, Status
 from wallet.ledger import array
 from wallet.pg import locks
 from wallet.pg.session import Answer, Session
 from wallet.state import Book
-
-HOUR: Final = 3_600_000_000
+from wallet.time import HOUR, now, selected, timestamp
 
 _TIMES: Final = frozenset(("created_at", "claim_by", "activated_at", "expires_at", "ended_at"))
 
@@ -69,12 +67,12 @@ _TERMS: Final = [name for name, _ in _COLUMNS].index("terms")
 
 def _selected(name: str) -> str:
     if name in _TIMES:
-        return f"(extract(epoch from b.{name}) * 1000000)::bigint"
+        return selected(f"b.{name}")
     return f"b.{name}::text" if name == "id" else f"b.{name}"
 
 
 SELECT: Final = "SELECT " + ", ".join(_selected(name) for name, _ in _COLUMNS)
-_LIVE: Final = "'pending', 'queued', 'active'"
+_LIVE: Final = ", ".join(f"'{status}'" for status in LIVE)
 
 # As in wallet/ledger.py: look-ups by index, whatever the planner believes.
 _READ_LIVE = f"""
@@ -122,10 +120,10 @@ _READ_OPEN_STAKES = f"""
 SELECT n.bonus::text, s.posted_at
 FROM unnest(%s::uuid[]) AS n(bonus)
 CROSS JOIN LATERAL (
-    SELECT (extract(epoch from x.created_at) * 1000000)::bigint AS posted_at
+    SELECT {selected("x.created_at")} AS posted_at
     FROM wallet_transaction x
     LEFT JOIN LATERAL (SELECT * FROM wallet_provider WHERE code = x.source AND ends_rounds OFFSET 0) p ON true
-    WHERE x.bonus = n.bonus AND x.created_at > timestamptz 'epoch' + %s * interval '1 microsecond'
+    WHERE x.bonus = n.bonus AND x.created_at > {timestamp("%s")}
         AND x.kind = '{Kind.BET}' AND x.bonus_delta < 0 AND NOT x.id = ANY (%s::uuid[])
         AND NOT EXISTS (
             SELECT FROM wallet_transaction r
@@ -174,7 +172,7 @@ def read(session: Session, book: Book, live: Answer, needs: BonusNeeds | None = 
     A bonus that changed since its wallet was read has a newer version, or its wallet has
     (DESIGN.md §6): what is decided on the old one is not written.
     """
-    needs = needs or BonusNeeds(at=time.time_ns() // 1000)
+    needs = needs or BonusNeeds(at=now())
     bonuses = Bonuses(needs.at, settings.UNSETTLED_STAKE_HOURS * HOUR)
     _know(bonuses, live.rows())
     named = {row.bonus for row in book.rows.values() if row.bonus is not None} | needs.ids
@@ -227,7 +225,7 @@ def _read_offers(session: Session, bonuses: Bonuses, needs: BonusNeeds) -> None:
 
 def _count_deposits(session: Session, bonuses: Bonuses, needs: BonusNeeds) -> None:
     """Only where an offer is named or a claim waits can it matter which deposit this is."""
-    asked = [wallet for wallet in needs.deposits if bonuses.offers or bonuses.oldest(wallet, State.PENDING)]
+    asked = [wallet for wallet in needs.deposits if bonuses.offers or bonuses.oldest(wallet, BonusStatus.PENDING)]
     if not asked:
         return
     values = [array(map(str, asked), quoted=False)]
@@ -251,11 +249,9 @@ def _read_open_stakes(session: Session, book: Book, bonuses: Bonuses, needs: Bon
 
 # --- writing -----------------------------------------------------------------------------------
 
-_MOMENT: Final = "timestamptz 'epoch' + n.{0} * interval '1 microsecond'"
-
 
 def _set(name: str) -> str:
-    return _MOMENT.format(name) if name in _TIMES else f"n.{name}"
+    return timestamp(f"n.{name}") if name in _TIMES else f"n.{name}"
 
 
 _FROZEN: Final = frozenset(
@@ -329,8 +325,8 @@ def write(session: Session, bonuses: Bonuses, stale: set[int]) -> None:
     _update(session, _UPDATE_PROGRESS, _PROGRESS, [bonus for bonus in kept if bonus.id in progressed])
     more = [bonus for bonus in kept if bonus.id not in progressed]
     # What frees a wallet's slot is a statement before what takes it: within one, the planner would choose.
-    _update(session, _UPDATE, _KEPT, [bonus for bonus in more if bonus.status != State.ACTIVE])
-    _update(session, _UPDATE, _KEPT, [bonus for bonus in more if bonus.status == State.ACTIVE])
+    _update(session, _UPDATE, _KEPT, [bonus for bonus in more if bonus.status != BonusStatus.ACTIVE])
+    _update(session, _UPDATE, _KEPT, [bonus for bonus in more if bonus.status == BonusStatus.ACTIVE])
     if made:
         _count_grants(session, made)
         session.put(_INSERT, _arrays(made, _COLUMNS))

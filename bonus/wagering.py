@@ -8,7 +8,8 @@ money, once it is COMPLETED in cash, and after any other end it moves nothing an
 from __future__ import annotations
 
 from bonus import lifecycle, rules
-from bonus.open_bonuses import Bonuses, OpenBonus, State
+from bonus.models import BonusStatus
+from bonus.open_bonuses import Bonuses, OpenBonus
 from bonus.rules import Conversion, Split
 from bonus.terms import OfferKind, OnWithdrawal, OverMaxStake, Terms, jurisdiction_breaches
 from wallet.errors import Refused
@@ -114,9 +115,9 @@ def _staked(stakes: list[Row]) -> Split:
 
 def _pay(bonuses: Bonuses, bonus: OpenBonus, split: Split) -> Columns:
     named: Columns = {"bonus": bonus.id, "wagered_after": bonus.wagered}
-    if bonus.status == State.ACTIVE:
+    if bonus.status == BonusStatus.ACTIVE:
         return {"cash_delta": split.cash, "bonus_delta": split.bonus, **named}
-    if bonus.status != State.COMPLETED:
+    if bonus.status != BonusStatus.COMPLETED:
         return {"cash_delta": split.cash, "void_amount": split.bonus, **named}
     paid = _convertible(bonus, split.bonus)
     bonuses.change(bonus)
@@ -147,7 +148,7 @@ def _free_round(bonuses: Bonuses, entry: Entry, provider: str, game: str | None,
     grown = bonus.required + amount * bonus.terms.multiplier
     if grown > rules.MAX_REQUIRED:
         return {"cash_delta": amount}
-    if bonus.status == State.PENDING:
+    if bonus.status == BonusStatus.PENDING:
         lifecycle.activate(bonuses, entry, bonus)
     bonuses.change(bonus)
     bonus.base += amount
@@ -161,10 +162,10 @@ def _covering(bonuses: Bonuses, entry: Entry, provider: str, game: str) -> OpenB
     active = bonuses.active(wallet.id)
     if active is not None:
         candidates = [active]
-    elif bonuses.oldest(wallet.id, State.QUEUED) or wallet.player.excluded(entry.at):
+    elif bonuses.oldest(wallet.id, BonusStatus.QUEUED) or wallet.player.excluded(entry.at):
         return None
     else:
-        candidates = bonuses.oldest(wallet.id, State.PENDING)
+        candidates = bonuses.oldest(wallet.id, BonusStatus.PENDING)
     for bonus in candidates:
         terms = bonus.terms
         if terms.kind is OfferKind.FREE_ROUNDS and terms.multiplier > 0:
@@ -188,9 +189,9 @@ def refund(bonuses: Bonuses, entry: Entry, bet: Row) -> Columns:
         "contribution": -bet.contribution,
         "wagered_after": bonus.wagered,
     }
-    if bonus.status == State.ACTIVE:
+    if bonus.status == BonusStatus.ACTIVE:
         return {"cash_delta": back.cash, "bonus_delta": back.bonus, **columns}
-    if bonus.status == State.COMPLETED:
+    if bonus.status == BonusStatus.COMPLETED:
         return {"cash_delta": back.cash + back.bonus, **columns}
     return {"cash_delta": back.cash, "void_amount": back.bonus, **columns}
 
@@ -203,9 +204,9 @@ def take_back(bonuses: Bonuses, entry: Entry, win: Row, *, clamp: bool) -> Colum
     wallet, void = entry.wallet, win.void_amount
     asked = Split(win.cash_delta, win.bonus_delta)
     bonus = bonuses.by_id[win.bonus] if win.bonus is not None else None
-    if bonus is not None and bonus.status == State.COMPLETED:
+    if bonus is not None and bonus.status == BonusStatus.COMPLETED:
         asked = Split(asked.cash + asked.bonus, 0)
-    elif bonus is not None and bonus.status != State.ACTIVE:
+    elif bonus is not None and bonus.status != BonusStatus.ACTIVE:
         asked, void = Split(asked.cash, 0), void + asked.bonus
     taken = _take(wallet, asked)
     shortfall = sum(asked) - sum(taken)

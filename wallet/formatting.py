@@ -9,8 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from wallet import money
-from wallet.history import SCOPE
-from wallet.kinds import Kind, Status
+from wallet.kinds import Kind, Status, unscoped
 from wallet.models import Currency
 
 NOTHING: Final = "–"  # noqa: RUF001
@@ -90,7 +89,7 @@ def switch(value: bool, *, yes: str, no: str, good: bool = True) -> SafeString:
 
 def reference(stored: str) -> str:
     """A reference as its source wrote it: one scoped to its player is stored behind the player's code."""
-    return stored.rpartition(SCOPE)[2]
+    return unscoped(stored)
 
 
 def words(code: str) -> str:

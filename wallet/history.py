@@ -19,8 +19,9 @@ import msgspec
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from wallet.kinds import Kind, Status
+from wallet.kinds import Kind, Status, scoped
 from wallet.models import Transaction, Wallet
+from wallet.time import first_id
 
 # A row's id begins with the milliseconds at which it was made (UUIDv7), so a time span is a range
 # of the primary key; ``which`` may narrow it. Providers that never send an end of round are done
@@ -61,12 +62,6 @@ class OpenRound(msgspec.Struct, frozen=True):
     digits: int
 
 
-def first_id(instant: datetime) -> str:
-    """The smallest id that a row made at this instant can have."""
-    milliseconds = int(instant.timestamp() * 1000)
-    return f"{milliseconds:012x}{0:020x}"
-
-
 def open_rounds(*, since: datetime, until: datetime, source: str | None = None) -> Iterator[OpenRound]:
     """Rounds whose first live bet fell between the two instants and which nothing has ended, oldest first."""
     with connection.cursor() as cursor:
@@ -103,7 +98,7 @@ def feed_page(after: UUID, size: int = PAGE) -> list[Transaction]:
     """The rows that follow ``after``, oldest first; those made a moment ago come a moment later."""
     # The bound is asked for before the rows, in a statement of its own: what is committed between
     # the two is then seen, and what is committed later lies beyond the bound.
-    bound = _first_id(settled_before())
+    bound = first_id(settled_before())
     rows = Transaction.objects.select_related("wallet__player", "wallet__currency").defer("digest")
     return list(rows.filter(id__gt=after, id__lt=bound).order_by("id")[:size])
 
@@ -117,16 +112,9 @@ def settled_before() -> datetime:
     return instant
 
 
-def _first_id(instant: datetime) -> UUID:
-    """The lowest UUIDv7 of the instant's millisecond."""
-    return UUID(int=int(instant.timestamp() * 1000) << 80)
-
-
 # Rows that a page may look through for the few it wants. A page that found fewer than it has room
 # for says where to go on, so that no question about a huge wallet runs into the statement timeout.
 REACH: Final = 100_000
-
-SCOPE: Final = "\x1f"
 
 
 class StatementFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -305,6 +293,6 @@ def _matching(wallets: Sequence[Wallet], wanted: StatementFilter) -> Q:
         with connection.cursor() as cursor:
             cursor.execute(_SOURCES)
             sources = [record[0] for record in cursor.fetchall()]
-        scoped = [f"{wallet.player.code}{SCOPE}{wanted.reference}" for wallet in wallets[:1]]
-        matching &= Q(source__in=sources, reference__in=[wanted.reference, *scoped])
+        own = [scoped(wallet.player.code, wanted.reference) for wallet in wallets[:1]]
+        matching &= Q(source__in=sources, reference__in=[wanted.reference, *own])
     return matching

@@ -40,6 +40,21 @@ KINDS: Final = tuple(value for name, value in vars(Kind).items() if not name.sta
 STATUSES: Final = (Status.POSTED, Status.REFUSED, Status.VOID)
 WIN_SOURCES: Final = (WinSource.GAME, WinSource.FREE_ROUND, WinSource.JACKPOT, WinSource.PROMO)
 
+# Between a player's code and a reference that is the player's own, where a provider's profile wants it so. No reference
+# may hold it, so a scoped one can never be mistaken for another.
+SCOPE: Final = "\x1f"
+
+
+def scoped(player: str, reference: str) -> str:
+    """A reference as it is stored where references are the player's own."""
+    return f"{player}{SCOPE}{reference}"
+
+
+def unscoped(stored: str) -> str:
+    """A reference as its source wrote it, without the player it may be scoped to."""
+    return stored.rpartition(SCOPE)[2]
+
+
 # Sources the house itself uses; no provider may carry one of these codes.
 CASHIER: Final = "cashier"
 BONUS: Final = "bonus"

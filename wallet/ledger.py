@@ -18,8 +18,7 @@ from wallet.periods import NAMES, UNLIMITED, OpenLimits, Totals
 from wallet.pg import locks
 from wallet.pg.session import Session
 from wallet.state import Book, Key, OpenCurrency, OpenGame, OpenPlayer, OpenProvider, OpenWallet, Row
-
-_MICROSECONDS: Final = "(extract(epoch from {0}) * 1000000)::bigint"
+from wallet.time import selected, timestamp
 
 # Column, SQL type, whether its text needs quoting inside an array literal. The order is that of
 # Row's fields and of the digest; it never changes within a digest version.
@@ -69,7 +68,7 @@ def _select(alias: str) -> str:
     for name, sql_type, _ in COLUMNS:
         column = f"{alias}.{name}"
         if name == "created_at":
-            column = _MICROSECONDS.format(column)
+            column = selected(column)
         elif sql_type == "uuid":
             column += "::text"
         parts.append(column)
@@ -93,9 +92,9 @@ def array(values: Iterable[str], *, quoted: bool = True) -> str:
 # believes of a table that was empty when the statement was prepared.
 _READ_WALLETS = f"""
 SELECT p.id, p.code, p.country, p.bet_locked, p.deposit_locked, p.withdraw_locked,
-       {_MICROSECONDS.format("p.excluded_until")},
+       {selected("p.excluded_until")},
        w.id, c.code, c.digits, c.enabled, w.cash, w.bonus, w.held, w.version, w.digest,
-       w.staked_total, w.paid_total, w.deposited_total, {_MICROSECONDS.format("w.newest_at")},
+       w.staked_total, w.paid_total, w.deposited_total, {selected("w.newest_at")},
        {", ".join(f"l.{name}" for name in NAMES)}
 FROM unnest(%s::text[]) AS named(code)
 CROSS JOIN LATERAL (SELECT * FROM wallet_player WHERE code = named.code OFFSET 0) p
@@ -261,12 +260,12 @@ def _columns(keys: Collection[Key]) -> list[str]:
 
 # The sub-select fixes the order in which rows are locked, ascending by id, so that two processes
 # cannot deadlock; the engine's transaction turns hash and merge joins off to keep that order.
-UPDATE_WALLETS = """
+UPDATE_WALLETS = f"""
 UPDATE wallet_wallet w
 SET cash = n.cash, bonus = n.bonus, held = n.held, version = n.version,
     staked_total = n.staked, paid_total = n.paid, deposited_total = n.deposited,
     digest = decode(n.digest, 'hex'),
-    newest_at = timestamptz 'epoch' + n.newest * interval '1 microsecond'
+    newest_at = {timestamp("n.newest")}
 FROM (
     SELECT * FROM unnest(
         %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
@@ -281,10 +280,7 @@ RETURNING w.id
 _INSERT_ROWS = f"""
 INSERT INTO wallet_transaction ({", ".join(name for name, _, _ in COLUMNS)}, digest)
 SELECT {
-    ", ".join(
-        "timestamptz 'epoch' + n.created_at * interval '1 microsecond'" if name == "created_at" else f"n.{name}"
-        for name, _, _ in COLUMNS
-    )
+    ", ".join(timestamp("n.created_at") if name == "created_at" else f"n.{name}" for name, _, _ in COLUMNS)
 }, decode(n.digest, 'hex')
 FROM unnest({", ".join(f"%s::{sql_type}[]" for _, sql_type, _ in COLUMNS)}, %s::text[])
 AS n({", ".join(name for name, _, _ in COLUMNS)}, digest)

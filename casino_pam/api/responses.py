@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -13,13 +13,14 @@ from bonus.describe import in_words
 from bonus.offers import show_offer
 from bonus.open_bonuses import BonusSummary, OpenBonus
 from casino_pam import problems
-from casino_pam.api.game.protocol import SCOPE
 from casino_pam.engine.posting import Outcome
 from casino_pam.engine.results import OfferList, Receipt, Standing, wagering_in_money
 from wallet.errors import Refused
+from wallet.kinds import unscoped
 from wallet.limits import Limit
 from wallet.models import Player, Transaction, Wallet
 from wallet.money import show
+from wallet.time import to_datetime, to_text
 
 encode = msgspec.json.Encoder().encode
 
@@ -85,11 +86,11 @@ def problem(refusal: Refused, request_id: str) -> dict[str, Any]:
 
 def own_reference(stored: str) -> str:
     """The reference as its source knows it, without the player it may be scoped to."""
-    return stored.rpartition(SCOPE)[2]
+    return unscoped(stored)
 
 
 def instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return to_text(at)
 
 
 def player(it: Player) -> dict[str, Any]:
@@ -248,7 +249,7 @@ def offer_list(it: OfferList, digits: Mapping[str, int]) -> dict[str, Any]:
 def _moment(microseconds: int | None) -> str | None:
     if microseconds is None:
         return None
-    return instant(datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds))
+    return instant(to_datetime(microseconds))
 
 
 def withdrawal(hold: Transaction, end: Transaction | None) -> dict[str, Any]:

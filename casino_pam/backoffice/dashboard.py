@@ -16,8 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import strip_tags
 from psycopg.errors import QueryCanceled
 
-from bonus.models import Bonus
-from bonus.open_bonuses import LIVE
+from bonus.models import LIVE, Bonus
 from casino_pam import metrics
 from casino_pam.backoffice import permissions
 from wallet import money

@@ -18,8 +18,7 @@ from unfold.dataclasses import SearchResult
 
 from wallet import formatting
 from wallet.admin import ledger_pages, operator_admin
-from wallet.history import SCOPE
-from wallet.kinds import HOUSE_SOURCES
+from wallet.kinds import HOUSE_SOURCES, scoped
 from wallet.models import ApiKey, Player, Provider, ReconciliationRun, Transaction, Wallet
 
 PLAYERS: Final = 20
@@ -85,8 +84,8 @@ def _of_a_player(term: str) -> list[Transaction]:
     for head, name in splits:
         if head in codes and name:
             wallets = list(codes[head].wallets.all())
-            scoped = [name, f"{head}{SCOPE}{name}"]
-            by_reference = Q(source__in=sources(), reference__in=scoped, wallet__in=wallets)
+            references = [name, scoped(head, name)]
+            by_reference = Q(source__in=sources(), reference__in=references, wallet__in=wallets)
             return _newest(Transaction.objects.filter(Q(wallet__in=wallets, round=name) | by_reference))
     return []
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bonus import grants, lifecycle
-from bonus.open_bonuses import OpenBonus, State, summary
+from bonus.models import BonusStatus
+from bonus.open_bonuses import OpenBonus, summary
 from casino_pam.engine.commands import (
     Approve,
     BonusRequest,
@@ -85,7 +86,7 @@ def claim(execution: Execution, command: Claim) -> BonusResult:
 def forfeit(execution: Execution, command: Forfeit) -> BonusResult:
     """Give a bonus up: of an ACTIVE one the money leaves, a waiting one is cancelled."""
     bonus, wallet = _named(execution, command)
-    if _ended_by(bonus, command, State.FORFEITED, State.CANCELLED):
+    if _ended_by(bonus, command, BonusStatus.FORFEITED, BonusStatus.CANCELLED):
         return _result(execution, bonus, command, replayed=True)
     return _run(execution, wallet, command, lambda entry: _give_up(execution, entry, bonus, command))
 
@@ -97,12 +98,12 @@ def complete(execution: Execution, command: Complete) -> BonusResult:
     the command lets pass waits for a second person: ``why`` ``needs_approval``, with the ``amount``.
     """
     bonus, wallet = _named(execution, command)
-    if _ended_by(bonus, command, State.COMPLETED):
+    if _ended_by(bonus, command, BonusStatus.COMPLETED):
         return _result(execution, bonus, command, replayed=True)
 
     def decide(entry: Entry) -> OpenBonus:
         _must_not_have_ended(bonus)
-        if bonus.status != State.ACTIVE:
+        if bonus.status != BonusStatus.ACTIVE:
             raise Refused("forbidden", why="bonus_not_active")
         amount = lifecycle.conversion(bonus, entry.wallet.bonus).cash
         if command.waits_above is not None and amount > command.waits_above:
@@ -125,7 +126,7 @@ def _ended_by(bonus: OpenBonus, command: Forfeit | Complete, *ends: str) -> bool
 def approve(execution: Execution, command: Approve) -> BonusResult:
     """The second person consents: the bonus queues, and starts when the slot is free."""
     bonus, wallet = _named(execution, command)
-    if _decided(bonus, command) and bonus.status != State.CANCELLED:
+    if _decided(bonus, command) and bonus.status != BonusStatus.CANCELLED:
         return _result(execution, bonus, command, replayed=True)
 
     def decide(entry: Entry) -> OpenBonus:
@@ -138,7 +139,7 @@ def approve(execution: Execution, command: Approve) -> BonusResult:
 def reject(execution: Execution, command: Reject) -> BonusResult:
     """The second person declines: the bonus never begins."""
     bonus, wallet = _named(execution, command)
-    if _decided(bonus, command) and bonus.status == State.CANCELLED:
+    if _decided(bonus, command) and bonus.status == BonusStatus.CANCELLED:
         return _result(execution, bonus, command, replayed=True)
 
     def decide(entry: Entry) -> OpenBonus:
@@ -180,7 +181,7 @@ def _named(execution: Execution, command: OfBonus) -> tuple[OpenBonus, OpenWalle
 
 
 def _give_up(execution: Execution, entry: Entry, bonus: OpenBonus, command: Forfeit) -> OpenBonus:
-    if bonus.status == State.ACTIVE:
+    if bonus.status == BonusStatus.ACTIVE:
         lifecycle.forfeit(execution.bonuses, entry, bonus, command.reason, reference=command.reference)
     elif bonus.waiting:
         lifecycle.cancel(execution.bonuses, entry, bonus, command.reason, reference=command.reference)

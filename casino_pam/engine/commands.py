@@ -14,15 +14,13 @@ import msgspec
 
 from wallet.kinds import Kind
 
+# Every door stamps its commands with it.
+from wallet.time import now as now
+
 # A request that was not taken up within this time is not taken up any more (PLAY.md, rule 30).
 PATIENCE_SECONDS = 2.5
 # Whoever was taken up late still has this long for PostgreSQL to answer; then the caller is told 503.
 GRACE_SECONDS = 0.4
-
-
-def now() -> int:
-    """The present instant in microseconds since 1970."""
-    return time.time_ns() // 1000
 
 
 def deadline() -> float:

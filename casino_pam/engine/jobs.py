@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Final, TypeVar
 
 from bonus.models import Offer
@@ -17,6 +17,7 @@ from casino_pam.engine.results import BonusResult
 from wallet.errors import Refused
 from wallet.kinds import BONUS
 from wallet.models import Wallet
+from wallet.time import to_datetime
 
 T = TypeVar("T")
 
@@ -26,7 +27,7 @@ TOGETHER: Final = 100
 
 def run_due(at: int) -> Counter[str]:
     """Expire, cancel and deplete what is due at ``at`` (microseconds); how many wallets, by what became of it."""
-    wallets = due(datetime.fromtimestamp(at / 1_000_000, UTC))
+    wallets = due(to_datetime(at))
     return Counter(map(_word, _posted(_run_due(player, currency, at) for player, currency in wallets)))
 
 

@@ -5,7 +5,6 @@ Money comes and goes as it always does: by commands, through the engine.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -14,16 +13,16 @@ from django.contrib.auth.models import Group, User
 from bonus.models import Offer
 from bonus.offers import create_offer
 from casino_pam.demo import API_KEY, GUESTS, OPERATORS, PROVIDER, Guest, NotADemo, must_be_allowed, secret
-from casino_pam.engine import posting
+from casino_pam.engine import commands, posting
 from casino_pam.engine.commands import Bet, Command, Deposit, EndRound, Hold, Rollback, Settle, Win
 from wallet import money
 from wallet.errors import Refused
 from wallet.kinds import CASHIER
 from wallet.models import ApiKey, Currency, Game, Player, Provider, Transaction, Wallet
 from wallet.models.provider import SCOPES
+from wallet.time import DAY, SECOND
 
-DAY: Final = 86_400_000_000
-MINUTE: Final = 60_000_000
+MINUTE: Final = 60 * SECOND
 CURRENCIES: Final = {"EUR": 2, "USD": 2, "JPY": 0, "KWD": 3, "BTC": 8}
 # What makes an adjustment wait for a second operator, worth about the same in each currency.
 THRESHOLDS: Final = {"EUR": "1000", "USD": "1000", "JPY": "150000", "KWD": "300", "BTC": "0.01"}
@@ -141,7 +140,7 @@ def _load_excluded() -> None:
 def history(guest: Guest) -> Iterator[Command]:
     """Six days of a player: a deposit, spins, a bet rolled back, one refused, a withdrawal, a bonus begun."""
     digits = CURRENCIES[guest.currency]
-    now = time.time_ns() // 1000
+    now = commands.now()
     stake = money.parse(guest.stake, digits)
     deposit = money.parse(guest.deposit, digits)
 

@@ -5,13 +5,12 @@ from typing import Any
 
 from uuid_utils.compat import uuid7
 
-from bonus.models import Bonus, BonusStatus, Offer
+from bonus.models import LIVE, Bonus, BonusStatus, Offer
 from bonus.terms import encode
 from wallet.models import Player, Wallet
 
 NOON = datetime(2026, 9, 21, 12, tzinfo=UTC)
 PLAYED = (BonusStatus.ACTIVE, BonusStatus.COMPLETED, BonusStatus.DEPLETED, BonusStatus.FORFEITED)
-LIVE = (BonusStatus.PENDING, BonusStatus.QUEUED, BonusStatus.ACTIVE)
 
 
 def wallet_of(code: str, currency: str = "EUR") -> Wallet:

@@ -6,11 +6,11 @@ import pytest
 from django.db import Error, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from bonus.models import Bonus, BonusStatus, GameWeight, Offer
+from bonus.models import LIVE, Bonus, BonusStatus, GameWeight, Offer
 from bonus.offers import InvalidOffer, create_offer, edit_offer, offer_to_json, show_offer, validate_offer
 from bonus.rules import MAX_REQUIRED, MAX_WAGERED
 from bonus.terms import decode
-from tests.bonus.stored_bonuses import LIVE, NOON, PLAYED, grant, wallet_of
+from tests.bonus.stored_bonuses import NOON, PLAYED, grant, wallet_of
 from tests.sample_offers import CASHBACK, CURRENCIES, FIXED, SPINS, WELCOME
 from wallet.errors import Busy, Refused
 from wallet.models import Currency

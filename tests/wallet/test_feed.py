@@ -16,6 +16,7 @@ from casino_pam.engine import posting
 from tests import rest_client, scenario
 from wallet import history, ledger
 from wallet.models import Transaction
+from wallet.time import first_id
 
 
 @pytest.fixture
@@ -49,8 +50,8 @@ def _parameters() -> dict[str, Any]:
 
 def settle() -> None:
     """Go on to another millisecond: the feed shows whole ones only."""
-    newest = history._first_id(timezone.now())
-    while history._first_id(history.settled_before()) <= newest:
+    newest = first_id(timezone.now())
+    while first_id(history.settled_before()) <= newest:
         time.sleep(0.001)
 
 
@@ -119,7 +120,7 @@ def slow_then_quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         assert written.wait(30)
         scenario.bet("bob", reference="quick")
         quick = Transaction.objects.get(reference="quick")
-        while history._first_id(timezone.now()) <= quick.id:
+        while first_id(timezone.now()) <= quick.id:
             time.sleep(0.001)
         yield
     finally:
@@ -168,6 +169,6 @@ def test_allows_for_clocks_that_differ(books: None) -> None:
 
 def test_makes_ids_inside_the_posting_transaction(house: None) -> None:
     """What the bound rests on: an id's time is never before its transaction's BEGIN."""
-    before = history._first_id(timezone.now())
+    before = first_id(timezone.now())
     scenario.bet(reference="b-1")
     assert Transaction.objects.get(reference="b-1").id >= before

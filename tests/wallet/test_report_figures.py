@@ -16,6 +16,7 @@ from wallet.kinds import Kind
 from wallet.models import Transaction, Wallet
 from wallet.reports import figures
 from wallet.reports.sums import snapshot
+from wallet.time import midnight
 
 
 @pytest.fixture(params=["live", "kept", "both"])
@@ -186,7 +187,7 @@ def test_the_liability_of_a_later_range_goes_on_from_the_days_before(house: None
 
 @pytest.mark.parametrize("day", DAYS)
 def test_waiting_promises_are_those_made_and_not_begun_at_the_days_end(house: None, day: date) -> None:
-    end = report_history.sums.midnight(day + timedelta(days=1))
+    end = midnight(day + timedelta(days=1))
     expected = [
         each
         for each in Bonus.objects.all()

@@ -20,6 +20,7 @@ from wallet import history
 from wallet.models import DaySum, SummedUp, Transaction
 from wallet.reports import figures, sums
 from wallet.reports.sums import snapshot
+from wallet.time import midnight
 
 
 @pytest.fixture
@@ -186,7 +187,7 @@ def test_rows_above_the_bound_are_read_by_the_ledgers_key(house: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE wallet_transaction, wallet_wallet")
         cursor.execute("SET enable_seqscan = off")
-        cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", [newest, sums.midnight(FIRST), sums.midnight(LAST)])
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", [newest, midnight(FIRST), midnight(LAST)])
         plan = json.dumps(cursor.fetchone()[0])
         cursor.execute("RESET enable_seqscan")
     assert '"Index Name": "wallet_transaction_pkey"' in plan

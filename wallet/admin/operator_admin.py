@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import admin
@@ -25,6 +25,7 @@ from wallet import audit, formatting
 from wallet.admin.base import AuditedAdmin, ReadOnlyAdmin
 from wallet.models import Approval, AuditEntry, Checkpoint, ProviderRun, ReconciliationRun
 from wallet.reconcile.checks import Discrepancy
+from wallet.time import midnight
 
 if TYPE_CHECKING:
     AnyUserAdmin = DjangoUserAdmin[User]
@@ -152,10 +153,10 @@ class DayFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
         named = _day(self.value())
         if named is not None:
-            return queryset.filter(at__gte=_midnight(named), at__lt=_midnight(named) + timedelta(days=1))
+            return queryset.filter(at__gte=midnight(named), at__lt=midnight(named) + timedelta(days=1))
         if self.value() in _DAYS:
             since = timezone.now().astimezone(UTC).date() - timedelta(days=_DAYS[self.value() or ""])
-            return queryset.filter(at__gte=_midnight(since))
+            return queryset.filter(at__gte=midnight(since))
         return queryset
 
 
@@ -166,10 +167,6 @@ def _day(text: str | None) -> date | None:
         return found if found < date.max else None
     except ValueError:
         return None
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 @admin.register(AuditEntry)

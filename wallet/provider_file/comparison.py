@@ -18,11 +18,11 @@ from django.utils import timezone
 from psycopg import Cursor
 
 from wallet import money
-from wallet.history import SCOPE, first_id
+from wallet.kinds import unscoped
 from wallet.models import Currency, Provider, ProviderDifference, ProviderRun
 from wallet.pg.connection import Connection
 from wallet.provider_file.lines import Line, read
-from wallet.reports.sums import midnight
+from wallet.time import first_id, midnight
 
 # What it means, and who does what: the page and docs/reports.md say the same.
 TO_DO: Final = {
@@ -98,7 +98,7 @@ class DifferenceRow(NamedTuple):
 
 def difference(found: DifferenceRow, digits: dict[str, int]) -> Difference:
     kind, player, currency = found.kind or "", found.player or "", found.currency or ""
-    reference = (found.reference or "").rpartition(SCOPE)[2]
+    reference = unscoped(found.reference or "")
     ours, detail = found.ours, _detail(found)
     if ours is not None and found.our_currency is not None and found.our_currency != currency:
         # Two currencies are never set side by side: ours is told in words.

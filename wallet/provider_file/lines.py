@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import BinaryIO, Final, NamedTuple
 
-from wallet import money
-from wallet.history import SCOPE
+from wallet import kinds, money
 from wallet.kinds import Kind
 
 HEADER: Final = "reference,kind,player,currency,round,game,amount,time"
@@ -112,7 +111,7 @@ def _checked(number: int, fields: list[str], digits: Mapping[str, int], scoped: 
         minor = money.parse(amount, digits[currency])
     except money.InvalidAmount as error:
         raise _Wrong(f"amount {error}") from None
-    stored = f"{player}{SCOPE}{reference}" if scoped else reference
+    stored = kinds.scoped(player, reference) if scoped else reference
     return Line(number, stored, KINDS[kind], player, currency, round or None, game or None, minor, _instant(time))
 
 

@@ -17,6 +17,7 @@ from psycopg import Cursor
 
 from wallet.ledger import COLUMNS
 from wallet.models import Transaction
+from wallet.time import selected
 
 Cursored = Cursor[Any]
 
@@ -132,7 +133,7 @@ _USUAL: Final = {
 def _text(name: str, sql_type: str) -> str:
     """A column as ``wallet.ledger.canonical`` writes it, null as the empty text."""
     if name == "created_at":
-        return "(extract(epoch from created_at) * 1000000)::bigint"
+        return selected("created_at")
     if sql_type == "boolean":
         return f"CASE WHEN {name} THEN 'true' ELSE 'false' END"
     if sql_type == "text":

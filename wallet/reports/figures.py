@@ -22,9 +22,10 @@ from typing import Any, Final
 
 import msgspec
 
-from wallet.history import OPEN, OpenRound, first_id
+from wallet.history import OPEN, OpenRound
 from wallet.reconcile.ledger_wide import ACCOUNTS
-from wallet.reports.sums import STANDING, Connected, midnight, span, stream
+from wallet.reports.sums import STANDING, Connected, span, stream
+from wallet.time import first_id, midnight
 
 # Before the first day of any house.
 EVER: Final = date(1970, 1, 1)

@@ -11,15 +11,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import psycopg
 from django.db import connection, transaction
 
 from wallet import history
-from wallet.history import first_id
 from wallet.pg.connection import Connection
+from wallet.time import first_id, made_at, midnight
 
 Connected = psycopg.Connection[Any]
 Values = Mapping[str, Any]
@@ -68,11 +69,6 @@ MEASURES: Final = ("rows", "amount", "cash", "bonus", "held")
 STRIDE: Final = 500_000
 
 
-def midnight(day: date) -> datetime:
-    """The first instant of a UTC day."""
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
 def grouped(which: str) -> str:
     """The ledger's rows added up by KEY; ``which`` says of row ``t`` whether it counts."""
     return f"""
@@ -94,7 +90,7 @@ UNION ALL
 """
 """The sums of the days ``since`` to ``until``, those not kept yet included; a key may stand there twice."""
 
-_UP_TO: Final = f"SELECT coalesce((SELECT up_to FROM wallet_summedup), '{first_id(datetime.fromtimestamp(0, UTC))}')"
+_UP_TO: Final = f"SELECT coalesce((SELECT up_to FROM wallet_summedup), '{UUID(int=0)}')"
 
 
 def span(own: Connected, since: date, until: date) -> Values:
@@ -141,33 +137,27 @@ def refresh(until: datetime | None = None, *, progress: Callable[[datetime], Non
         progress(reached)
 
 
-def _step(end: str) -> datetime | None:
+def _step(end: UUID) -> datetime | None:
     """Take in one stretch; the instant it reached, or None when there is nothing left to do."""
     with transaction.atomic(), connection.cursor() as cursor:
         _begin(cursor)
         cursor.execute(_UP_TO)
-        first = str(cursor.fetchone()[0])
-        cursor.execute("SELECT %s::uuid <= %s::uuid", [end, first])
-        if cursor.fetchone()[0]:
+        first: UUID = cursor.fetchone()[0]
+        if end <= first:
             return None
         cursor.execute(_NEXT, {"first": first, "end": end, "stride": STRIDE})
         record = cursor.fetchone()
-        values = {"first": first, "end": str(record[0]) if record else end}
+        values = {"first": first, "end": record[0] if record else end}
         cursor.execute(_MOVE, values)
         if cursor.fetchone() is not None:
             cursor.execute(_TAKE_IN, values)
-        return _instant(values["end"])
+        return made_at(values["end"])
 
 
 def _begin(cursor: Any) -> None:
     """Whatever level the house posts at; and the second of two waits for the first, however long that takes."""
     cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
     cursor.execute("SET LOCAL lock_timeout = 0")
-
-
-def _instant(id: str) -> datetime:
-    """The millisecond in which an id was made."""
-    return datetime.fromtimestamp(int(id.replace("-", "")[:12], 16) / 1000, UTC)
 
 
 # --- check and rebuild -------------------------------------------------------------------------

@@ -12,13 +12,10 @@ from typing import Any, Final
 from casino_pam.api.fields import Body, amount, amount_text, choice, currency, flag, optional, part, parts, text_id
 from casino_pam.engine.commands import Balance, Batch, Bet, EndRound, Find, Play, Rollback, Win
 from wallet.errors import InvalidField, Refused
-from wallet.kinds import WIN_SOURCES, Kind, WinSource
+from wallet.kinds import WIN_SOURCES, Kind, WinSource, scoped
 
 MOST_IN_BATCH: Final = 100
 MOST_IN_BULK: Final = 1000
-
-# Outside the range of a reference, so that a scoped one can never be mistaken for another.
-SCOPE: Final = "\x1f"
 
 KINDS: Final = {
     "bet": Kind.BET,
@@ -163,13 +160,13 @@ class Reader:
 
     def _reference(self, player: str, body: Body) -> str:
         text = text_id(body, "reference")
-        return f"{player}{SCOPE}{text}" if self._per_player else text
+        return scoped(player, text) if self._per_player else text
 
     def _scoped(self, player: str) -> Callable[[Body, str], str]:
         """Reads a reference that names another row of the same player."""
         if not self._per_player:
             return text_id
-        return lambda body, field: f"{player}{SCOPE}{text_id(body, field)}"
+        return lambda body, field: scoped(player, text_id(body, field))
 
     def _amount(self, body: Body, code: str) -> int:
         """Minor units; of a currency without known digits only the shape can be judged."""

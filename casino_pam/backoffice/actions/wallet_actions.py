@@ -26,9 +26,9 @@ from casino_pam.engine import approvals, posting
 from casino_pam.engine.commands import Adjust, Complete, Extend, Forfeit, Grant, Release, Rollback, Settle
 from casino_pam.engine.results import BonusResult, Receipt
 from wallet import audit, formatting, money
-from wallet.history import SCOPE
-from wallet.kinds import Kind, Status
+from wallet.kinds import SCOPE, Kind, Status, scoped
 from wallet.models import Approval, Provider, Transaction, Wallet
+from wallet.time import to_microseconds
 
 
 def posted(receipt: Receipt) -> ActionResult:
@@ -154,7 +154,7 @@ def _roll_back(submission: ActionRequest[Transaction]) -> ActionResult:
         player=player,
         original=row.reference,
         original_kind=row.kind,
-        reference=f"{player}{SCOPE}{name}" if SCOPE in row.reference else name,
+        reference=scoped(player, name) if SCOPE in row.reference else name,
         reason=submission.reason,
         by_hand=True,
         **{**submission.carried(), "source": row.source},
@@ -249,7 +249,7 @@ def _forfeit(submission: ActionRequest[Bonus]) -> ActionResult:
 
 def _extend(submission: ActionRequest[Bonus]) -> ActionResult:
     bonus, until = submission.on, submission.given["until"]
-    at = int(until.timestamp()) * 1_000_000 + until.microsecond
+    at = to_microseconds(until)
     command = Extend(player=bonus.player.code, bonus=str(bonus.pk), until=at, **submission.carried())
     promised: BonusResult = posting.execute(command)
     return ActionResult(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -11,6 +11,7 @@ from bonus.models import Offer
 from bonus.terms import OfferKind
 from casino_pam.engine import commands
 from casino_pam.engine.jobs import grant_cashback
+from wallet.time import to_datetime
 
 
 class Command(BaseCommand):
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         if first > last:
             raise CommandError("--from is later than --to.")
         at = commands.now()
-        if last >= datetime.fromtimestamp(at / 1_000_000, UTC).date():
+        if last >= to_datetime(at).date():
             raise CommandError("--to is not over yet: what is still lost on that day would never be paid on.")
         became = grant_cashback(found, first, last, at)
         self.stdout.write(f"Granted {became.pop('done', 0)}, granted before {became.pop('granted before', 0)}.")

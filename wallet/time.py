@@ -1,0 +1,65 @@
+"""Instants as the engine counts them, microseconds since 1970, and the same ones in Python, JSON, SQL and ids. Pure."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+SECOND: Final = 1_000_000
+HOUR: Final = 3_600 * SECOND
+DAY: Final = 24 * HOUR
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def now() -> int:
+    """The present instant."""
+    return time.time_ns() // 1000
+
+
+def to_datetime(at: int) -> datetime:
+    """As Python and the models have it."""
+    return _EPOCH + timedelta(microseconds=at)
+
+
+def to_microseconds(instant: datetime) -> int:
+    """The other way round, exactly."""
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+def to_text(instant: datetime) -> str:
+    """As it stands in JSON."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def midnight(day: date) -> datetime:
+    """The first instant of a UTC day."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+# --- in SQL --------------------------------------------------------------------------------------
+
+
+def selected(column: str) -> str:
+    """A timestamp column, read as microseconds."""
+    return f"(extract(epoch from {column}) * 1000000)::bigint"
+
+
+def timestamp(microseconds: str) -> str:
+    """A number of microseconds, to be compared or stored as a timestamp."""
+    return f"timestamptz 'epoch' + {microseconds} * interval '1 microsecond'"
+
+
+# --- in ids --------------------------------------------------------------------------------------
+
+
+def first_id(instant: datetime) -> UUID:
+    """The smallest id that a row made at this instant can have: ids begin with their millisecond (UUIDv7)."""
+    return UUID(int=int(instant.timestamp() * 1000) << 80)
+
+
+def made_at(id: UUID) -> datetime:
+    """The millisecond in which an id was made."""
+    return datetime.fromtimestamp((id.int >> 80) / 1000, UTC)
