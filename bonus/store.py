@@ -59,9 +59,6 @@ _COLUMNS: Final = (
     ("reason", "text"),
 )
 
-_TERMS: Final = [name for name, _ in _COLUMNS].index("terms")
-
-
 # --- reading -----------------------------------------------------------------------------------
 
 
@@ -200,17 +197,16 @@ def _terms(text: str) -> Terms:
 
 def opened(record: tuple[Any, ...]) -> OpenBonus:
     """A bonus as ``SELECT`` has read it."""
-    values = list(record)
-    values[_TERMS] = _terms(values[_TERMS])
-    bonus = OpenBonus(*values)
+    bonus = OpenBonus(*record)
+    bonus.terms = _terms(bonus.terms)  # read as JSON
     bonus.seen = bonus.version
     return bonus
 
 
 def _know(bonuses: Bonuses, records: Iterable[tuple[Any, ...]]) -> None:
-    for record in records:
-        if record[0] not in bonuses.by_id:
-            bonuses.know(opened(record))
+    for bonus in map(opened, records):
+        if bonus.id not in bonuses.by_id:
+            bonuses.know(bonus)
 
 
 def _read_offers(session: Session, bonuses: Bonuses, needs: BonusNeeds) -> None:

@@ -177,6 +177,28 @@ def walk(wallets: Sequence[Wallet], wanted: StatementFilter, size: int) -> Itera
         below = found.below
 
 
+def newest_before(wallet: str, version: str, instant: str) -> str:
+    """A sub-select: the version of a wallet's newest row older than an instant, of those up to ``version``; 0 for none.
+
+    Versions are halved: some twenty rows are looked up by (wallet, version) in a wallet of a million.
+    """
+    return f"""(
+    WITH RECURSIVE search(low, high) AS (
+        SELECT 0::bigint, {version}
+        UNION ALL
+        SELECT CASE WHEN halfway.is_older THEN halfway.version ELSE search.low END,
+               CASE WHEN halfway.is_older THEN search.high ELSE halfway.version - 1 END
+        FROM search
+        CROSS JOIN LATERAL (
+            SELECT x.version, x.created_at < {instant} AS is_older FROM wallet_transaction x
+            WHERE x.wallet_id = {wallet} AND x.version = (search.low + search.high + 1) / 2 OFFSET 0
+        ) halfway
+        WHERE search.low < search.high
+    )
+    SELECT max(low) FROM search
+)"""
+
+
 def version_at(wallet: Wallet, instant: datetime) -> int:
     """The version that the wallet had at the instant; 0 before its first row."""
     return _version(wallet, instant, _NOT_AFTER)
@@ -189,9 +211,17 @@ def version_before(wallet: Wallet, instant: datetime) -> int:
 
 def _version(wallet: Wallet, instant: datetime, query: str) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(query, [wallet.version, instant, instant, wallet.id])
+        cursor.execute(query, {"wallet": wallet.id, "version": wallet.version, "instant": instant})
         (version,) = cursor.fetchone()
     return int(version)
+
+
+def _of_wallet(instant: str) -> str:
+    return f"SELECT {newest_before('%(wallet)s::bigint', '%(version)s::bigint', instant)}"
+
+
+_BEFORE: Final = _of_wallet("%(instant)s::timestamptz")
+_NOT_AFTER: Final = _of_wallet("(%(instant)s::timestamptz + interval '1 microsecond')")
 
 
 def row_at(wallet: Wallet, instant: datetime) -> Transaction | None:
@@ -207,25 +237,6 @@ def withdrawal(source: str, reference: str) -> tuple[Transaction, Transaction | 
         return None
     return hold, Transaction.objects.filter(closes=hold.id, status=Status.POSTED).first()
 
-
-def _halving(comparison: str) -> str:
-    """The highest version whose time compares so with an instant, in some twenty steps for a million."""
-    return f"""
-WITH RECURSIVE search(low, high) AS (
-    SELECT 0::bigint, %s::bigint
-    UNION ALL
-    SELECT CASE WHEN t.created_at {comparison} %s THEN t.version ELSE search.low END,
-           CASE WHEN t.created_at {comparison} %s THEN search.high ELSE t.version - 1 END
-    FROM search
-    JOIN wallet_transaction t ON t.wallet_id = %s AND t.version = (search.low + search.high + 1) / 2
-    WHERE search.low < search.high
-)
-SELECT max(low) FROM search
-"""
-
-
-_NOT_AFTER: Final = _halving("<=")
-_BEFORE: Final = _halving("<")
 
 # Few sources, each found by one step down the index on (source, reference, kind).
 _SOURCES: Final = """

@@ -1,4 +1,4 @@
-"""What a transaction is, and what became of it.
+"""What a transaction is and what became of it, what references look like, and what can be limited.
 
 Plain strings rather than an Enum: every bet compares and hashes them dozens of times, and an
 Enum member hashes in Python.
@@ -54,6 +54,11 @@ def unscoped(stored: str) -> str:
     """A reference as its source wrote it, without the player it may be scoped to."""
     return stored.rpartition(SCOPE)[2]
 
+
+# What a player may limit, and for how long at a time; a wallet's limits are named by both.
+LIMIT_SUBJECTS: Final = ("deposit", "stake", "loss")
+LIMIT_PERIODS: Final = ("day", "week", "month")
+LIMIT_NAMES: Final = tuple(f"{subject}_{period}" for subject in LIMIT_SUBJECTS for period in LIMIT_PERIODS)
 
 # Sources the house itself uses; no provider may carry one of these codes.
 CASHIER: Final = "cashier"

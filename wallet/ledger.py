@@ -8,16 +8,17 @@ version still matched. The caller owns the transaction.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
-from typing import Final
+from collections.abc import Collection, Iterable, Sequence
+from itertools import accumulate
+from typing import Any, Final
 
 import msgspec
 from psycopg.errors import LockNotAvailable
 
-from wallet.periods import NAMES, UNLIMITED, OpenLimits, Totals
+from wallet.kinds import LIMIT_NAMES
 from wallet.pg import locks
 from wallet.pg.session import Session
-from wallet.state import Book, Key, OpenCurrency, OpenGame, OpenPlayer, OpenProvider, OpenWallet, Row
+from wallet.state import Book, Key, OpenCurrency, OpenGame, OpenLimits, OpenPlayer, OpenProvider, OpenWallet, Row
 from wallet.time import selected, timestamp
 
 # Column, SQL type, whether its text needs quoting inside an array literal. The order is that of
@@ -88,14 +89,35 @@ def array(values: Iterable[str], *, quoted: bool = True) -> str:
 
 # --- reading ---------------------------------------------------------------------------------
 
+# What the records below consist of, one part behind the other: columns, by the names of the structs' fields.
+_PLAYER: Final = OpenPlayer.__struct_fields__
+_WALLET: Final = (
+    "id", "cash", "bonus", "held", "version", "digest", "staked_total", "paid_total", "deposited_total", "newest_at",
+)  # fmt: skip
+_CURRENCY: Final = OpenCurrency.__struct_fields__
+_PROVIDER: Final = OpenProvider.__struct_fields__
+_GAME: Final = tuple(name for name in OpenGame.__struct_fields__ if name != "provider")
+_TIMES: Final = frozenset(("excluded_until", "newest_at"))
+
+
+def _listed(alias: str, names: Iterable[str]) -> str:
+    return ", ".join(selected(f"{alias}.{name}") if name in _TIMES else f"{alias}.{name}" for name in names)
+
+
+def _places(*parts: Sequence[str]) -> tuple[slice, ...]:
+    """Where each part stands in a record."""
+    ends = accumulate(map(len, parts))
+    return tuple(slice(end - len(part), end) for part, end in zip(parts, ends, strict=True))
+
+
+_OF_PLAYER, _OF_WALLET, _OF_CURRENCY, _OF_LIMITS = _places(_PLAYER, _WALLET, _CURRENCY, LIMIT_NAMES)
+_OF_PROVIDER, _OF_GAME = _places(_PROVIDER, _GAME)
+_UNLIMITED: Final = (None,) * len(LIMIT_NAMES)
+
 # Every LATERAL ... OFFSET 0 below is a look-up by index, one per name given, whatever the planner
 # believes of a table that was empty when the statement was prepared.
 _READ_WALLETS = f"""
-SELECT p.id, p.code, p.country, p.bet_locked, p.deposit_locked, p.withdraw_locked,
-       {selected("p.excluded_until")},
-       w.id, c.code, c.digits, c.enabled, w.cash, w.bonus, w.held, w.version, w.digest,
-       w.staked_total, w.paid_total, w.deposited_total, {selected("w.newest_at")},
-       {", ".join(f"l.{name}" for name in NAMES)}
+SELECT {_listed("p", _PLAYER)}, {_listed("w", _WALLET)}, {_listed("c", _CURRENCY)}, {_listed("l", LIMIT_NAMES)}
 FROM unnest(%s::text[]) AS named(code)
 CROSS JOIN LATERAL (SELECT * FROM wallet_player WHERE code = named.code OFFSET 0) p
 LEFT JOIN LATERAL (SELECT * FROM wallet_wallet WHERE player_id = p.id OFFSET 0) w ON true
@@ -104,10 +126,8 @@ LEFT JOIN LATERAL (SELECT * FROM wallet_walletlimits WHERE wallet_id = w.id OFFS
 """
 
 # A game without a name stands for the provider alone.
-_READ_PROVIDERS = """
-SELECT p.code, p.enabled, p.secrets_version, p.reference_scope, p.replay_balance, p.zero_amount,
-       p.win_requires_bet, p.late_win, p.unknown_rollback, p.late_bet, p.rollback_after_win,
-       p.rollback_wins, p.win_rollback, p.ends_rounds, g.code, g.category, g.enabled
+_READ_PROVIDERS = f"""
+SELECT {_listed("p", _PROVIDER)}, {_listed("g", _GAME)}
 FROM unnest(%s::text[], %s::text[]) AS named(provider, game)
 CROSS JOIN LATERAL (SELECT * FROM wallet_provider WHERE code = named.provider OFFSET 0) p
 LEFT JOIN LATERAL (
@@ -180,43 +200,31 @@ def read_wallets(
     if providers:
         _read_providers(session, book, [*((provider, "") for provider in providers), *games])
     for record in answer.rows():
-        player = book.players.get(record[1])
-        if player is None:
-            player = book.players[record[1]] = OpenPlayer(*record[:7])
-        if record[7] is None:
+        player = OpenPlayer(*record[_OF_PLAYER])
+        player = book.players.setdefault(player.code, player)
+        columns: dict[str, Any] = dict(zip(_WALLET, record[_OF_WALLET], strict=True))
+        if columns["id"] is None:
             continue
-        cash, bonus, held, version, digest, staked, paid, deposited, newest = record[11:20]
-        amounts = record[20:]
-        wallet = OpenWallet(
-            id=record[7],
-            player=player,
-            currency=OpenCurrency(*record[8:11]),
-            cash=cash,
-            bonus=bonus,
-            held=held,
-            version=version,
-            digest=digest,
-            staked_total=staked,
-            paid_total=paid,
-            deposited_total=deposited,
-            newest_at=newest or 0,
-            seen=version,
-            rows=[],
-        )
-        if amounts != UNLIMITED:
-            wallet.limits = OpenLimits(amounts, Totals(staked, paid, deposited), wallet.newest_at)
-        book.wallets.setdefault(player.code, {})[wallet.currency.code] = wallet
+        columns["newest_at"] = columns["newest_at"] or 0
+        currency = OpenCurrency(*record[_OF_CURRENCY])
+        wallet = OpenWallet(player=player, currency=currency, seen=columns["version"], rows=[], **columns)
+        amounts = record[_OF_LIMITS]
+        if amounts != _UNLIMITED:
+            chosen = {name: amount for name, amount in zip(LIMIT_NAMES, amounts, strict=True) if amount is not None}
+            wallet.limits = OpenLimits(chosen, wallet.totals, wallet.newest_at)
+        book.wallets.setdefault(player.code, {})[currency.code] = wallet
         book.wallets_by_id[wallet.id] = wallet
 
 
 def _read_providers(session: Session, book: Book, named: Collection[tuple[str, str]]) -> None:
     columns = [array(column) for column in zip(*named, strict=True)]
     for record in session.rows(_READ_PROVIDERS, columns):
-        provider, game = record[0], record[14]
-        if provider not in book.providers:
-            book.providers[provider] = OpenProvider(*record[:14])
-        if game is not None:
-            book.games[provider, game] = OpenGame(provider, *record[14:])
+        provider = OpenProvider(*record[_OF_PROVIDER])
+        book.providers.setdefault(provider.code, provider)
+        game = OpenGame(provider.code, *record[_OF_GAME])
+        # None where no game was named, or none of that name has a row.
+        if game.code is not None:
+            book.games[provider.code, game.code] = game
 
 
 _READ_LOCKED = """
@@ -260,17 +268,15 @@ def _columns(keys: Collection[Key]) -> list[str]:
 
 # The sub-select fixes the order in which rows are locked, ascending by id, so that two processes
 # cannot deadlock; the engine's transaction turns hash and merge joins off to keep that order.
+_STANDING: Final = ("cash", "bonus", "held", "version", "staked_total", "paid_total", "deposited_total")
+_NUMBERS: Final = ("id", "seen", "newest_at", *_STANDING)
+
 UPDATE_WALLETS = f"""
 UPDATE wallet_wallet w
-SET cash = n.cash, bonus = n.bonus, held = n.held, version = n.version,
-    staked_total = n.staked, paid_total = n.paid, deposited_total = n.deposited,
-    digest = decode(n.digest, 'hex'),
-    newest_at = {timestamp("n.newest")}
+SET {", ".join(f"{name} = n.{name}" for name in _STANDING)},
+    digest = decode(n.digest, 'hex'), newest_at = {timestamp("n.newest_at")}
 FROM (
-    SELECT * FROM unnest(
-        %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-        %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[]
-    ) AS u(id, seen, version, cash, bonus, held, staked, paid, deposited, newest, digest)
+    SELECT * FROM unnest({"%s::bigint[], " * len(_NUMBERS)} %s::text[]) AS u({", ".join(_NUMBERS)}, digest)
     ORDER BY u.id
 ) n
 WHERE w.id = n.id AND w.version = n.seen
@@ -347,29 +353,14 @@ def _digested(wallet: OpenWallet) -> list[tuple[str, ...]]:
 
 
 def _update_wallets(session: Session, wallets: list[OpenWallet]) -> set[int]:
-    numbers = [
-        (
-            w.id,
-            w.seen,
-            w.version,
-            w.cash,
-            w.bonus,
-            w.held,
-            w.staked_total,
-            w.paid_total,
-            w.deposited_total,
-            w.newest_at,
-        )
-        for w in wallets
-    ]
-    columns = [array(map(str, column), quoted=False) for column in zip(*numbers, strict=True)]
-    digests = array([w.digest.hex() for w in wallets if w.digest], quoted=False)
-    return {record[0] for record in session.rows(UPDATE_WALLETS, [*columns, digests])}
+    columns = [array([str(getattr(wallet, name)) for wallet in wallets], quoted=False) for name in _NUMBERS]
+    digests = array([wallet.digest.hex() for wallet in wallets if wallet.digest], quoted=False)
+    return {id for (id,) in session.rows(UPDATE_WALLETS, [*columns, digests])}
 
 
 def _unmoved(session: Session, wallets: list[OpenWallet]) -> set[int]:
     numbers = [array(map(str, column), quoted=False) for column in zip(*((w.id, w.seen) for w in wallets), strict=True)]
-    return {record[0] for record in session.rows(_READ_UNMOVED, numbers)}
+    return {id for (id,) in session.rows(_READ_UNMOVED, numbers)}
 
 
 def _insert_rows(session: Session, lines: list[tuple[str, ...]]) -> None:

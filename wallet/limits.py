@@ -1,5 +1,9 @@
 """A player's own limits: set and shown, and judged inside the posting (docs/limits.md).
 
+Every ledger row carries its wallet's lifetime totals, so what was staked, lost or deposited in a period is the
+difference of two rows: the newest one, and the newest one before the period began. Periods are those of the calendar
+in UTC; a week begins on Monday (ISO 8601).
+
 The judgement is pure: what it rests on is in the open wallet. Where a wallet's totals stood when a period began is
 looked up at most once in a process. Such totals never change any more: once a wallet has a row of the period, no row
 before the period can come (a row's time is never earlier than that of the row before it). So they may be kept.
@@ -13,24 +17,72 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import F
 
 from wallet.errors import Refused
+from wallet.history import newest_before
+from wallet.kinds import LIMIT_NAMES, LIMIT_PERIODS, LIMIT_SUBJECTS
 from wallet.ledger import array
 from wallet.models import Wallet, WalletLimits
 from wallet.money import show
-from wallet.periods import DAY, NAMES, PERIODS, SUBJECTS, Totals, micros, moment, spans, used, written
 from wallet.pg.session import Answer, Session, session_of
-from wallet.state import Book, OpenWallet
+from wallet.state import Book, OpenWallet, Totals
+from wallet.time import DAY, timestamp, to_datetime, to_microseconds, to_text
 
+# --- periods and what moved in them. Pure ----------------------------------------------------------
+
+
+class Span(NamedTuple):
+    """A period from ``start`` on and before ``end``, in microseconds since 1970."""
+
+    start: int
+    end: int
+
+
+def spans(at: int) -> tuple[Span, Span, Span]:
+    """The day, the week and the month of an instant (microseconds since 1970)."""
+    return _spans(at // DAY)
+
+
+@lru_cache(maxsize=64)
+def _spans(day: int) -> tuple[Span, Span, Span]:
+    # 1 January 1970 was a Thursday.
+    monday = day - (day + 3) % 7
+    first = to_datetime(day * DAY).replace(day=1)
+    next_first = (first + timedelta(days=31)).replace(day=1)
+    return (
+        Span(day * DAY, (day + 1) * DAY),
+        Span(monday * DAY, (monday + 7) * DAY),
+        Span(to_microseconds(first), to_microseconds(next_first)),
+    )
+
+
+def used(subject: str, now: Totals, before: Totals) -> int:
+    """What of a limit is used up, in minor units.
+
+    Stakes and deposits count from zero: what came back of an earlier period's bet is no room in
+    this one beyond the limit. A net loss below zero is a win, and may be played back.
+    """
+    if subject == "deposit":
+        return max(0, now.deposited - before.deposited)
+    staked = now.staked - before.staked
+    if subject == "stake":
+        return max(0, staked)
+    return staked - (now.paid - before.paid)
+
+
+# --- judged inside the posting. Pure ---------------------------------------------------------------
+
+# What a command moves, by subject: the names of its limits, in the order of ``spans``.
+_NAMES: Final = {subject: tuple(f"{subject}_{period}" for period in LIMIT_PERIODS) for subject in LIMIT_SUBJECTS}
 _DEPOSIT: Final = ("deposit",)
 # A stake counts as lost until it is won back.
 _BET: Final = ("stake", "loss")
-_FIRST: Final = {subject: NAMES.index(f"{subject}_{PERIODS[0]}") for subject in SUBJECTS}
 
 
 class _Reached(NamedTuple):
@@ -55,22 +107,23 @@ def _check(wallet: OpenWallet, at: int, amount: int, subjects: tuple[str, ...]) 
     limits = wallet.limits
     if limits is None or amount == 0:
         return
-    now = Totals(wallet.staked_total, wallet.paid_total, wallet.deposited_total)
+    now = wallet.totals
     reached = []
     # The row's own time will be no earlier than that of the row before it.
     for place, span in enumerate(spans(max(at, wallet.newest_at))):
         before: Totals | None = None
         for subject in subjects:
-            limit = limits.amounts[_FIRST[subject] + place]
+            name = _NAMES[subject][place]
+            limit = limits.amounts.get(name)
             if limit is None:
                 continue
             before = before or totals_before(wallet, span.start)
             left = limit - used(subject, now, before)
             if amount > left:
-                reached.append(_Reached(max(0, left), -span.end, NAMES[_FIRST[subject] + place]))
+                reached.append(_Reached(max(0, left), -span.end, name))
     if reached:
         tightest = min(reached)
-        facts = {"limit": tightest.name, "left": tightest.left, "resets_at": written(-tightest.not_before)}
+        facts = {"limit": tightest.name, "left": tightest.left, "resets_at": to_text(to_datetime(-tightest.not_before))}
         raise Refused("limit_reached", **facts)
 
 
@@ -78,7 +131,7 @@ def totals_before(wallet: OpenWallet, start: int) -> Totals:
     """The wallet's totals as they stood when the period began.
 
     That is the newest row before it: one of this posting, or the one that the wallet was read
-    with, or else one that was looked up (wallet/limits.py).
+    with, or else one that was looked up.
     """
     assert wallet.limits is not None
     rows = wallet.rows
@@ -89,6 +142,8 @@ def totals_before(wallet: OpenWallet, start: int) -> Totals:
         return wallet.limits.totals
     return wallet.limits.before[start]
 
+
+# --- looked up, once in a process ------------------------------------------------------------------
 
 # Some 40 MB: the day, the week and the month of the thirty thousand wallets that came last.
 MOST_PERIOD_TOTALS: Final = 100_000
@@ -126,29 +181,13 @@ class PeriodTotals:
 
 period_totals = PeriodTotals()
 
-# A wallet's versions run 1..n in the order of time, so an instant is found among them by halving
-# (as in wallet/history.py, here for many wallets at once): no index but (wallet, version).
-_FIND: Final = """
-WITH RECURSIVE search(wallet_id, start, low, high) AS (
-    SELECT n.wallet_id, n.start, 0::bigint, n.version
-    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS n(wallet_id, version, start)
-    UNION ALL
-    SELECT s.wallet_id, s.start, CASE WHEN t.is_before THEN t.version ELSE s.low END,
-           CASE WHEN t.is_before THEN s.high ELSE t.version - 1 END
-    FROM search s
-    CROSS JOIN LATERAL (
-        SELECT x.version, x.created_at < timestamptz 'epoch' + s.start * interval '1 microsecond' AS is_before
-        FROM wallet_transaction x
-        WHERE x.wallet_id = s.wallet_id AND x.version = (s.low + s.high + 1) / 2 OFFSET 0
-    ) t
-    WHERE s.low < s.high
-)
-SELECT s.wallet_id, s.start, coalesce(t.staked_total, 0), coalesce(t.paid_total, 0), coalesce(t.deposited_total, 0)
-FROM search s
+_FIND: Final = f"""
+SELECT n.wallet_id, n.start, coalesce(t.staked_total, 0), coalesce(t.paid_total, 0), coalesce(t.deposited_total, 0)
+FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS n(wallet_id, version, start)
+CROSS JOIN LATERAL (SELECT {newest_before("n.wallet_id", "n.version", timestamp("n.start"))} AS version OFFSET 0) found
 LEFT JOIN LATERAL (
-    SELECT * FROM wallet_transaction x WHERE x.wallet_id = s.wallet_id AND x.version = s.low OFFSET 0
+    SELECT * FROM wallet_transaction r WHERE r.wallet_id = n.wallet_id AND r.version = found.version OFFSET 0
 ) t ON true
-WHERE s.low = s.high
 """
 
 
@@ -211,6 +250,8 @@ def keep(book: Book) -> None:
                 period_totals.put((wallet.id, span.start), totals_before(wallet, span.start))
 
 
+# --- set and shown ---------------------------------------------------------------------------------
+
 WAIT: Final = DAY
 
 # The limits to set, by column, in minor units; None lifts one. What is not named stays.
@@ -225,7 +266,7 @@ class Increase(NamedTuple):
 
     @property
     def available(self) -> datetime:
-        return moment(self.available_at)
+        return to_datetime(self.available_at)
 
 
 class Changes(NamedTuple):
@@ -247,7 +288,7 @@ class Limit(NamedTuple):
 
     @property
     def resets(self) -> datetime:
-        return moment(self.resets_at)
+        return to_datetime(self.resets_at)
 
     @property
     def left(self) -> int | None:
@@ -279,8 +320,8 @@ def _limits(wallet: Wallet, kept: WalletLimits, at: int, begun: Mapping[tuple[in
             span.end,
             increases.get(f"{subject}_{period}"),
         )
-        for subject in SUBJECTS
-        for period, span in zip(PERIODS, spans(max(at, _newest(wallet))), strict=True)
+        for subject in LIMIT_SUBJECTS
+        for period, span in zip(LIMIT_PERIODS, spans(max(at, _newest(wallet))), strict=True)
     ]
 
 
@@ -299,7 +340,7 @@ def _begun(wallets: Sequence[Wallet], at: int) -> dict[tuple[int, int], Totals]:
 
 
 def _newest(wallet: Wallet) -> int:
-    return 0 if wallet.newest_at is None else micros(wallet.newest_at)
+    return 0 if wallet.newest_at is None else to_microseconds(wallet.newest_at)
 
 
 def change(wallet: Wallet, wanted: NewLimits, at: int) -> Changes | None:
@@ -313,7 +354,7 @@ def change(wallet: Wallet, wanted: NewLimits, at: int) -> Changes | None:
         stored = {name: increase._asdict() for name, increase in after[1].items()}
         WalletLimits.objects.filter(wallet=wallet).update(**after[0], increases=stored)
     old, new = _told(*before, wallet.currency.digits), _told(*after, wallet.currency.digits)
-    changed = [name for name in NAMES if old[name] != new[name]]
+    changed = [name for name in LIMIT_NAMES if old[name] != new[name]]
     return Changes({name: old[name] for name in changed}, {name: new[name] for name in changed})
 
 
@@ -352,14 +393,14 @@ def _told(amounts: NewLimits, increases: Mapping[str, Increase], digits: int) ->
     def text(amount: int | None) -> str | None:
         return None if amount is None else show(amount, digits)
 
-    told: dict[str, Any] = {name: {"limit": text(amounts[name])} for name in NAMES}
+    told: dict[str, Any] = {name: {"limit": text(amounts[name])} for name in LIMIT_NAMES}
     for name, increase in increases.items():
-        told[name]["asked"] = {"limit": text(increase.amount), "available_at": written(increase.available_at)}
+        told[name]["asked"] = {"limit": text(increase.amount), "available_at": to_text(increase.available)}
     return told
 
 
 def _amounts(kept: WalletLimits) -> dict[str, int | None]:
-    return {name: getattr(kept, name) for name in NAMES}
+    return {name: getattr(kept, name) for name in LIMIT_NAMES}
 
 
 def _increases(kept: WalletLimits) -> dict[str, Increase]:

@@ -8,7 +8,7 @@ microseconds since 1970, ids are text.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, TypedDict, Unpack
+from typing import Any, Final, NamedTuple, TypedDict, Unpack
 
 import msgspec
 from uuid_utils import uuid7
@@ -16,7 +16,6 @@ from uuid_utils import uuid7
 from wallet.errors import Refused
 from wallet.kinds import Kind, Status
 from wallet.money import MAX_BALANCE
-from wallet.periods import OpenLimits
 
 DIGEST_VERSION: Final = 1
 
@@ -122,6 +121,27 @@ class OpenGame(msgspec.Struct):
     enabled: bool
 
 
+class Totals(NamedTuple):
+    """A wallet's lifetime totals in minor units, net of rollbacks."""
+
+    staked: int
+    paid: int
+    deposited: int
+
+
+class OpenLimits(msgspec.Struct):
+    """A wallet's limits in a posting: ``amounts`` are those that are set, by name (``wallet.kinds.LIMIT_NAMES``).
+
+    ``totals`` and ``newest_at`` are the wallet's as they were read; ``before`` holds the totals
+    that were looked up, by the start of the period before which they stood.
+    """
+
+    amounts: dict[str, int]
+    totals: Totals
+    newest_at: int
+    before: dict[int, Totals] = {}
+
+
 class OpenWallet(msgspec.Struct):
     """A wallet while its commands are decided; ``seen`` is the version that was read.
 
@@ -144,6 +164,10 @@ class OpenWallet(msgspec.Struct):
     rows: list[Row]
     told: bool = False
     limits: OpenLimits | None = None
+
+    @property
+    def totals(self) -> Totals:
+        return Totals(self.staked_total, self.paid_total, self.deposited_total)
 
     def balances(self) -> dict[str, Any]:
         """The facts an answer tells about where the wallet stands (minor units)."""

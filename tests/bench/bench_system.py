@@ -99,11 +99,11 @@ def promise(every: int = 3, wallets: int = WALLETS) -> None:
 @contextlib.contextmanager
 def limits() -> Iterator[None]:
     """Meanwhile every wallet has all nine limits, none of which is ever reached."""
+    from wallet.kinds import LIMIT_NAMES
     from wallet.models import Wallet, WalletLimits
     from wallet.money import MAX_AMOUNT
-    from wallet.periods import NAMES
 
-    amounts = dict.fromkeys(NAMES, MAX_AMOUNT)
+    amounts = dict.fromkeys(LIMIT_NAMES, MAX_AMOUNT)
     WalletLimits.objects.bulk_create(WalletLimits(wallet=wallet, **amounts) for wallet in Wallet.objects.all())
     settle_down()
     yield

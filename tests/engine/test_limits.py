@@ -10,8 +10,8 @@ from casino_pam.engine import commands, posting
 from tests import bonus_scenario, scenario, threads
 from tests.limit_scenario import MIDNIGHT, MONDAY, a_bet, bets, forget, limit
 from tests.scenario import word
+from wallet.kinds import LIMIT_NAMES
 from wallet.models import Player, Transaction
-from wallet.periods import NAMES
 
 HOUR = 3600 * scenario.SECOND
 MONTH_END = int(datetime(2026, 10, 1, tzinfo=UTC).timestamp()) * scenario.SECOND
@@ -198,7 +198,7 @@ def test_a_deposits_limit_hinders_no_bet_and_a_bets_limit_no_deposit():
 
 def test_never_limits_wins_rollbacks_and_withdrawals():
     assert bets("10.00", reference="b") == ["posted"]
-    limit(**dict.fromkeys(NAMES, "0.00"))
+    limit(**dict.fromkeys(LIMIT_NAMES, "0.00"))
     assert bets("0.01") == ["limit_reached"]
     assert word(scenario.win(amount="5.00", round="another")) == "posted"
     assert word(scenario.rollback("b")) == "posted"

@@ -14,10 +14,11 @@ from tests.interleaving import meanwhile
 from tests.limit_scenario import MIDNIGHT, a_bet, bets, forget, limit
 from tests.scenario import word
 from wallet import ledger, limits
+from wallet.kinds import LIMIT_NAMES
 from wallet.models import Wallet, WalletLimits
 from wallet.money import MAX_AMOUNT
-from wallet.periods import NAMES, Totals
 from wallet.pg.session import Session
+from wallet.state import Totals
 
 HOUR = 3600 * scenario.SECOND
 MONTH_END = int(datetime(2026, 10, 1, tzinfo=UTC).timestamp()) * scenario.SECOND
@@ -52,7 +53,7 @@ def sent_by(statements, act):
 
 
 def all_nine():
-    limit(**dict.fromkeys(NAMES, "100.00"))
+    limit(**dict.fromkeys(LIMIT_NAMES, "100.00"))
 
 
 def test_limits_cost_no_statement_in_a_new_period_nor_in_one_that_this_process_saw_begin(statements):
@@ -128,7 +129,7 @@ def test_a_wallet_that_never_moved_has_its_limits_too():
     assert word(scenario.deposit("carol", amount=1000)) == "posted"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LIMIT_NAMES)
 @pytest.mark.parametrize("amount", [-1, MAX_AMOUNT + 1])
 def test_the_database_itself_keeps_limits_within_what_an_amount_can_be(name, amount):
     wallet = Wallet.objects.get(player__code="alice")

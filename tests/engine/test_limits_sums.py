@@ -15,8 +15,9 @@ from tests import clean_books as the_books
 from tests import scenario
 from tests.limit_scenario import forget, limit
 from wallet import limits
+from wallet.kinds import LIMIT_NAMES
 from wallet.models import Transaction, Wallet
-from wallet.periods import NAMES, moment
+from wallet.time import to_datetime
 
 HOUR = 3600 * scenario.SECOND
 AMOUNTS = st.integers(0, 3000)
@@ -29,7 +30,7 @@ VERBS = st.one_of(
     st.tuples(st.just("rollback"), st.integers(0, 5)),
 )
 HISTORIES = st.lists(st.tuples(STEPS, st.booleans(), st.lists(VERBS, min_size=1, max_size=4)), min_size=1, max_size=8)
-SET = st.dictionaries(st.sampled_from(NAMES), st.integers(0, 8000), min_size=1, max_size=4)
+SET = st.dictionaries(st.sampled_from(LIMIT_NAMES), st.integers(0, 8000), min_size=1, max_size=4)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
 def from_rows(wallet: Wallet, name: str, at: int) -> int:
     """The sum of a period as an accountant would find it."""
     subject, _, period = name.partition("_")
-    now = moment(at)
+    now = to_datetime(at)
     begin = now.replace(hour=0, minute=0, second=0, microsecond=0)
     if period == "week":
         begin -= timedelta(days=now.weekday())

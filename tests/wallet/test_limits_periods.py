@@ -5,14 +5,16 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wallet.periods import Totals, micros, moment, spans, used, written
+from wallet.limits import spans, used
+from wallet.state import Totals
+from wallet.time import to_datetime, to_microseconds, to_text
 
-INSTANTS = st.integers(0, 7_258_118_400_000_000 - 1).map(moment)  # to the end of the year 2199
+INSTANTS = st.integers(0, 7_258_118_400_000_000 - 1).map(to_datetime)  # to the end of the year 2199
 
 
 @given(INSTANTS)
 def test_an_instant_lies_in_its_day_week_and_month(instant):
-    day, week, month = ((moment(span.start), moment(span.end)) for span in spans(micros(instant)))
+    day, week, month = ((to_datetime(span.start), to_datetime(span.end)) for span in spans(to_microseconds(instant)))
     midnight = instant.replace(hour=0, minute=0, second=0, microsecond=0)
     assert day == (midnight, midnight + timedelta(days=1))
     monday = midnight - timedelta(days=instant.weekday())
@@ -25,17 +27,17 @@ def test_an_instant_lies_in_its_day_week_and_month(instant):
 
 @given(INSTANTS)
 def test_an_instant_survives_the_way_to_microseconds_and_back(instant):
-    assert moment(micros(instant)) == instant
+    assert to_datetime(to_microseconds(instant)) == instant
 
 
 def test_midnight_belongs_to_the_day_it_begins():
-    midnight = micros(datetime(2027, 1, 1, tzinfo=UTC))
-    assert [written(span.start) for span in spans(midnight)] == [
+    midnight = to_microseconds(datetime(2027, 1, 1, tzinfo=UTC))
+    assert [to_text(to_datetime(span.start)) for span in spans(midnight)] == [
         "2027-01-01T00:00:00.000000Z",
         "2026-12-28T00:00:00.000000Z",
         "2027-01-01T00:00:00.000000Z",
     ]
-    assert [written(span.end) for span in spans(midnight - 1)] == [
+    assert [to_text(to_datetime(span.end)) for span in spans(midnight - 1)] == [
         "2027-01-01T00:00:00.000000Z",
         "2027-01-04T00:00:00.000000Z",
         "2027-01-01T00:00:00.000000Z",

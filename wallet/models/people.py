@@ -3,8 +3,8 @@
 from django.db import models
 from django.db.models import Q
 
+from wallet.kinds import LIMIT_NAMES
 from wallet.money import MAX_AMOUNT, MAX_BALANCE
-from wallet.periods import NAMES
 
 
 class Currency(models.Model):
@@ -135,7 +135,7 @@ class WalletLimits(models.Model):
         constraints = [
             # NULL passes a CHECK.
             models.CheckConstraint(name=f"limit_{name}", condition=Q(**{f"{name}__range": (0, MAX_AMOUNT)}))
-            for name in NAMES
+            for name in LIMIT_NAMES
         ]
 
     def __str__(self) -> str:

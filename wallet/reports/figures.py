@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import msgspec
 
-from wallet.history import OPEN, OpenRound
+from wallet.history import OPEN, OpenRound, newest_before
 from wallet.reconcile.ledger_wide import ACCOUNTS
 from wallet.reports.sums import STANDING, Connected, span, stream
 from wallet.time import first_id, midnight
@@ -200,22 +200,13 @@ class Balances(msgspec.Struct, frozen=True):
 
 # A wallet that has not moved since says it itself; of another, the last row of the day is found by
 # halving its versions, which are in the order of time.
-_AT: Final = """
+_AT: Final = f"""
 SELECT w.id, w.player_id, w.currency_id, b.cash, b.bonus, b.held
 FROM wallet_wallet w CROSS JOIN LATERAL (
     SELECT w.cash, w.bonus, w.held WHERE w.newest_at < %(end)s
     UNION ALL
     SELECT t.cash_after, t.bonus_after, t.held_after FROM (
-        WITH RECURSIVE search(low, high) AS (
-            SELECT 0::bigint, w.version
-            UNION ALL
-            SELECT CASE WHEN x.created_at < %(end)s THEN x.version ELSE search.low END,
-                   CASE WHEN x.created_at < %(end)s THEN search.high ELSE x.version - 1 END
-            FROM search
-            JOIN wallet_transaction x ON x.wallet_id = w.id AND x.version = (search.low + search.high + 1) / 2
-            WHERE search.low < search.high
-        )
-        SELECT max(low) AS version FROM search
+        SELECT {newest_before("w.id", "w.version", "%(end)s")} AS version
     ) found JOIN wallet_transaction t ON t.wallet_id = w.id AND t.version = found.version
     WHERE w.newest_at >= %(end)s
 ) b

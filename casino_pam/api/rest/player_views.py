@@ -23,9 +23,9 @@ from casino_pam.api.rest.wallet_views import statement_page
 from casino_pam.engine import accounts, commands
 from wallet import audit, limits
 from wallet.errors import InvalidField, Refused
+from wallet.kinds import LIMIT_PERIODS, LIMIT_SUBJECTS
 from wallet.limits import NewLimits
 from wallet.models import Wallet
-from wallet.periods import PERIODS, SUBJECTS
 
 LOCKS: Final = ("bet", "deposit", "withdraw")
 MOST_WALLETS: Final = 100
@@ -250,9 +250,9 @@ def _answer(wallet: Wallet) -> Response:
 def _wanted(body: Body, digits: int | None) -> NewLimits:
     """The limits the body names; null lifts one. Of a currency we do not keep only the shape can be judged."""
     wanted: dict[str, int | None] = {}
-    for subject in SUBJECTS:
+    for subject in LIMIT_SUBJECTS:
         named = fields.part(body.get(subject, {}), subject)
-        for period in PERIODS:
+        for period in LIMIT_PERIODS:
             if period in named:
                 wanted[f"{subject}_{period}"] = _amount(named, subject, period, digits)
     return wanted

@@ -29,8 +29,8 @@ from casino_pam.backoffice.actions.base import (
 from casino_pam.backoffice.actions.forms import LOCKS, ActionForm
 from casino_pam.engine import accounts, commands
 from wallet import limits, money
+from wallet.kinds import LIMIT_NAMES
 from wallet.models import Currency, Player, Wallet
-from wallet.periods import NAMES
 
 
 def _named(locks: list[str]) -> str:
@@ -179,7 +179,9 @@ class LimitsForm(ActionForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        cleaned["wanted"] = {name: cleaned[name] for name in self.changed_data if name in NAMES and name in cleaned}
+        cleaned["wanted"] = {
+            name: cleaned[name] for name in self.changed_data if name in LIMIT_NAMES and name in cleaned
+        }
         if not self.errors and not cleaned["wanted"]:
             raise ValidationError("No limit was changed.")
         return cleaned

@@ -17,9 +17,9 @@ from tests.limit_scenario import MIDNIGHT, forget, limit
 from tests.threads import threads
 from wallet import audit, limits
 from wallet.errors import Busy
+from wallet.kinds import LIMIT_NAMES
 from wallet.limits import WAIT, Increase, decided
 from wallet.models import AuditEntry, Player, WalletLimits
-from wallet.periods import NAMES
 
 NOON = scenario.NOON / scenario.SECOND
 HOURS = 3600
@@ -242,12 +242,12 @@ def test_shows_what_is_left_with_the_currencys_own_digits(clock: None) -> None:
 
 
 def test_changes_at_the_same_time_all_count(clock: None) -> None:
-    named = [name.split("_") for name in NAMES]
+    named = [name.split("_") for name in LIMIT_NAMES]
     shop = rest_client.key()
     acts = [lambda s=s, p=p: put(shop, "players/alice/limits", **{s: {p: "5.00"}}) for s, p in named]
     threads(acts)
     kept = WalletLimits.objects.get()
-    assert [getattr(kept, name) for name in NAMES] == [500] * 9
+    assert [getattr(kept, name) for name in LIMIT_NAMES] == [500] * 9
     assert AuditEntry.objects.count() == 9
 
 
@@ -266,12 +266,12 @@ def test_a_decrease_is_not_undone_by_a_confirmation_that_looked_before_it(
 # --- the rule by itself ------------------------------------------------------------------------
 
 AMOUNTS = st.none() | st.integers(0, 5)
-ASKED = st.tuples(st.integers(0, 2 * WAIT), st.dictionaries(st.sampled_from(NAMES), AMOUNTS, max_size=3))
+ASKED = st.tuples(st.integers(0, 2 * WAIT), st.dictionaries(st.sampled_from(LIMIT_NAMES), AMOUNTS, max_size=3))
 
 
 @given(st.lists(ASKED, max_size=12))
 def test_nothing_is_raised_that_was_not_asked_for_twice_a_day_apart(history: list[Any]) -> None:
-    amounts: dict[str, int | None] = dict.fromkeys(NAMES)
+    amounts: dict[str, int | None] = dict.fromkeys(LIMIT_NAMES)
     waiting: dict[str, Increase] = {}
     asked_at: dict[tuple[str, int | None], list[int]] = {}
     at = scenario.NOON
