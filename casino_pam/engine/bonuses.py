@@ -1,6 +1,6 @@
-"""Promises: bonuses granted, claimed, forfeited, and looked after (docs/bonus.md).
+"""Bonuses granted, claimed, forfeited, and looked after (docs/bonus.md).
 
-Pure, like ``casino_pam/engine/play.py``. A promise spends its reference on the bonus itself, so there is
+Pure, like ``casino_pam/engine/play.py``. A grant spends its reference on the bonus itself, so there is
 no row to remember a refusal by: a refused grant is judged anew when it is repeated.
 """
 
@@ -26,7 +26,7 @@ from casino_pam.engine.commands import (
 )
 from casino_pam.engine.execution import Execution
 from casino_pam.engine.results import BonusResult, OfferList, Standing
-from wallet.errors import TELLS_BALANCES, Refused
+from wallet.errors import Refused
 from wallet.kinds import BONUS
 from wallet.state import Entry, OpenWallet
 
@@ -201,22 +201,7 @@ def tend(execution: Execution, command: Tend) -> Standing:
 
 
 def _run(execution: Execution, wallet: OpenWallet, command: BonusRequest, decide: Decision) -> BonusResult:
-    """As ``Desk.carry_out``, for a command whose reference no ledger row spends."""
-    entry = Entry(execution.book, wallet, at=command.at, actor=command.actor)
-    lifecycle.expire_due(execution.bonuses, entry)
-    mark = execution.mark(wallet)
-    try:
-        bonus = decide(entry)
-        lifecycle.settle(execution.bonuses, entry)
-        return _result(execution, bonus, command, replayed=False)
-    except Refused as refusal:
-        execution.take_back(entry, mark)
-        lifecycle.settle(execution.bonuses, entry)
-        if refusal.code in TELLS_BALANCES:
-            refusal.facts.update(wallet.balances())
-        raise
-    finally:
-        entry.close()
+    return _result(execution, execution.run(wallet, command, decide), command, replayed=False)
 
 
 def _result(execution: Execution, bonus: OpenBonus, command: BonusRequest, *, replayed: bool) -> BonusResult:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bonus import grants, wagering
 from casino_pam.engine.commands import Adjust, Deposit, Hold, Release, Settle
 from casino_pam.engine.execution import Execution
-from casino_pam.engine.replay import replay
+from casino_pam.engine.replay import once
 from casino_pam.engine.results import Receipt
 from wallet import limits
 from wallet.errors import Refused
@@ -18,11 +18,7 @@ from wallet.state import Columns, Entry, OpenWallet, Row
 
 
 def deposit(execution: Execution, command: Deposit) -> Receipt:
-    wallet = execution.book.wallet(command.player, command.currency)
-    spent = execution.book.row(command.source, Kind.DEPOSIT, command.reference)
-    if spent is not None:
-        return replay(execution, wallet, spent, command)
-    return execution.run(wallet, command, _deposit, {"captured": command.captured})
+    return once(execution, command, _deposit, {"captured": command.captured})
 
 
 def _deposit(execution: Execution, entry: Entry, command: Deposit) -> None:
@@ -52,11 +48,7 @@ def may_deposit(wallet: OpenWallet, at: int, amount: int) -> None:
 
 def hold(execution: Execution, command: Hold) -> Receipt:
     """Set money aside for a withdrawal; only the withdraw lock and the cash itself gate it."""
-    wallet = execution.book.wallet(command.player, command.currency)
-    spent = execution.book.row(command.source, Kind.HOLD, command.reference)
-    if spent is not None:
-        return replay(execution, wallet, spent, command)
-    return execution.run(wallet, command, _hold, {})
+    return once(execution, command, _hold)
 
 
 def _hold(execution: Execution, entry: Entry, command: Hold) -> None:
@@ -76,25 +68,12 @@ def _hold(execution: Execution, entry: Entry, command: Hold) -> None:
     )
 
 
-def settle(execution: Execution, command: Settle) -> Receipt:
-    """The held money was paid out."""
-    return _end_hold(execution, command)
+def end_hold(execution: Execution, command: Settle | Release) -> Receipt:
+    """The held money was paid out, or it goes back to the player's cash."""
+    return once(execution, command, _end_hold)
 
 
-def release(execution: Execution, command: Release) -> Receipt:
-    """The held money goes back to the player's cash."""
-    return _end_hold(execution, command)
-
-
-def _end_hold(execution: Execution, command: Settle | Release) -> Receipt:
-    wallet = execution.book.wallet(command.player, command.currency)
-    spent = execution.book.row(command.source, command.kind, command.reference)
-    if spent is not None:
-        return replay(execution, wallet, spent, command)
-    return execution.run(wallet, command, _post_end_of_hold, {})
-
-
-def _post_end_of_hold(execution: Execution, entry: Entry, command: Settle | Release) -> None:
+def _end_hold(execution: Execution, entry: Entry, command: Settle | Release) -> None:
     held = _open_hold(execution, entry.wallet, command)
     columns: Columns = {"held_delta": -held.amount, "closes": held.id, "original": held.reference}
     if command.kind == Kind.RELEASE:
@@ -115,11 +94,7 @@ def _open_hold(execution: Execution, wallet: OpenWallet, command: Settle | Relea
 
 def adjust(execution: Execution, command: Adjust) -> Receipt:
     """Correct a balance by hand, with a reason; nothing gates it but the money itself."""
-    wallet = execution.book.wallet(command.player, command.currency)
-    spent = execution.book.row(command.source, Kind.ADJUST, command.reference)
-    if spent is not None:
-        return replay(execution, wallet, spent, command)
-    return execution.run(wallet, command, _adjust, {"reason": command.reason})
+    return once(execution, command, _adjust, {"reason": command.reason})
 
 
 def _adjust(execution: Execution, entry: Entry, command: Adjust) -> None:

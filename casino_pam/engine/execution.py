@@ -1,6 +1,6 @@
 """The execution: an open book with the bonuses beside it, where the verbs decide one command.
 
-Every command that is not a repeat takes the same road: what is due on the wallet comes first,
+Every command that is not a repeat goes the same way: what is due on the wallet comes first,
 then the verb's own decision, then what follows from it (a bonus completed, the next one started).
 """
 
@@ -13,13 +13,14 @@ import msgspec
 
 from bonus import lifecycle
 from bonus.open_bonuses import Bonuses, summary
-from casino_pam.engine.commands import Command
+from casino_pam.engine.commands import BonusRequest, Command
 from casino_pam.engine.results import Receipt, Standing, receipt, remembered
 from wallet.errors import REMEMBERED, TELLS_BALANCES, Refused
 from wallet.kinds import Kind, Status
 from wallet.state import Book, Columns, Entry, Mark, OpenWallet, Row
 
 C = TypeVar("C", bound=Command)
+Decided = TypeVar("Decided")
 
 # A refusal of these is a row too: a delayed copy must never be accepted later (PLAY.md rule 5).
 REMEMBERED_KINDS = frozenset((Kind.BET, Kind.HOLD, Kind.DEPOSIT, Kind.ADJUST))
@@ -40,31 +41,48 @@ class Execution:
     def run(
         self,
         wallet: OpenWallet,
-        command: C,
-        decide: Callable[[Execution, Entry, C], None],
-        columns: Columns,
-    ) -> Receipt:
-        """Decide ``command`` on ``wallet``; ``columns`` describe it should it be refused.
+        command: Command | BonusRequest,
+        decide: Callable[[Entry], Decided],
+        refused: Callable[[Entry, Refused], None] | None = None,
+    ) -> Decided:
+        """Decide ``command`` on ``wallet``; ``refused`` posts what must remain of it should it be refused.
 
-        Raises ``Refused`` with what the caller may know of it. A refusal that must not be
-        forgotten has then been posted as a row.
+        Raises ``Refused`` with what the caller may know of it.
         """
         entry = Entry(self.book, wallet, at=command.at, actor=command.actor)
         lifecycle.expire_due(self.bonuses, entry)
         mark = self.mark(wallet)
-        refusal: Refused | None = None
         try:
-            decide(self, entry, command)
+            decided = decide(entry)
             lifecycle.settle(self.bonuses, entry)
-        except Refused as caught:
-            refusal = caught
+        except Refused as refusal:
             # What follows from a command may be what cannot be: a balance at its bound.
-            self.take_back(entry, mark)
-            self.remember(entry, command, caught.code, columns)
+            self.back_to(mark)
+            entry.named_row = None
+            if refused is not None:
+                refused(entry, refusal)
             lifecycle.settle(self.bonuses, entry)
+            entry.close()
+            raise self.told(entry, refusal) from None
         entry.close()
-        if refusal is not None:
-            raise self.told(entry, refusal)
+        return decided
+
+    def post(
+        self, wallet: OpenWallet, command: C, decide: Callable[[Execution, Entry, C], None], columns: Columns
+    ) -> Receipt:
+        """Decide a command that spends a reference, by the row that ``decide`` names or by that of its refusal.
+
+        ``columns`` describe the command in the row of its refusal. Raises as ``run``.
+        """
+
+        def decided(entry: Entry) -> Entry:
+            decide(self, entry, command)
+            return entry
+
+        def refused(entry: Entry, refusal: Refused) -> None:
+            self.remember(entry, command, refusal.code, columns)
+
+        entry = self.run(wallet, command, decided, refused)
         assert entry.named_row is not None
         return self.receipt(wallet, entry.named_row)
 
@@ -75,11 +93,6 @@ class Execution:
         amount: int = getattr(command, "amount", 0)
         refused: Columns = {**columns, "status": Status.REFUSED, "refusal": code}
         entry.named(command.kind, command.source, command.reference, amount, **refused)
-
-    def take_back(self, entry: Entry, mark: ExecutionMark) -> None:
-        """What the command did since ``mark`` has not happened."""
-        self.back_to(mark)
-        entry.named_row = None
 
     def told(self, entry: Entry, refusal: Refused) -> Refused:
         """The refusal with its row, if it left one, or else with the balances where they help."""

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from bonus import wagering
-from casino_pam.engine.commands import Balance, Batch, Bet, EndRound, Find, Play, Rollback, Win
+from casino_pam.engine.commands import AnyRequest, Balance, Batch, Bet, EndRound, Find, Play, Rollback, Win
 from casino_pam.engine.execution import REMEMBERED_KINDS, Execution
-from casino_pam.engine.replay import answer_again, as_profiled, minor, original_of, replay, shows_now
+from casino_pam.engine.replay import answer_again, as_profiled, minor, once, original_of, replay, shows_now
 from casino_pam.engine.results import Receipt, Standing
 from wallet import limits
 from wallet.errors import REMEMBERED, InvalidField, Refused
@@ -43,12 +43,7 @@ def find(execution: Execution, request: Find) -> Receipt:
 def bet(execution: Execution, command: Bet) -> Receipt:
     """Take a stake. A refusal is remembered under the reference for ever (rule 5)."""
     check_stake(execution, command)
-    wallet = execution.book.wallet(command.player, command.currency)
-    spent = execution.book.row(command.source, Kind.BET, command.reference)
-    if spent is not None:
-        return replay(execution, wallet, spent, command)
-    columns: Columns = {"round": command.round, "game": command.game}
-    return execution.run(wallet, command, _bet, columns)
+    return once(execution, command, _bet, {"round": command.round, "game": command.game})
 
 
 def check_stake(execution: Execution, command: Bet) -> None:
@@ -113,11 +108,7 @@ def _closing_row(execution: Execution, wallet: OpenWallet, source: str, round: s
 
 def end_round(execution: Execution, command: EndRound) -> Receipt:
     """Close a round, known or not, closed or not (rule 23)."""
-    wallet = execution.book.wallet(command.player, command.currency)
-    spent = execution.book.row(command.source, Kind.END_ROUND, command.reference)
-    if spent is not None:
-        return replay(execution, wallet, spent, command)
-    return execution.run(wallet, command, _end_round, {})
+    return once(execution, command, _end_round)
 
 
 def _end_round(execution: Execution, entry: Entry, command: EndRound) -> None:
@@ -129,11 +120,7 @@ def _end_round(execution: Execution, entry: Entry, command: EndRound) -> None:
 
 def win(execution: Execution, command: Win) -> Receipt:
     """Pay. Nothing but its structure and its own round can refuse a win (rule 10)."""
-    wallet = execution.book.wallet(command.player, command.currency)
-    spent = execution.book.row(command.source, Kind.WIN, command.reference)
-    if spent is not None:
-        return replay(execution, wallet, spent, command)
-    return execution.run(wallet, command, _win, {})
+    return once(execution, command, _win)
 
 
 def _win(execution: Execution, entry: Entry, command: Win) -> None:
@@ -214,11 +201,11 @@ def rollback(execution: Execution, command: Rollback) -> Receipt:
         return replay(execution, home, spent, command)
     original = original_of(execution, command)
     if original is None or execution.owner_code(original) != command.player:
-        receipt = execution.run(home, command, _void, {})
+        receipt = execution.post(home, command, _void, {})
         return as_profiled(execution, home, receipt)
     if command.currency is None:
         home = book.wallets_by_id[original.wallet]
-    return execution.run(home, command, _rollback if original.posted else _void, {})
+    return execution.post(home, command, _rollback if original.posted else _void, {})
 
 
 def _void(execution: Execution, entry: Entry, command: Rollback) -> None:
@@ -307,7 +294,8 @@ def _has_payout(execution: Execution, stake: Row) -> bool:
     return any(_live(execution, row) for row in (*answering, *naming))
 
 
-VERBS: dict[type[Play], Callable[[Execution, Any], Receipt]] = {
+# What a batch may consist of.
+VERBS: dict[type[AnyRequest], Callable[[Execution, Any], Receipt]] = {
     Bet: bet,
     Win: win,
     Rollback: rollback,

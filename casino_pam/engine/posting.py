@@ -33,12 +33,10 @@ from casino_pam.engine.commands import (
     Approve,
     Balance,
     Batch,
-    Bet,
     Browse,
     Claim,
     Complete,
     Deposit,
-    EndRound,
     Extend,
     Find,
     Forfeit,
@@ -47,14 +45,11 @@ from casino_pam.engine.commands import (
     Reject,
     Release,
     Request,
-    Rollback,
     Settle,
     Tend,
-    Win,
 )
 from casino_pam.engine.execution import Execution
 from casino_pam.engine.loading import each, keys, read
-from casino_pam.engine.play import batch
 from casino_pam.engine.results import BonusResult, OfferList, Receipt, Standing
 from wallet import ledger, limits
 from wallet.errors import Busy, Refused
@@ -71,17 +66,14 @@ Listener = Callable[[Execution], None]
 VERBS: dict[
     type[AnyRequest], Callable[[Execution, Any], Receipt | list[Receipt] | Standing | BonusResult | OfferList]
 ] = {
-    Bet: play.bet,
-    Win: play.win,
-    Rollback: play.rollback,
-    EndRound: play.end_round,
+    **play.VERBS,
+    Batch: play.batch,
     Balance: play.balance,
     Find: play.find,
-    Batch: batch,
     Deposit: cashier.deposit,
     Hold: cashier.hold,
-    Settle: cashier.settle,
-    Release: cashier.release,
+    Settle: cashier.end_hold,
+    Release: cashier.end_hold,
     Adjust: cashier.adjust,
     Grant: bonuses.grant,
     Claim: bonuses.claim,

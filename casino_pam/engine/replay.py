@@ -2,15 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import msgspec
 
-from casino_pam.engine.commands import Bet, Command, EndRound, Rollback, Win
+from casino_pam.engine.commands import (
+    Adjust,
+    Bet,
+    Command,
+    Deposit,
+    EndRound,
+    Hold,
+    Release,
+    Rollback,
+    Settle,
+    Win,
+)
 from casino_pam.engine.execution import Execution
 from casino_pam.engine.results import Receipt, remembered
 from wallet import money
 from wallet.errors import Refused
 from wallet.kinds import Kind, Status
-from wallet.state import OpenWallet, Row
+from wallet.state import Columns, Entry, OpenWallet, Row
+
+# What names its wallet, as all but rollbacks do.
+W = TypeVar("W", bound=Bet | Win | EndRound | Deposit | Hold | Settle | Release | Adjust)
+
+
+def once(
+    execution: Execution,
+    command: W,
+    decide: Callable[[Execution, Entry, W], None],
+    columns: Columns | None = None,
+) -> Receipt:
+    """Decide a command on the wallet it names, the first time; a repeat is answered as that time.
+
+    ``columns`` describe the command in the row of its refusal.
+    """
+    wallet = execution.book.wallet(command.player, command.currency)
+    spent = execution.book.row(command.source, command.kind, command.reference)
+    if spent is not None:
+        return replay(execution, wallet, spent, command)
+    return execution.post(wallet, command, decide, columns or {})
 
 
 def replay(execution: Execution, wallet: OpenWallet, row: Row, command: Command) -> Receipt:

@@ -34,7 +34,7 @@ def test_answers_nobody_at_all_with_nothing(books):
     assert posting.post([]) == []
 
 
-def test_carry_out_raises_the_refusal_that_ask_returns(books):
+def test_execute_raises_the_refusal_that_ask_returns(books):
     scenario.catalogue()
     scenario.alice("5.00")
     assert posting.ask(a_bet("b1")).code == "insufficient_funds"
