@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from django.conf import settings
@@ -29,35 +29,23 @@ from wallet.time import HOUR, now, selected, timestamp
 
 _TIMES: Final = frozenset(("created_at", "claim_by", "activated_at", "expires_at", "ended_at"))
 
-# Column and SQL type, in the order of OpenBonus's fields.
-_COLUMNS: Final = (
-    ("id", "uuid"),
-    ("offer_id", "bigint"),
-    ("player_id", "bigint"),
-    ("wallet_id", "bigint"),
-    ("status", "text"),
-    ("source", "text"),
-    ("reference", "text"),
-    ("ordinal", "integer"),
-    ("terms", "text"),
-    ("deposit", "bigint"),
-    ("amount", "bigint"),
-    ("base", "bigint"),
-    ("required", "bigint"),
-    ("wagered", "bigint"),
-    ("converted", "bigint"),
-    ("version", "bigint"),
-    ("created_at", "bigint"),
-    ("claim_by", "bigint"),
-    ("activated_at", "bigint"),
-    ("expires_at", "bigint"),
-    ("ended_at", "bigint"),
-    ("ended_reason", "text"),
-    ("ended_reference", "text"),
-    ("actor", "text"),
-    ("approver", "text"),
-    ("reason", "text"),
-)
+
+class _Column(NamedTuple):
+    """A field of OpenBonus, and the column that it is read from and written to."""
+
+    field: str
+    name: str
+    sql_type: str
+
+
+def _column(field: msgspec.structs.FieldInfo) -> _Column:
+    name = f"{field.name}_id" if field.name in ("offer", "player", "wallet") else field.name
+    sql_type = "bigint" if field.type in (int, int | None) else "text"
+    return _Column(field.name, name, {"id": "uuid", "ordinal": "integer"}.get(name, sql_type))
+
+
+_COLUMNS: Final = tuple(_column(field) for field in msgspec.structs.fields(OpenBonus) if field.name != "seen")
+
 
 # --- reading -----------------------------------------------------------------------------------
 
@@ -68,7 +56,7 @@ def _selected(name: str) -> str:
     return f"b.{name}::text" if name == "id" else f"b.{name}"
 
 
-SELECT: Final = "SELECT " + ", ".join(_selected(name) for name, _ in _COLUMNS)
+SELECT: Final = "SELECT " + ", ".join(_selected(name) for _, name, _ in _COLUMNS)
 _LIVE: Final = ", ".join(f"'{status}'" for status in LIVE)
 
 # As in wallet/ledger.py: look-ups by index, whatever the planner believes.
@@ -253,13 +241,13 @@ def _set(name: str) -> str:
 _FROZEN: Final = frozenset(
     ["offer_id", "player_id", "wallet_id", "source", "reference", "ordinal", "terms", "created_at", "actor", "reason"]
 )
-_KEPT: Final = tuple(column for column in _COLUMNS if column[0] not in _FROZEN)
+_KEPT: Final = tuple(column for column in _COLUMNS if column.name not in _FROZEN)
+_SEEN: Final = _Column("seen", "seen", "bigint")
 
 
-def _unnested(columns: Iterable[tuple[str, str]], *more: tuple[str, str]) -> str:
-    columns = (*columns, *more)
-    types = ", ".join(f"%s::{sql_type}[]" for _, sql_type in columns)
-    return f"unnest({types}) AS u({', '.join(name for name, _ in columns)})"
+def _unnested(*columns: _Column) -> str:
+    types = ", ".join(f"%s::{column.sql_type}[]" for column in columns)
+    return f"unnest({types}) AS u({', '.join(column.name for column in columns)})"
 
 
 def _all_or_nothing(update: str) -> str:
@@ -275,23 +263,23 @@ SELECT CASE WHEN count(*) = %s::bigint THEN 0 ELSE bonus_overtaken() END FROM wr
 
 # Locked in one order, as wallets are (wallet/ledger.py).
 _UPDATE = _all_or_nothing(f"""
-UPDATE bonus_bonus b SET {", ".join(f"{name} = {_set(name)}" for name, _ in _KEPT if name != "id")}
-FROM (SELECT * FROM {_unnested(_KEPT, ("seen", "bigint"))} ORDER BY u.id) n
+UPDATE bonus_bonus b SET {", ".join(f"{name} = {_set(name)}" for _, name, _ in _KEPT if name != "id")}
+FROM (SELECT * FROM {_unnested(*_KEPT, _SEEN)} ORDER BY u.id) n
 WHERE b.id = n.id AND b.version = n.seen
 """)
 
 # What nearly every bet changes of its bonus, and nothing else.
-_PROGRESS: Final = tuple(column for column in _COLUMNS if column[0] in ("id", "wagered", "version"))
+_PROGRESS: Final = tuple(column for column in _COLUMNS if column.name in ("id", "wagered", "version"))
 
 _UPDATE_PROGRESS = _all_or_nothing(f"""
 UPDATE bonus_bonus b SET wagered = n.wagered, version = n.version
-FROM (SELECT * FROM {_unnested(_PROGRESS, ("seen", "bigint"))} ORDER BY u.id) n
+FROM (SELECT * FROM {_unnested(*_PROGRESS, _SEEN)} ORDER BY u.id) n
 WHERE b.id = n.id AND b.version = n.seen
 """)
 
 _INSERT = f"""
-INSERT INTO bonus_bonus ({", ".join(name for name, _ in _COLUMNS)})
-SELECT {", ".join(_set(name) for name, _ in _COLUMNS)} FROM {_unnested(_COLUMNS).replace(" AS u(", " AS n(")}
+INSERT INTO bonus_bonus ({", ".join(name for _, name, _ in _COLUMNS)})
+SELECT {", ".join(_set(name) for _, name, _ in _COLUMNS)} FROM {_unnested(*_COLUMNS).replace(" AS u(", " AS n(")}
 """
 
 # What guards an offer's total: nobody's reading, but the row itself.
@@ -300,9 +288,6 @@ UPDATE bonus_offer o SET granted = o.granted + n.made
 FROM (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS u(id, made) ORDER BY u.id) n
 WHERE o.id = n.id AND (o.total IS NULL OR o.granted + n.made <= o.total)
 """)
-
-_FIELDS: Final = dict(zip((name for name, _ in _COLUMNS), OpenBonus.__struct_fields__, strict=False))
-_TEXTS: Final = frozenset(name for name, sql_type in _COLUMNS if sql_type == "text" and name != "status")
 
 
 def write(session: Session, bonuses: Bonuses, stale: set[int]) -> None:
@@ -339,10 +324,9 @@ def _progressed(bonuses: Bonuses) -> set[str]:
     }
 
 
-def _update(session: Session, statement: str, columns: Iterable[tuple[str, str]], bonuses: list[OpenBonus]) -> None:
+def _update(session: Session, statement: str, columns: Iterable[_Column], bonuses: list[OpenBonus]) -> None:
     if bonuses:
-        seen = array([str(bonus.seen) for bonus in bonuses], quoted=False)
-        session.put(statement, [*_arrays(bonuses, columns), seen, str(len(bonuses))])
+        session.put(statement, [*_arrays(bonuses, (*columns, _SEEN)), str(len(bonuses))])
 
 
 def _count_grants(session: Session, made: list[OpenBonus]) -> None:
@@ -353,11 +337,12 @@ def _count_grants(session: Session, made: list[OpenBonus]) -> None:
     session.put(_COUNT_GRANTS, [*values, str(len(counts))])
 
 
-def _arrays(bonuses: list[OpenBonus], columns: Iterable[tuple[str, str]]) -> list[str]:
-    return [_array(name, [getattr(bonus, _FIELDS[name]) for bonus in bonuses]) for name, _ in columns]
+def _arrays(bonuses: list[OpenBonus], columns: Iterable[_Column]) -> list[str]:
+    return [_array(column, [getattr(bonus, column.field) for bonus in bonuses]) for column in columns]
 
 
-def _array(name: str, values: list[Any]) -> str:
-    if name == "terms":
+def _array(column: _Column, values: list[Any]) -> str:
+    if column.name == "terms":
         return array([encode(terms) for terms in values])
-    return array(["" if value is None else str(value) for value in values], quoted=name in _TEXTS)
+    quoted = column.sql_type == "text" and column.name != "status"
+    return array(["" if value is None else str(value) for value in values], quoted=quoted)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from psycopg.errors import LockNotAvailable
@@ -21,47 +21,34 @@ from wallet.pg.session import Session
 from wallet.state import Book, Key, OpenCurrency, OpenGame, OpenLimits, OpenPlayer, OpenProvider, OpenWallet, Row
 from wallet.time import selected, timestamp
 
-# Column, SQL type, whether its text needs quoting inside an array literal. The order is that of
-# Row's fields and of the digest; it never changes within a digest version.
-COLUMNS: Final = (
-    ("id", "uuid", False),
-    ("command", "uuid", False),
-    ("wallet_id", "bigint", False),
-    ("version", "bigint", False),
-    ("kind", "text", False),
-    ("status", "text", False),
-    ("source", "text", True),
-    ("reference", "text", True),
-    ("round", "text", True),
-    ("game", "text", True),
-    ("amount", "bigint", False),
-    ("cash_delta", "bigint", False),
-    ("bonus_delta", "bigint", False),
-    ("held_delta", "bigint", False),
-    ("cash_after", "bigint", False),
-    ("bonus_after", "bigint", False),
-    ("held_after", "bigint", False),
-    ("staked_total", "bigint", False),
-    ("paid_total", "bigint", False),
-    ("deposited_total", "bigint", False),
-    ("bonus", "uuid", False),
-    ("contribution", "bigint", False),
-    ("wagered_after", "bigint", False),
-    ("original", "text", True),
-    ("original_kind", "text", False),
-    ("closes", "uuid", False),
-    ("win_source", "text", False),
-    ("ends_round", "boolean", False),
-    ("late", "boolean", False),
-    ("captured", "boolean", False),
-    ("void_amount", "bigint", False),
-    ("shortfall", "bigint", False),
-    ("refusal", "text", False),
-    ("actor", "text", True),
-    ("reason", "text", True),
-    ("digest_version", "smallint", False),
-    ("created_at", "bigint", False),
-)
+
+class Column(NamedTuple):
+    """A column of the ledger as it is written; ``quoted`` where its text needs quotes in an array literal."""
+
+    name: str
+    sql_type: str
+    quoted: bool
+
+
+_UUIDS: Final = frozenset(("id", "command", "bonus", "closes"))
+# The other texts are words of our own.
+_QUOTED: Final = frozenset(("source", "reference", "round", "game", "original", "actor", "reason"))
+
+
+def _column(field: msgspec.structs.FieldInfo) -> Column:
+    if field.name in _UUIDS:
+        return Column(field.name, "uuid", False)
+    if field.name == "digest_version":
+        return Column(field.name, "smallint", False)
+    if field.type is bool:
+        return Column(field.name, "boolean", False)
+    if field.type in (int, int | None):
+        return Column("wallet_id" if field.name == "wallet" else field.name, "bigint", False)
+    return Column(field.name, "text", field.name in _QUOTED)
+
+
+# In the order of Row's fields, which is that of the digest: it never changes within a digest version.
+COLUMNS: Final = tuple(map(_column, msgspec.structs.fields(Row)))
 
 
 def _select(alias: str) -> str:
@@ -292,8 +279,6 @@ FROM unnest({", ".join(f"%s::{sql_type}[]" for _, sql_type, _ in COLUMNS)}, %s::
 AS n({", ".join(name for name, _, _ in COLUMNS)}, digest)
 """
 
-_QUOTED: Final = tuple(quoted for _, _, quoted in COLUMNS)
-
 
 def canonical(row: Row) -> tuple[str, ...]:
     """The row's columns as text, in order; what is digested is exactly what is written."""
@@ -367,5 +352,5 @@ def _insert_rows(session: Session, lines: list[tuple[str, ...]]) -> None:
     if not lines:
         return
     *columns, digests = zip(*lines, strict=True)
-    literals = [array(column, quoted=quoted) for column, quoted in zip(columns, _QUOTED, strict=True)]
+    literals = [array(texts, quoted=column.quoted) for texts, column in zip(columns, COLUMNS, strict=True)]
     session.put(_INSERT_ROWS, [*literals, array(digests, quoted=False)])
