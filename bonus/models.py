@@ -1,24 +1,52 @@
 """Offers, the weights of their games, and the bonuses players were granted from them."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 import pgtrigger
 from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import ArrayField
-from django.db import models
+from django.db import connection, models
 from django.db.models import F, OuterRef, Q
 from django.db.models.functions import JSONObject
 
 from bonus.rules import MAX_REQUIRED, MAX_WAGERED, MAX_WEIGHT_BP, Base, Conversion, Counted, SpendOrder
 from bonus.terms import OfferKind, OfferSpec, OnWithdrawal, OverMaxStake, Terms
+from wallet.kinds import Kind
 from wallet.models import Player, Wallet
 from wallet.money import MAX_AMOUNT
+from wallet.time import midnight
 
 
 def _words(choices: type[StrEnum]) -> list[tuple[str, str]]:
     return [(word.value, word.value) for word in choices]
+
+
+class Loss(NamedTuple):
+    """What a player lost in a wallet's cash over a period, in minor units."""
+
+    player: str
+    currency: str
+    amount: int
+
+
+# Bets less their rollbacks less wins and theirs, on cash: every one of these rows moves cash by its
+# own sign, so the loss is what their deltas add up to, turned round.
+_LOSSES: Final = f"""
+SELECT p.code, w.currency_id, -l.moved
+FROM (
+    SELECT t.wallet_id, sum(t.cash_delta)::bigint AS moved FROM wallet_transaction t
+    WHERE t.created_at >= %(first)s AND t.created_at < %(end)s AND t.status = 'POSTED'
+        AND t.kind IN ('{Kind.BET}', '{Kind.WIN}', '{Kind.ROLLBACK}')
+    GROUP BY t.wallet_id HAVING sum(t.cash_delta) < 0
+) l JOIN wallet_wallet w ON w.id = l.wallet_id JOIN wallet_player p ON p.id = w.player_id
+ORDER BY w.id
+"""
 
 
 class OfferManager(models.Manager["Offer"]):
@@ -28,7 +56,7 @@ class OfferManager(models.Manager["Offer"]):
     would be promised terms that no operator ever wrote.
     """
 
-    def get_queryset(self) -> models.QuerySet["Offer"]:
+    def get_queryset(self) -> models.QuerySet[Offer]:
         weights = GameWeight.objects.filter(offer=OuterRef("pk")).values_list(
             JSONObject(scope="scope", name="name", weight_bp="weight_bp", excluded="excluded")
         )
@@ -113,6 +141,15 @@ class Offer(models.Model):
         """The terms a bonus in this currency is granted with now; refused when the offer has none."""
         return self.spec().terms_for(currency)
 
+    def losses(self, first: date, last: date) -> Iterator[Loss]:
+        """Net losses of the UTC days ``first`` to ``last`` that are large enough for the offer."""
+        amounts = self.spec().amounts
+        with connection.cursor() as cursor:
+            cursor.execute(_LOSSES, {"first": midnight(first), "end": midnight(last + timedelta(days=1))})
+            for loss in map(Loss._make, cursor.fetchall()):
+                if loss.currency in amounts and loss.amount >= amounts[loss.currency].min_deposit:
+                    yield loss
+
 
 class GameWeight(models.Model):
     """What an offer says of one game, category or provider: its weight, its exclusion, or both."""
@@ -176,6 +213,43 @@ def _bounds(name: str, highest: int) -> models.CheckConstraint:
     )
 
 
+# Each part is found by an index of its own; what is found may turn out not to be due after all
+# (a stake that is still open), and is then left as it is.
+_DUE: Final = """
+WITH due AS (
+    SELECT wallet_id FROM bonus_bonus WHERE status = 'active' AND expires_at <= %(at)s
+    UNION
+    SELECT wallet_id FROM bonus_bonus WHERE status IN ('pending', 'queued') AND claim_by <= %(at)s
+    UNION
+    SELECT b.wallet_id FROM wallet_player p JOIN bonus_bonus b ON b.player_id = p.id
+    WHERE p.excluded_until > %(at)s AND b.status IN ('pending', 'queued')
+    UNION
+    SELECT b.wallet_id FROM bonus_bonus b JOIN wallet_wallet w ON w.id = b.wallet_id
+    WHERE b.status = 'active' AND b.required > 0
+        AND w.bonus < greatest(1, (b.terms::jsonb ->> 'depleted_below')::bigint)
+)
+SELECT p.code, w.currency_id
+FROM due JOIN wallet_wallet w ON w.id = due.wallet_id JOIN wallet_player p ON p.id = w.player_id
+ORDER BY w.id
+"""
+
+
+class BonusQuerySet(models.QuerySet["Bonus"]):
+    def with_owner(self) -> Self:
+        """With the player and the wallet's currency, in the same statement."""
+        return self.select_related("player", "wallet__currency")
+
+    def of_player(self, code: str) -> Self:
+        """The player's bonuses in all wallets, newest first."""
+        return self.filter(player__code=code).order_by("-id")
+
+    def due(self, at: datetime) -> list[tuple[str, str]]:
+        """Player and currency of every wallet on which something may be due."""
+        with connection.cursor() as cursor:
+            cursor.execute(_DUE, {"at": at})
+            return [(player, currency) for player, currency in cursor.fetchall()]
+
+
 class Bonus(models.Model):
     """A player's copy of an offer, its terms frozen, and how far the player has come.
 
@@ -213,6 +287,8 @@ class Bonus(models.Model):
     approver = models.CharField(max_length=150, null=True)
     # Why it was granted, in the words of the actor.
     reason = models.CharField(max_length=500, null=True)
+
+    objects = BonusQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "bonuses"

@@ -9,14 +9,16 @@ PENDING | QUEUED -> CANCELLED | EXPIRED
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from bonus import rules
-from bonus.models import WAITING, BonusStatus
-from bonus.terms import OfferSpec, Terms
+from bonus.models import WAITING, Bonus, BonusStatus
+from bonus.terms import OfferSpec, Terms, decode
 from wallet.state import OpenWallet, Row
+from wallet.time import to_microseconds
 
 
 class OpenBonus(msgspec.Struct):
@@ -50,6 +52,12 @@ class OpenBonus(msgspec.Struct):
     reason: str | None
     seen: int | None = None
 
+    @classmethod
+    def of(cls, bonus: Bonus) -> OpenBonus:
+        """The bonus as the model has it."""
+        fields = {name: _value(bonus, name) for name in cls.__struct_fields__ if name != "seen"}
+        return cls(**fields, seen=bonus.version)
+
     @property
     def waiting(self) -> bool:
         return self.status in WAITING
@@ -72,6 +80,15 @@ class OpenBonus(msgspec.Struct):
     def shown_status(self, at: int) -> str:
         """Its status as a reader at that instant should see it, whether or not the end is posted yet."""
         return BonusStatus.EXPIRED if self.due(at) else self.status
+
+
+def _value(bonus: Bonus, name: str) -> Any:
+    value = getattr(bonus, name if name not in ("offer", "player", "wallet") else f"{name}_id")
+    if name == "terms":
+        return decode(value)
+    if name == "id":
+        return str(value)
+    return to_microseconds(value) if isinstance(value, datetime) else value
 
 
 class OpenOffer(msgspec.Struct):

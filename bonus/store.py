@@ -56,24 +56,24 @@ def _selected(name: str) -> str:
     return f"b.{name}::text" if name == "id" else f"b.{name}"
 
 
-SELECT: Final = "SELECT " + ", ".join(_selected(name) for _, name, _ in _COLUMNS)
+_SELECT: Final = "SELECT " + ", ".join(_selected(name) for _, name, _ in _COLUMNS)
 _LIVE: Final = ", ".join(f"'{status}'" for status in LIVE)
 
 # As in wallet/ledger.py: look-ups by index, whatever the planner believes.
 _READ_LIVE = f"""
-{SELECT} FROM unnest(%s::bigint[]) AS n(wallet)
+{_SELECT} FROM unnest(%s::bigint[]) AS n(wallet)
 CROSS JOIN LATERAL (
     SELECT * FROM bonus_bonus x WHERE x.wallet_id = n.wallet AND x.status IN ({_LIVE}) OFFSET 0
 ) b
 """
 
 _READ_NAMED = f"""
-{SELECT} FROM unnest(%s::uuid[]) AS n(id)
+{_SELECT} FROM unnest(%s::uuid[]) AS n(id)
 CROSS JOIN LATERAL (SELECT * FROM bonus_bonus x WHERE x.id = n.id OFFSET 0) b
 """
 
 _READ_SPENT = f"""
-{SELECT} FROM unnest(%s::text[], %s::text[]) AS n(source, reference)
+{_SELECT} FROM unnest(%s::text[], %s::text[]) AS n(source, reference)
 CROSS JOIN LATERAL (
     SELECT * FROM bonus_bonus x WHERE x.source = n.source AND x.reference = n.reference OFFSET 0
 ) b
@@ -183,7 +183,7 @@ def _terms(text: str) -> Terms:
     return decode(text)
 
 
-def opened(record: tuple[Any, ...]) -> OpenBonus:
+def _opened(record: tuple[Any, ...]) -> OpenBonus:
     """A bonus as ``SELECT`` has read it."""
     bonus = OpenBonus(*record)
     bonus.terms = _terms(bonus.terms)  # read as JSON
@@ -192,7 +192,7 @@ def opened(record: tuple[Any, ...]) -> OpenBonus:
 
 
 def _know(bonuses: Bonuses, records: Iterable[tuple[Any, ...]]) -> None:
-    for bonus in map(opened, records):
+    for bonus in map(_opened, records):
         if bonus.id not in bonuses.by_id:
             bonuses.know(bonus)
 

@@ -1,4 +1,4 @@
-"""Chores on bonuses that somebody has to think of: what fell due, and cashback. Safe to repeat and to run twice."""
+"""Jobs on bonuses, run by a timer: what fell due, and cashback. Each may be repeated, and run twice at a time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Final, TypeVar
 
-from bonus.models import Offer
-from bonus.queries import Loss, due, losses
+from bonus.models import Bonus, Loss, Offer
 from casino_pam.engine import posting
 from casino_pam.engine.commands import AnyRequest, Grant, Tend
 from casino_pam.engine.posting import Outcome
@@ -27,7 +26,7 @@ TOGETHER: Final = 100
 
 def run_due(at: int) -> Counter[str]:
     """Expire, cancel and deplete what is due at ``at`` (microseconds); how many wallets, by what became of it."""
-    wallets = due(to_datetime(at))
+    wallets = Bonus.objects.due(to_datetime(at))
     return Counter(map(_word, _posted(_run_due(player, currency, at) for player, currency in wallets)))
 
 
@@ -49,8 +48,8 @@ def grant_cashback(offer: Offer, first: date, last: date, at: int) -> Counter[st
 
     The reference names offer, period and wallet: a second run finds what the first one granted.
     """
-    found = losses(offer, first, last)
-    return Counter(map(_word, _posted(_cashback(offer, loss, first, last, at) for loss in found)))
+    losses = offer.losses(first, last)
+    return Counter(map(_word, _posted(_cashback(offer, loss, first, last, at) for loss in losses)))
 
 
 def _cashback(offer: Offer, loss: Loss, first: date, last: date, at: int) -> Grant:

@@ -12,10 +12,10 @@ from uuid import UUID, uuid4
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from bonus import open_bonuses, queries
+from bonus import models, open_bonuses
 from bonus.models import Offer as OfferModel
 from bonus.offers import create_offer, edit_offer, offer_to_json
-from bonus.queries import BonusRecord
+from bonus.open_bonuses import OpenBonus
 from casino_pam.api import fields, responses
 from casino_pam.api.fields import Body, optional
 from casino_pam.api.rest import examples, pagination, serializers
@@ -156,8 +156,8 @@ class ForfeitBonus(RestView):
         reference = fields.text_id(self.body, "reference")
         found = _record(bonus)
         command = Forfeit(
-            player=found.player,
-            bonus=found.bonus.id,
+            player=found.player.code,
+            bonus=str(found.id),
             reference=reference,
             reason="taken back",
             source=self.key.source,
@@ -241,7 +241,7 @@ class ForfeitMyBonus(RestView):
     def post(self, request: Request, bonus: str) -> Response:
         given = optional(fields.text_id, self.body_if_any, "reference")
         command = Forfeit(
-            bonus=_record(bonus).bonus.id,
+            bonus=str(_record(bonus).id),
             reference=given or f"player-{uuid4()}",
             reason="given up by the player",
             **_player_of(self.token),
@@ -270,10 +270,10 @@ def _currency(body: Body) -> str:
     return currency
 
 
-def _record(text: str) -> BonusRecord:
+def _record(text: str) -> models.Bonus:
     """The bonus of that id; whatever is no id names no bonus."""
     try:
-        found = queries.one(UUID(text))
+        found = models.Bonus.objects.with_owner().filter(pk=UUID(text)).first()
     except ValueError:
         found = None
     if found is None:
@@ -281,10 +281,11 @@ def _record(text: str) -> BonusRecord:
     return found
 
 
-def _list(request: Request, player: str, show: Callable[[BonusRecord], dict[str, Any]]) -> Response:
-    cursor = pagination.named(request, ("cursor",)).get("cursor")
-    found = queries.of_player(player, before=_place(cursor), most=PAGE + 1)
-    following = found[PAGE - 1].bonus.id if len(found) > PAGE else None
+def _list(request: Request, player: str, show: Callable[[models.Bonus], dict[str, Any]]) -> Response:
+    before = _place(pagination.named(request, ("cursor",)).get("cursor"))
+    bonuses = models.Bonus.objects.with_owner().of_player(player)
+    found = list((bonuses if before is None else bonuses.filter(id__lt=before))[: PAGE + 1])
+    following = str(found[PAGE - 1].id) if len(found) > PAGE else None
     return Response({"results": [show(each) for each in found[:PAGE]], "next": following})
 
 
@@ -295,14 +296,14 @@ def _place(cursor: str | None) -> UUID | None:
         raise InvalidField("cursor", "must be the next of an earlier page of this list") from None
 
 
-def _now(found: BonusRecord) -> dict[str, Any]:
+def _now(found: models.Bonus) -> dict[str, Any]:
     """The bonus as it stands; one past its time has expired."""
-    return responses.bonus(open_bonuses.summary(found.bonus, commands.now()), found.digits)
+    return responses.bonus(open_bonuses.summary(OpenBonus.of(found), commands.now()), found.wallet.currency.digits)
 
 
-def _with_terms(found: BonusRecord) -> dict[str, Any]:
+def _with_terms(found: models.Bonus) -> dict[str, Any]:
     """As ``_now``, for the player, who plays by them."""
-    return {**_now(found), "terms": responses.terms(found.bonus, found.digits)}
+    return {**_now(found), "terms": responses.terms(OpenBonus.of(found), found.wallet.currency.digits)}
 
 
 def _bonus_of(it: BonusResult) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bonus import queries
 from bonus.admin.bonus_admin import present_status
 from bonus.lifecycle import conversion
 from bonus.models import LIVE, Bonus, BonusStatus
+from bonus.open_bonuses import OpenBonus
 from casino_pam.backoffice.actions import forms
 from casino_pam.backoffice.actions.base import (
     BONUS,
@@ -290,9 +290,7 @@ def _takes(bonus: Bonus) -> str:
 
 def _converts(bonus: Bonus) -> str:
     currency = bonus.wallet.currency
-    found = queries.one(bonus.pk)
-    assert found is not None
-    cash, lost = conversion(found.bonus, bonus.wallet.bonus)
+    cash, lost = conversion(OpenBonus.of(bonus), bonus.wallet.bonus)
     leaves = f", and {sum_of(lost, currency)} leave with it" if lost else ""
     above = sum_of(currency.approval_above, currency)
     return (
