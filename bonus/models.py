@@ -19,6 +19,7 @@ from bonus.rules import MAX_REQUIRED, MAX_WAGERED, MAX_WEIGHT_BP, Base, Conversi
 from bonus.terms import OfferKind, OfferSpec, OnWithdrawal, OverMaxStake, Terms
 from wallet.kinds import Kind
 from wallet.models import Player, Wallet
+from wallet.models.transaction import no_truncate
 from wallet.money import MAX_AMOUNT
 from wallet.time import midnight
 
@@ -350,13 +351,7 @@ class Bonus(models.Model):
                 condition=pgtrigger.AnyChange("status"),
             ),
             pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
-            pgtrigger.Trigger(
-                name="no_truncate",
-                operation=pgtrigger.Truncate,
-                level=pgtrigger.Statement,
-                when=pgtrigger.Before,
-                func="RAISE EXCEPTION 'pgtrigger: Cannot truncate rows from % table', TG_TABLE_NAME;",
-            ),
+            no_truncate(),
         ]
 
     def __str__(self) -> str:

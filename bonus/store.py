@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 from django.conf import settings
-from psycopg.errors import LockNotAvailable
 
 from bonus import lifecycle
 from bonus.models import LIVE, BonusStatus, Offer
@@ -22,7 +21,6 @@ from bonus.open_bonuses import Bonuses, BonusNeeds, OpenBonus, OpenOffer
 from bonus.terms import Terms, decode, encode
 from wallet.kinds import Kind, Status
 from wallet.ledger import array
-from wallet.pg import locks
 from wallet.pg.session import Answer, Session
 from wallet.state import Book
 from wallet.time import HOUR, now, selected, timestamp
@@ -133,17 +131,6 @@ CROSS JOIN LATERAL (
     ORDER BY x.created_at DESC LIMIT 1
 ) s
 """
-
-
-_READ_LOCKED = """
-SELECT p.code FROM bonus_bonus b JOIN wallet_player p ON p.id = b.player_id WHERE b.ctid = ANY(%s::tid[])
-"""
-
-
-def locked_players(session: Session, fault: LockNotAvailable) -> set[str]:
-    """The players with a bonus that others keep locked, as ``locks.locked_rows`` knows it."""
-    rows = locks.locked_rows(session, fault, "bonus_bonus")
-    return {code for (code,) in session.rows(_READ_LOCKED, [array(rows)])} if rows else set()
 
 
 def ask(session: Session, book: Book) -> Answer:

@@ -8,6 +8,7 @@ version still matched. The caller owns the transaction.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
@@ -16,7 +17,6 @@ import msgspec
 from psycopg.errors import LockNotAvailable
 
 from wallet.kinds import LIMIT_NAMES
-from wallet.pg import locks
 from wallet.pg.session import Session
 from wallet.state import Book, Key, OpenCurrency, OpenGame, OpenLimits, OpenPlayer, OpenProvider, OpenWallet, Row
 from wallet.time import selected, timestamp
@@ -214,15 +214,28 @@ def _read_providers(session: Session, book: Book, named: Collection[tuple[str, s
             book.games[provider.code, game.code] = game
 
 
-_READ_LOCKED = """
-SELECT p.code FROM wallet_wallet w JOIN wallet_player p ON p.id = w.player_id WHERE w.ctid = ANY(%s::tid[])
+# Whoever waits behind another waiter is not told for which row; but the first in line holds a lock that all can see.
+_QUEUES: Final = """
+SELECT '(' || page || ',' || tuple || ')' FROM pg_locks
+WHERE locktype = 'tuple' AND granted AND relation = %s::regclass
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+_place = re.compile(r"\([0-9]+,[0-9]+\)")
 
 
-def locked_players(session: Session, fault: LockNotAvailable) -> set[str]:
-    """The players with a wallet that others keep locked, as ``locks.locked_rows`` knows it."""
-    rows = locks.locked_rows(session, fault, "wallet_wallet")
-    return {code for (code,) in session.rows(_READ_LOCKED, [array(rows)])} if rows else set()
+def locked_players(session: Session, fault: LockNotAvailable, table: str) -> set[str]:
+    """The players with a row of ``table`` that others keep locked; nobody where PostgreSQL does not say.
+
+    PostgreSQL names the row, by its place, in the fault's context, in whatever language it speaks.
+    """
+    places = {place for (place,) in session.rows(_QUEUES, [table])}
+    context = fault.diag.context or ""
+    if table in context:
+        places.update(_place.findall(context))
+    if not places:
+        return set()
+    owners = f"SELECT p.code FROM {table} x JOIN wallet_player p ON p.id = x.player_id WHERE x.ctid = ANY(%s::tid[])"
+    return {code for (code,) in session.rows(owners, [array(places)])}
 
 
 def read_rows(

@@ -24,6 +24,7 @@ from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connec
 from psycopg import errors
 
 from bonus import store
+from bonus.models import Bonus
 from casino_pam.engine import bonuses, cashier, play
 from casino_pam.engine.commands import (
     GRACE_SECONDS,
@@ -53,6 +54,7 @@ from casino_pam.engine.loading import each, keys, read
 from casino_pam.engine.results import BonusResult, OfferList, Receipt, Standing
 from wallet import ledger, limits
 from wallet.errors import Busy, Refused
+from wallet.models import Wallet
 from wallet.pg import deadline, faults
 from wallet.pg.connection import Silent
 from wallet.pg.session import Session, session_of
@@ -291,7 +293,8 @@ def _around(requests: Sequence[AnyRequest], locked: errors.LockNotAvailable, att
 def _players_waiting(locked: errors.LockNotAvailable) -> set[str]:
     """The players whose wallets or bonuses others keep locked, as far as PostgreSQL says whose they are."""
     session = session_of(connection.connection)
-    return ledger.locked_players(session, locked) | store.locked_players(session, locked)
+    tables = (Wallet._meta.db_table, Bonus._meta.db_table)
+    return set().union(*(ledger.locked_players(session, locked, table) for table in tables))
 
 
 def _halves(requests: Sequence[AnyRequest], attempts: int) -> list[Outcome]:

@@ -8,6 +8,7 @@ from django.db.models import F, Q
 
 from wallet.kinds import KINDS
 from wallet.models.people import Currency, Wallet
+from wallet.models.transaction import append_only
 
 ASKED = ["wallet", "source", "reference", "act", "bonus", "amount", "reason", "author", "created_at"]
 
@@ -134,16 +135,7 @@ class AuditEntry(models.Model):
                 condition=Q(reference__isnull=False),
             ),
         ]
-        triggers = [
-            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
-            pgtrigger.Trigger(
-                name="no_truncate",
-                operation=pgtrigger.Truncate,
-                level=pgtrigger.Statement,
-                when=pgtrigger.Before,
-                func="RAISE EXCEPTION 'pgtrigger: Cannot truncate rows from % table', TG_TABLE_NAME;",
-            ),
-        ]
+        triggers = append_only()
 
     def __str__(self) -> str:
         return f"{self.act} by {self.actor}"

@@ -44,6 +44,22 @@ _MOVES: dict[str, Q] = {
 }
 
 
+def no_truncate() -> pgtrigger.Trigger:
+    """Refuses TRUNCATE, which asks no trigger of rows."""
+    return pgtrigger.Trigger(
+        name="no_truncate",
+        operation=pgtrigger.Truncate,
+        level=pgtrigger.Statement,
+        when=pgtrigger.Before,
+        func="RAISE EXCEPTION 'pgtrigger: Cannot truncate rows from % table', TG_TABLE_NAME;",
+    )
+
+
+def append_only() -> list[pgtrigger.Trigger]:
+    """The triggers of a table whose rows are only ever added."""
+    return [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete), no_truncate()]
+
+
 def _check(name: str, condition: Q | Func) -> models.CheckConstraint:
     return models.CheckConstraint(name=f"ledger_{name}", condition=condition)
 
@@ -185,16 +201,7 @@ class Transaction(models.Model):
             # A command's further rows: few commands have any.
             models.Index(name="ledger_command", fields=["command"], condition=~Q(command=F("id"))),
         ]
-        triggers = [
-            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
-            pgtrigger.Trigger(
-                name="no_truncate",
-                operation=pgtrigger.Truncate,
-                level=pgtrigger.Statement,
-                when=pgtrigger.Before,
-                func="RAISE EXCEPTION 'pgtrigger: Cannot truncate rows from % table', TG_TABLE_NAME;",
-            ),
-        ]
+        triggers = append_only()
 
     def __str__(self) -> str:
         return f"{self.kind} {self.source}/{self.reference}"
