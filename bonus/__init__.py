@@ -1,1 +1,1 @@
-"""Keeps the promises. May import `wallet`, never `casino_pam`."""
+"""Offers, and the bonuses granted from them. May import `wallet`, never `casino_pam`."""

@@ -1,4 +1,4 @@
-"""Making promises: who may be granted what, and what it comes to (docs/bonus.md, F1 and F2).
+"""Granting: who may be granted what, and what it comes to (docs/bonus.md, F1 and F2).
 
 Pure. A bonus is made QUEUED or PENDING; ``bonus.lifecycle.settle`` starts it when the slot is free.
 """
@@ -65,7 +65,7 @@ def _no(why: str, **facts: str) -> Refused:
 
 
 def available(bonuses: Bonuses, wallet: OpenWallet, offer: OpenOffer, at: int) -> Terms:
-    """The terms this player would be promised now.
+    """The terms this player would be granted a bonus with now.
 
     Raises Refused: ``player_excluded``, ``wallet_locked``, or ``offer_not_available``, which says why.
     """
@@ -146,7 +146,7 @@ def grant(
     loss: int | None = None,
     waits_above: int | None = None,
 ) -> OpenBonus:
-    """Promise a bonus without a deposit. A deposit match waits for one, free rounds for their first win.
+    """Grant a bonus without a deposit. A deposit match waits for one, free rounds for their first win.
 
     ``loss`` is the net loss of a cashback's period; of more than ``waits_above`` minor units, what else
     would start now waits for an approval. Raises Refused: ``unknown_offer``, ``player_excluded``, ``wallet_locked``,

@@ -1,6 +1,6 @@
 """The state machine of a bonus (bonus/open_bonuses.py): what ends it, what follows, who comes next.
 
-Pure: everything is decided on the open book of one posting. Each arrow that moves money posts
+Pure: everything is decided on the open book of one posting. Each transition that moves money posts
 one row whose source is ``bonus`` and whose reference is the bonus's id, so the ledger's own key
 allows each once per bonus.
 """
@@ -38,10 +38,10 @@ def expire_due(bonuses: Bonuses, entry: Entry) -> None:
             cancel(bonuses, entry, bonus, "the player is excluded")
 
 
-def settle(bonuses: Bonuses, entry: Entry, *, tending: bool = False) -> None:
+def settle(bonuses: Bonuses, entry: Entry, *, by_job: bool = False) -> None:
     """Draw the consequences of the command: convert, deplete, start the next.
 
-    ``tending``: there is no command but the job's look at the wallet, so that age alone may have
+    ``by_job``: there is no command but the job's look at the wallet, so that age alone may have
     settled a stake.
     """
     if not bonuses.of_wallet.get(entry.wallet.id):
@@ -50,7 +50,7 @@ def settle(bonuses: Bonuses, entry: Entry, *, tending: bool = False) -> None:
     if active is not None:
         if active.complete:
             complete(bonuses, entry, active)
-        elif (tending or _may_settle(entry.named_row)) and _depleted(bonuses, entry, active):
+        elif (by_job or _may_settle(entry.named_row)) and _depleted(bonuses, entry, active):
             _deplete(bonuses, entry, active)
     if bonuses.active(entry.wallet.id) is None and not entry.wallet.player.excluded(entry.at):
         _start_next(bonuses, entry)
@@ -74,7 +74,7 @@ def _start_next(bonuses: Bonuses, entry: Entry) -> None:
         complete(bonuses, entry, bonus)
 
 
-# --- the arrows --------------------------------------------------------------------------------
+# --- transitions --------------------------------------------------------------------------------
 
 
 def activate(bonuses: Bonuses, entry: Entry, bonus: OpenBonus) -> None:

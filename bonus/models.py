@@ -66,7 +66,7 @@ class OfferManager(models.Manager["Offer"]):
 
 
 class Offer(models.Model):
-    """A promise an operator makes: how bonus money is made, spent, wagered and converted.
+    """What an operator offers: how bonus money is made, spent, wagered and converted.
 
     `amounts` holds terms.Amounts by currency, in minor units. `granted` counts the bonuses made of
     this offer; only `UPDATE ... SET granted = granted + 1 WHERE granted < total` may raise it.
@@ -199,7 +199,7 @@ ENDED = (BonusStatus.COMPLETED, BonusStatus.DEPLETED, BonusStatus.EXPIRED, Bonus
 
 # Every way there is in one write. One posting may hold many commands, so a bonus may start and end within it; what
 # never happens is a step back, and a bonus that has ended stays as it ended.
-ARROWS = [
+TRANSITIONS = [
     (BonusStatus.PENDING, BonusStatus.QUEUED),
     *[(waiting, later) for waiting in WAITING for later in (BonusStatus.ACTIVE, *ENDED)],
     *[(BonusStatus.ACTIVE, ended) for ended in ENDED if ended != BonusStatus.CANCELLED],
@@ -346,7 +346,7 @@ class Bonus(models.Model):
             pgtrigger.FSM(
                 name="life",
                 field="status",
-                transitions=[(str(old), str(new)) for old, new in ARROWS],
+                transitions=[(str(old), str(new)) for old, new in TRANSITIONS],
                 # Nearly every update is a bet's progress: those do not even call the trigger.
                 condition=pgtrigger.AnyChange("status"),
             ),

@@ -50,8 +50,8 @@ def forfeit(bonus: str, who: str = "bob", **fields: Any) -> Any:
     return _ask(commands.Forfeit, who, fields, reference=scenario.fresh("forfeit"), reason="given up")
 
 
-def tend(who: str = "bob", **fields: Any) -> Any:
-    return _ask(commands.Tend, who, fields, currency="EUR")
+def run_due(who: str = "bob", **fields: Any) -> Any:
+    return _ask(commands.RunDue, who, fields, currency="EUR")
 
 
 def wagering(amount: str = "30.00", cash: str = "0.00", who: str = "bob", **fields: Any) -> Bonus:

@@ -323,19 +323,19 @@ def write(session: Session, book: Book) -> set[int]:
     """Write what was added to the book; returns the ids of stale wallets, left untouched.
 
     A stale wallet is one whose version moved since it was read: somebody was first, and its
-    commands must be decided again. That holds for a wallet whose balances are only told as well:
+    commands must be decided again. That holds for a wallet whose balances are only shown as well:
     a refusal that leaves no row must not rest on balances older than the rows and bonuses that
     were read after them. Raises ``IntegrityError`` when a reference was spent by a command on
     another wallet meanwhile.
     """
     known = sorted(book.wallets_by_id.values(), key=lambda wallet: wallet.id)
     touched = [wallet for wallet in known if wallet.rows]
-    told = [wallet for wallet in known if wallet.told and not wallet.rows]
+    shown = [wallet for wallet in known if wallet.balances_shown and not wallet.rows]
     lines = {wallet.id: _digested(wallet) for wallet in touched}
     matched = _update_wallets(session, touched) if touched else set()
     _insert_rows(session, [line for id in lines if id in matched for line in lines[id]])
-    matched |= _unmoved(session, told) if told else set()
-    return {wallet.id for wallet in (*touched, *told) if wallet.id not in matched}
+    matched |= _unmoved(session, shown) if shown else set()
+    return {wallet.id for wallet in (*touched, *shown) if wallet.id not in matched}
 
 
 def _digested(wallet: OpenWallet) -> list[tuple[str, ...]]:

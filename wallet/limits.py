@@ -353,7 +353,7 @@ def change(wallet: Wallet, wanted: NewLimits, at: int) -> Changes | None:
             return None
         stored = {name: increase._asdict() for name, increase in after[1].items()}
         WalletLimits.objects.filter(wallet=wallet).update(**after[0], increases=stored)
-    old, new = _told(*before, wallet.currency.digits), _told(*after, wallet.currency.digits)
+    old, new = _recorded(*before, wallet.currency.digits), _recorded(*after, wallet.currency.digits)
     changed = [name for name in LIMIT_NAMES if old[name] != new[name]]
     return Changes({name: old[name] for name in changed}, {name: new[name] for name in changed})
 
@@ -387,16 +387,16 @@ def _taken(wallet: Wallet) -> WalletLimits:
     return WalletLimits.objects.get(wallet=wallet)
 
 
-def _told(amounts: NewLimits, increases: Mapping[str, Increase], digits: int) -> dict[str, Any]:
+def _recorded(amounts: NewLimits, increases: Mapping[str, Increase], digits: int) -> dict[str, Any]:
     """Each limit as the audit trail has it: what holds, and what was asked for."""
 
     def text(amount: int | None) -> str | None:
         return None if amount is None else show(amount, digits)
 
-    told: dict[str, Any] = {name: {"limit": text(amounts[name])} for name in LIMIT_NAMES}
+    texts: dict[str, Any] = {name: {"limit": text(amounts[name])} for name in LIMIT_NAMES}
     for name, increase in increases.items():
-        told[name]["asked"] = {"limit": text(increase.amount), "available_at": to_text(increase.available)}
-    return told
+        texts[name]["asked"] = {"limit": text(increase.amount), "available_at": to_text(increase.available)}
+    return texts
 
 
 def _amounts(kept: WalletLimits) -> dict[str, int | None]:

@@ -145,7 +145,7 @@ class OpenLimits(msgspec.Struct):
 class OpenWallet(msgspec.Struct):
     """A wallet while its commands are decided; ``seen`` is the version that was read.
 
-    ``told``: an answer shows its balances of now, whether or not a row is written.
+    ``balances_shown``: an answer shows its balances of now, whether or not a row is written.
     """
 
     id: int
@@ -162,7 +162,7 @@ class OpenWallet(msgspec.Struct):
     newest_at: int
     seen: int
     rows: list[Row]
-    told: bool = False
+    balances_shown: bool = False
     limits: OpenLimits | None = None
 
     @property
@@ -171,7 +171,7 @@ class OpenWallet(msgspec.Struct):
 
     def balances(self) -> dict[str, Any]:
         """The facts an answer tells about where the wallet stands (minor units)."""
-        self.told = True
+        self.balances_shown = True
         return {
             "balance": self.cash + self.bonus,
             "cash": self.cash,

@@ -22,7 +22,7 @@ from casino_pam.engine.commands import (
     Grant,
     OfBonus,
     Reject,
-    Tend,
+    RunDue,
 )
 from casino_pam.engine.execution import Execution
 from casino_pam.engine.results import BonusResult, OfferList, Standing
@@ -34,7 +34,7 @@ Decision = Callable[[Entry], OpenBonus]
 
 
 def grant(execution: Execution, command: Grant) -> BonusResult:
-    """Promise an offer to a player; a deposit match then waits for its deposit."""
+    """Grant an offer to a player; a deposit match then waits for its deposit."""
     wallet = execution.book.wallet(command.player, command.currency)
     spent = execution.bonuses.by_reference.get((command.source, command.reference))
     if spent is not None:
@@ -190,12 +190,12 @@ def _give_up(execution: Execution, entry: Entry, bonus: OpenBonus, command: Forf
     return bonus
 
 
-def tend(execution: Execution, command: Tend) -> Standing:
+def run_due(execution: Execution, command: RunDue) -> Standing:
     """Do what is due on a wallet nobody has touched: expire, cancel, deplete, start the next."""
     wallet = execution.book.wallet(command.player, command.currency)
     entry = Entry(execution.book, wallet, at=command.at, actor=None)
     lifecycle.expire_due(execution.bonuses, entry)
-    lifecycle.settle(execution.bonuses, entry, tending=True)
+    lifecycle.settle(execution.bonuses, entry, by_job=True)
     entry.close()
     return execution.standing(wallet)
 

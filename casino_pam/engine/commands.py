@@ -192,7 +192,7 @@ class Browse(Request, frozen=True, kw_only=True):
 
 
 class Grant(BonusRequest, frozen=True, kw_only=True):
-    """Promise ``offer``; ``loss`` is the net loss that a cashback pays on.
+    """Grant ``offer``; ``loss`` is the net loss that a cashback pays on.
 
     A fixed bonus of more than ``waits_above`` minor units waits for the approval of somebody other
     than ``actor``, who reads its ``reason``; None lets every grant begin at once.
@@ -254,7 +254,7 @@ class Complete(OfBonus, frozen=True, kw_only=True):
     waits_above: int | None = None
 
 
-class Tend(Request, frozen=True, kw_only=True):
+class RunDue(Request, frozen=True, kw_only=True):
     """Do what is due on the bonuses of a wallet that nobody else has touched."""
 
     currency: str

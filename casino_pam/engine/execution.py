@@ -63,7 +63,7 @@ class Execution:
                 refused(entry, refusal)
             lifecycle.settle(self.bonuses, entry)
             entry.close()
-            raise self.told(entry, refusal) from None
+            raise self.explain(entry, refusal) from None
         entry.close()
         return decided
 
@@ -94,7 +94,7 @@ class Execution:
         refused: Columns = {**columns, "status": Status.REFUSED, "refusal": code}
         entry.named(command.kind, command.source, command.reference, amount, **refused)
 
-    def told(self, entry: Entry, refusal: Refused) -> Refused:
+    def explain(self, entry: Entry, refusal: Refused) -> Refused:
         """The refusal with its row, if it left one, or else with the balances where they help."""
         row = entry.named_row
         if row is not None and row.status == Status.REFUSED:

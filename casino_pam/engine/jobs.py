@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from bonus.models import Bonus, Loss, Offer
 from casino_pam.engine import posting
-from casino_pam.engine.commands import AnyRequest, Grant, Tend
+from casino_pam.engine.commands import AnyRequest, Grant, RunDue
 from casino_pam.engine.posting import Outcome
 from casino_pam.engine.results import BonusResult
 from wallet.errors import Refused
@@ -39,8 +39,8 @@ def run_due_of(player: str, at: int) -> None:
     posting.post([_run_due(player, currency, at) for currency in held])
 
 
-def _run_due(player: str, currency: str, at: int) -> Tend:
-    return Tend(source=BONUS, player=player, currency=currency, at=at)
+def _run_due(player: str, currency: str, at: int) -> RunDue:
+    return RunDue(source=BONUS, player=player, currency=currency, at=at)
 
 
 def grant_cashback(offer: Offer, first: date, last: date, at: int) -> Counter[str]:

@@ -23,8 +23,8 @@ from casino_pam.engine.commands import (
     Release,
     Request,
     Rollback,
+    RunDue,
     Settle,
-    Tend,
     Win,
 )
 from casino_pam.engine.execution import Execution
@@ -146,7 +146,7 @@ def _need_spending(book: Book, request: Request, needs: BonusNeeds, spending: di
             needs.settling[wallet.id] = 0
             spending[wallet.id] = spending.get(wallet.id, 0) + (win.amount if win is not None else 0)
         return
-    if not isinstance(request, (Bet, Win, EndRound, Tend)):
+    if not isinstance(request, (Bet, Win, EndRound, RunDue)):
         return
     place = wallets.get(request.currency)
     if place is None:

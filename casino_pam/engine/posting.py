@@ -46,8 +46,8 @@ from casino_pam.engine.commands import (
     Reject,
     Release,
     Request,
+    RunDue,
     Settle,
-    Tend,
 )
 from casino_pam.engine.execution import Execution
 from casino_pam.engine.loading import each, keys, read
@@ -85,7 +85,7 @@ VERBS: dict[
     Extend: bonuses.extend,
     Forfeit: bonuses.forfeit,
     Complete: bonuses.complete,
-    Tend: bonuses.tend,
+    RunDue: bonuses.run_due,
 }
 
 # Told after every commit that moved a wallet; they must neither raise nor take long.

@@ -263,7 +263,7 @@ class Play(RuleBasedStateMachine):
         """With the job's look at a wallet nobody touches, or without."""
         self.books.at += hours * HOUR
         if tends:
-            bonus_scenario.tend(self.who, at=self.books.at)
+            bonus_scenario.run_due(self.who, at=self.books.at)
             self.books.do(Moved, settles=True)
 
     @precondition(lambda self: self.books.active is not None and self.books.active.expires is not None)

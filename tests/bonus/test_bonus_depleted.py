@@ -173,9 +173,9 @@ def test_who_has_wagered_enough_is_completed_and_not_depleted():
 def test_a_stake_of_a_day_ago_is_waited_for_no_longer_by_the_job():
     bonus_scenario.wagering("10.00")
     scenario.bet("bob", "10.00")
-    bonus_scenario.tend(at=NOON + DAY - 1)
+    bonus_scenario.run_due(at=NOON + DAY - 1)
     assert status() == "active"
-    bonus_scenario.tend(at=NOON + DAY)
+    bonus_scenario.run_due(at=NOON + DAY)
     assert status() == "depleted"
 
 
@@ -191,9 +191,9 @@ def test_the_age_is_a_setting(settings):
     settings.UNSETTLED_STAKE_HOURS = 2
     bonus_scenario.wagering("10.00")
     scenario.bet("bob", "10.00")
-    bonus_scenario.tend(at=NOON + 2 * HOUR - 1)
+    bonus_scenario.run_due(at=NOON + 2 * HOUR - 1)
     assert status() == "active"
-    bonus_scenario.tend(at=NOON + 2 * HOUR)
+    bonus_scenario.run_due(at=NOON + 2 * HOUR)
     assert status() == "depleted"
 
 

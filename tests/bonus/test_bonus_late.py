@@ -31,7 +31,7 @@ def gone(status="expired", **fields):
     bonus = bonus_scenario.wagering("10.00", cash="4.00", **{"multiplier": 10, "spend_days": 1, **fields})
     scenario.bet("bob", "6.00", reference="early", round="early")
     if status == "expired":
-        bonus_scenario.tend(at=LATER)
+        bonus_scenario.run_due(at=LATER)
     else:
         bonus_scenario.forfeit(bonus.id)
     bonus.refresh_from_db()
@@ -164,7 +164,7 @@ def test_a_win_taken_back_after_another_end_leaves_only_its_cash_part(status):
     bonus = bonus_scenario.wagering("10.00", cash="4.00", spend_days=1)
     scenario.bet("bob", "6.00", round="early")
     scenario.win("bob", "12.00", round="early", reference="w")
-    bonus_scenario.tend(at=LATER) if status == "expired" else bonus_scenario.forfeit(bonus.id)
+    bonus_scenario.run_due(at=LATER) if status == "expired" else bonus_scenario.forfeit(bonus.id)
     back = scenario.rollback("w", "bob", at=LATER)
     assert (back.row.cash_delta, back.row.bonus_delta, back.row.void_amount) == (eur("-8.00"), 0, eur("4.00"))
     assert scenario.balances("bob") == (0, 0, 0)

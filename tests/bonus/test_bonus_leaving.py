@@ -76,7 +76,7 @@ def test_who_is_excluded_waits_for_nothing_and_keeps_what_is_active():
     bonus_scenario.match()
     bonus_scenario.claim("welcome")
     excluded()
-    bonus_scenario.tend()
+    bonus_scenario.run_due()
     assert statuses() == ["active", "cancelled", "cancelled"]
     assert scenario.bet("bob", "1.00").code == "player_excluded"
     assert scenario.balances("bob") == (0, eur("10.00"), 0)
