@@ -183,7 +183,7 @@ _WALLETS: Final = Look(
 
 
 def look(cursor: Cursored, shard: Shard) -> Iterable[Discrepancy]:
-    """Check the bonuses of a stretch of wallets, and the rows that name them."""
+    """Check the bonuses of a shard of wallets, and the rows that name them."""
     rows, bonuses = (_EVERY_ROW, _EVERY_BONUS) if shard.full else (_ROWS_SINCE, _BONUSES_SINCE)
     for each in (rows, bonuses, _WALLETS):
         yield from each.name(cursor, shard)

@@ -240,7 +240,7 @@ if DATABASE_ISOLATION not in ISOLATION_LEVELS:
 # Requests a web process serves at once, each with a connection; the others queue. 0 keeps no connections.
 DATABASE_POOL_SIZE = whole("DATABASE_POOL_SIZE", default=16, lowest=0, highest=500)
 VIEWS_AT_ONCE = DATABASE_POOL_SIZE or 16
-# Beside the views': the sockets' reader, the copy of the providers, probes. The queue's lanes have their own.
+# Beside the views': the sockets' reader, the copy of the providers, probes. The queue's workers have their own.
 OWN_CONNECTIONS = 4
 # Answers are bounded at 3 s. manage.py asks for no bound: a migration or a reconciliation takes what it takes.
 DATABASE_STATEMENT_SECONDS = whole("DATABASE_STATEMENT_SECONDS", default=3, lowest=0, highest=3600)

@@ -67,7 +67,7 @@ def door(books: None) -> Iterator[Door]:
 
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stretch for every wallet, so that there is work for several connections."""
+    """A shard for every wallet, so that there is work for several connections."""
     monkeypatch.setattr(runner, "SMALLEST", 1)
     monkeypatch.setattr(runner, "PARTS", 1_000)
 

@@ -262,7 +262,7 @@ def _range(wallet: Wallet, wanted: StatementFilter, top: int) -> _Range:
 
 
 def _newest(ranges: Sequence[_Range], wanted: StatementFilter, most: int) -> list[Transaction]:
-    """The newest rows of all the stretches together."""
+    """The newest rows of all ranges together."""
     matching = _matching([each.wallet for each in ranges], wanted)
     parts = [
         Transaction.objects.filter(matching, wallet=each.wallet, version__gt=each.reached, version__lt=each.top)

@@ -1,14 +1,14 @@
 """The queue: the event loop's way to the engine (DESIGN.md §7).
 
-A request becomes an awaited future. One thread per process, a lane, takes whatever waits, posts it
+A request becomes an awaited future. One thread per process, a worker, takes whatever waits, posts it
 in one transaction and resolves the futures after the commit. There is no timer: under load the
 batches grow by themselves, and an idle server posts a batch of one at once. Between two batches the
 loop has a few turns, so that those who were just answered can come along.
 
-Nobody waits for ever. Whoever was not answered in time is answered 503, whatever the lanes do.
-While PostgreSQL keeps a lane waiting, further lanes serve who else comes. A player whose row
-somebody keeps locked waits in a lane of his own. What one player sent is posted in the order in
-which it came: no lane takes anything of a player who is at work in another.
+Nobody waits for ever. Whoever was not answered in time is answered 503, whatever the workers do.
+While PostgreSQL keeps a worker waiting, further workers serve who else comes. A player whose row
+somebody keeps locked waits in a worker of his own. What one player sent is posted in the order in
+which it came: no worker takes anything of a player who is at work in another.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ TURNS: Final = 4
 LONGEST_TURNS_SECONDS: Final = 0.05
 # How often the loop looks for whoever waits too long.
 LOOK_SECONDS: Final = 0.05
-# A lane that has been at work for so long is waiting for PostgreSQL; another one serves who comes.
+# A worker that has been at work for so long is waiting for PostgreSQL; another one serves who comes.
 SLOW_SECONDS: Final = 0.25
-MOST_LANES: Final = 4
-# No wait of a lane lasts so long. One that is still at work is given up for lost, and replaced.
+MOST_WORKERS: Final = 4
+# No wait of a worker lasts so long. One that is still at work is given up for lost, and replaced.
 LOST_SECONDS: Final = 10.0
-# A player whose row was locked until his time was up goes straight to his own lane for so long.
+# A player whose row was locked until his time was up goes straight to his own worker for so long.
 HELD_SECONDS: Final = 5.0
 
 Future = asyncio.Future[Outcome]
@@ -66,11 +66,11 @@ class Waiting(msgspec.Struct):
     future: Future
 
 
-class Lane:
+class Worker:
     """A thread that posts one batch after the other; ``began`` is when the present one was taken up."""
 
-    def __init__(self, work: Callable[[Lane], None], *, rest: float = 0.0) -> None:
-        # Where the lane before it died at once, so would this one: it begins after a rest, in seconds.
+    def __init__(self, work: Callable[[Worker], None], *, rest: float = 0.0) -> None:
+        # Where the worker before it died at once, so would this one: it begins after a rest, in seconds.
         self.rest = rest
         self.thread = threading.Thread(target=work, args=(self,), name="posting queue", daemon=True)
         self.batch: list[Waiting] = []
@@ -92,38 +92,38 @@ class PostingQueue:
 
     def __init__(self, post: Post = post, set_up: Callable[[], None] = posting.own_connection) -> None:
         self._post = post
-        # What a lane's thread needs before it posts.
+        # What a worker's thread needs before it posts.
         self._set_up = set_up
         self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         # Touched by the loop's thread alone, so they need no lock; with the moment by which each is answered.
         self._unanswered: dict[Future, float] = {}
-        # Those who were answered before a lane was through with them stay until it is.
+        # Those who were answered before a worker was through with them stay until it is.
         self._inside = 0
         self._looking = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        # What follows is shared by the lanes.
+        # What follows is shared by the workers.
         self._state = threading.Lock()
-        self._lanes: list[Lane] = []
-        # The players at work in some lane, with what came for them meanwhile.
+        self._workers: list[Worker] = []
+        # The players at work in some worker, with what came for them meanwhile.
         self._at_work: dict[str, list[Waiting]] = {}
         # What is held up by somebody's lock, by player, and until when their further requests go there at once.
         self._held: dict[str, list[Waiting]] = {}
         self._held_until: dict[str, float] = {}
-        self._patient: Lane | None = None
+        self._patient: Worker | None = None
 
     def start(self) -> None:
-        """Start the first lane for the running loop."""
+        """Start the first worker for the running loop."""
         self._loop = asyncio.get_running_loop()
-        self._open_lane()
+        self._open_worker()
 
     async def stop(self) -> None:
-        """Take nothing more, post what was accepted, and end the lanes."""
+        """Take nothing more, post what was accepted, and end the workers."""
         self._closed = True
         self._waiting.put(None)
-        while running := [lane.thread for lane in (*self._lanes, self._patient) if lane and lane.is_running()]:
+        while running := [each.thread for each in (*self._workers, self._patient) if each and each.is_running()]:
             await asyncio.to_thread(running[0].join, LOOK_SECONDS)
-        # What the lanes answered last is still on its way through the loop.
+        # What the workers answered last is still on its way through the loop.
         while self._unanswered:
             await asyncio.sleep(0)
 
@@ -157,60 +157,60 @@ class PostingQueue:
         for future, answer_by in list(self._unanswered.items()):
             if answer_by <= now:
                 self._answer(future, Busy())
-        for lane in [lane for lane in self._lanes if lane.at_work_for(now) > LOST_SECONDS]:
-            log.critical("queue_lane_lost", requests=len(lane.batch), seconds=round(lane.at_work_for(now), 1))
-            self._replace(lane)
-        if self._all_slow(now) and len(self._lanes) < MOST_LANES and not self._waiting.empty():
-            self._open_lane()
+        for worker in [worker for worker in self._workers if worker.at_work_for(now) > LOST_SECONDS]:
+            log.critical("queue_worker_lost", requests=len(worker.batch), seconds=round(worker.at_work_for(now), 1))
+            self._replace(worker)
+        if self._all_slow(now) and len(self._workers) < MOST_WORKERS and not self._waiting.empty():
+            self._open_worker()
         self._looking = bool(self._unanswered)
         if self._looking:
             assert self._loop is not None
             self._loop.call_later(LOOK_SECONDS, self._look)
 
     def _all_slow(self, now: float) -> bool:
-        return all(lane.at_work_for(now) > SLOW_SECONDS for lane in self._lanes)
+        return all(worker.at_work_for(now) > SLOW_SECONDS for worker in self._workers)
 
-    def _open_lane(self, *, rest: float = 0.0) -> None:
-        lane = Lane(self._run, rest=rest)
-        self._lanes.append(lane)
-        lane.thread.start()
+    def _open_worker(self, *, rest: float = 0.0) -> None:
+        worker = Worker(self._run, rest=rest)
+        self._workers.append(worker)
+        worker.thread.start()
 
-    def _replace(self, lane: Lane) -> None:
-        """A lane that died or is lost must leave nobody hanging: answer its requests, and open another.
+    def _replace(self, worker: Worker) -> None:
+        """A worker that died or is lost must leave nobody hanging: answer its requests, and open another.
 
         What came for their players meanwhile is answered as well: it would be posted out of turn.
         """
         with self._state:
-            lane.lost = True
-            unserved = list(lane.batch)
-            for player in {waiting.request.player for waiting in lane.batch}:
+            worker.lost = True
+            unserved = list(worker.batch)
+            for player in {waiting.request.player for waiting in worker.batch}:
                 self._held.pop(player, None)
                 unserved += self._at_work.pop(player, [])
-            if lane is self._patient:
+            if worker is self._patient:
                 self._patient = None
                 if self._held:
                     self._be_patient()
         self._inside -= len(unserved)
         for waiting in unserved:
             self._answer(waiting.future, Busy("unavailable"))
-        if lane in self._lanes:
-            self._lanes.remove(lane)
-            self._open_lane(rest=LOOK_SECONDS)
+        if worker in self._workers:
+            self._workers.remove(worker)
+            self._open_worker(rest=LOOK_SECONDS)
 
-    def _answer_all(self, lane: Lane, answered: list[tuple[Waiting, Outcome]]) -> None:
+    def _answer_all(self, worker: Worker, answered: list[tuple[Waiting, Outcome]]) -> None:
         self._inside -= len(answered)
         for waiting, outcome in answered:
             self._answer(waiting.future, outcome)
         if not self._unanswered:
             QUEUE.set(0)
-        self._turn(lane, TURNS)
+        self._turn(worker, TURNS)
 
-    def _turn(self, lane: Lane, left: int) -> None:
+    def _turn(self, worker: Worker, left: int) -> None:
         if left == 0:
-            lane.turned.set()
+            worker.turned.set()
         else:
             assert self._loop is not None
-            self._loop.call_soon(self._turn, lane, left - 1)
+            self._loop.call_soon(self._turn, worker, left - 1)
 
     def _answer(self, future: Future, outcome: Outcome) -> None:
         self._unanswered.pop(future, None)
@@ -218,33 +218,33 @@ class PostingQueue:
         if not future.done():
             future.set_result(outcome)
 
-    # --- a lane ------------------------------------------------------------------------------
+    # --- a worker ------------------------------------------------------------------------------
 
-    def _run(self, lane: Lane) -> None:
+    def _run(self, worker: Worker) -> None:
         assert self._loop is not None
-        time.sleep(lane.rest)
+        time.sleep(worker.rest)
         try:
             self._set_up()
-            if lane is self._patient:
-                self._serve_held(lane)
+            if worker is self._patient:
+                self._serve_held(worker)
             else:
-                self._drain(lane)
+                self._drain(worker)
         except BaseException:
-            log.critical("queue_lane_died", unanswered=self.depth, exc_info=True)
-            self._loop.call_soon_threadsafe(self._replace, lane)
+            log.critical("queue_worker_died", unanswered=self.depth, exc_info=True)
+            self._loop.call_soon_threadsafe(self._replace, worker)
         finally:
             posting.part_with_connection()
 
-    def _drain(self, lane: Lane) -> None:
+    def _drain(self, worker: Worker) -> None:
         parked: list[Waiting] = []
-        while not lane.lost:
+        while not worker.lost:
             batch = parked or self._next_batch()
             if batch is None:
                 return
             began = time.monotonic()
-            parked = self._serve(lane, batch)
+            parked = self._serve(worker, batch)
             quick = time.monotonic() - began < SLOW_SECONDS
-            if quick and not parked and self._is_one_too_many(lane):
+            if quick and not parked and self._is_one_too_many(worker):
                 return
 
     def _next_batch(self) -> list[Waiting] | None:
@@ -262,7 +262,7 @@ class PostingQueue:
             except queue.Empty:
                 break
         else:
-            # The other lanes shall hear of the end as well.
+            # The other workers shall hear of the end as well.
             self._waiting.put(None)
             if not taken:
                 return None
@@ -293,13 +293,13 @@ class PostingQueue:
             del self._held_until[player]
         return until is not None and now < until
 
-    def _serve(self, lane: Lane, batch: list[Waiting]) -> list[Waiting]:
+    def _serve(self, worker: Worker, batch: list[Waiting]) -> list[Waiting]:
         """Post a batch and answer it; what came for its players meanwhile is the next one."""
-        lane.batch, lane.began = batch, time.monotonic()
+        worker.batch, worker.began = batch, time.monotonic()
         QUEUE.set(self.depth)
         outcomes = self._posted(batch)
         with self._state:
-            if lane.lost:
+            if worker.lost:
                 return []
             held = [waiting for waiting, outcome in zip(batch, outcomes, strict=True) if isinstance(outcome, HeldUp)]
             for waiting in held:
@@ -310,8 +310,8 @@ class PostingQueue:
                 if not isinstance(outcome, HeldUp)
             ]
             parked = self._released([waiting for waiting, _ in done])
-            lane.batch, lane.began = [], None
-        self._tell(lane, done)
+            worker.batch, worker.began = [], None
+        self._tell(worker, done)
         return parked
 
     def _posted(self, batch: list[Waiting]) -> list[Outcome]:
@@ -323,18 +323,18 @@ class PostingQueue:
             log.critical("queue_posting_failed", requests=len(batch), exc_info=True)
             return [Refused("internal")] * len(batch)
 
-    def _tell(self, lane: Lane, answered: list[tuple[Waiting, Outcome]]) -> None:
+    def _tell(self, worker: Worker, answered: list[tuple[Waiting, Outcome]]) -> None:
         """Let the loop answer, and have a few turns before it is asked for more."""
         assert self._loop is not None
         if not answered:
             return
-        lane.turned.clear()
-        self._loop.call_soon_threadsafe(self._answer_all, lane, answered)
+        worker.turned.clear()
+        self._loop.call_soon_threadsafe(self._answer_all, worker, answered)
         if self._waiting.qsize() < LARGEST_BATCH:
-            lane.turned.wait(LONGEST_TURNS_SECONDS)
+            worker.turned.wait(LONGEST_TURNS_SECONDS)
 
     def _released(self, batch: Iterable[Waiting]) -> list[Waiting]:
-        """What came for these players while they were at work; who has nothing more is free for any lane."""
+        """What came for these players while they were at work; who has nothing more is free for any worker."""
         parked: list[Waiting] = []
         for player in dict.fromkeys(waiting.request.player for waiting in batch):
             if player in self._held:
@@ -344,13 +344,13 @@ class PostingQueue:
                 parked += more
         return parked
 
-    def _is_one_too_many(self, lane: Lane) -> bool:
-        """Whether another lane is free to work, so that this one may end."""
+    def _is_one_too_many(self, worker: Worker) -> bool:
+        """Whether another worker is free to work, so that this one may end."""
         with self._state:
             now = time.monotonic()
-            if all(other is lane or other.at_work_for(now) > SLOW_SECONDS for other in self._lanes):
+            if all(other is worker or other.at_work_for(now) > SLOW_SECONDS for other in self._workers):
                 return False
-            self._lanes.remove(lane)
+            self._workers.remove(worker)
             return True
 
     # --- held up by somebody's lock ----------------------------------------------------------
@@ -361,14 +361,14 @@ class PostingQueue:
         self._be_patient()
 
     def _be_patient(self) -> None:
-        """See to it that a lane serves those who are held up."""
+        """See to it that a worker serves those who are held up."""
         if self._patient is None:
-            self._patient = Lane(self._run)
+            self._patient = Worker(self._run)
             self._patient.thread.start()
 
-    def _serve_held(self, lane: Lane) -> None:
+    def _serve_held(self, worker: Worker) -> None:
         """One player after the other, until nobody is held up any more."""
-        while not lane.lost:
+        while not worker.lost:
             with self._state:
                 if not self._held:
                     self._patient = None
@@ -377,10 +377,10 @@ class PostingQueue:
                 # What came meanwhile comes after what was held up.
                 batch = self._held[player] = [*self._held[player], *self._at_work[player]]
                 self._at_work[player] = []
-            self._try_held(lane, player, batch)
+            self._try_held(worker, player, batch)
 
-    def _try_held(self, lane: Lane, player: str, batch: list[Waiting]) -> None:
-        lane.batch, lane.began = batch, time.monotonic()
+    def _try_held(self, worker: Worker, player: str, batch: list[Waiting]) -> None:
+        worker.batch, worker.began = batch, time.monotonic()
         outcomes = self._posted(batch)
         now = time.monotonic()
         answered, still = [], []
@@ -390,7 +390,7 @@ class PostingQueue:
             else:
                 answered.append((waiting, outcome))
         with self._state:
-            if lane.lost:
+            if worker.lost:
                 return
             del self._held[player]
             if still:
@@ -403,8 +403,8 @@ class PostingQueue:
             if not still and (more := self._at_work.pop(player)):
                 self._at_work[player] = []
                 self._held[player] = more
-            lane.batch, lane.began = [], None
-        self._tell(lane, answered)
+            worker.batch, worker.began = [], None
+        self._tell(worker, answered)
         if still:
             # Whoever keeps the row may do so for long: asking without a pause would cost the others their CPU.
             time.sleep(LOOK_SECONDS)

@@ -179,7 +179,7 @@ async def test_whoever_was_not_answered_in_time_is_answered_busy_whatever_the_po
     await posting_queue.stop()
 
 
-async def test_another_lane_serves_who_comes_while_one_waits_for_postgresql():
+async def test_another_worker_serves_who_comes_while_one_waits_for_postgresql():
     posting = Slow("slow")
     posting_queue = queue_over(posting)
     posting_queue.start()
@@ -189,13 +189,13 @@ async def test_another_lane_serves_who_comes_while_one_waits_for_postgresql():
     assert not slow.done()
     posting.go_on.set()
     await slow
-    # The lane that is one too many leaves once PostgreSQL is quick again.
-    while len(posting_queue._lanes) > 1:
+    # The worker that is one too many leaves once PostgreSQL is quick again.
+    while len(posting_queue._workers) > 1:
         await posting_queue.submit(asked("another"))
     await posting_queue.stop()
 
 
-async def test_what_comes_for_a_player_who_is_at_work_in_one_lane_waits_for_it_and_keeps_its_order():
+async def test_what_comes_for_a_player_who_is_at_work_in_one_worker_waits_for_it_and_keeps_its_order():
     posting = Slow("slow")
     posting_queue = queue_over(posting)
     posting_queue.start()
@@ -211,7 +211,7 @@ async def test_what_comes_for_a_player_who_is_at_work_in_one_lane_waits_for_it_a
     await posting_queue.stop()
 
 
-async def test_a_lane_that_does_not_come_back_is_replaced_and_its_players_are_free_again(monkeypatch):
+async def test_a_worker_that_does_not_come_back_is_replaced_and_its_players_are_free_again(monkeypatch):
     monkeypatch.setattr(queue_module, "LOST_SECONDS", 0.5)
     posting = Slow("slow")
     posting_queue = queue_over(posting)
@@ -239,7 +239,7 @@ async def test_the_house_is_full_when_nobody_takes_anything_although_everybody_w
     await posting_queue.stop()
 
 
-async def test_a_lane_that_cannot_begin_is_tried_again_until_it_can():
+async def test_a_worker_that_cannot_begin_is_tried_again_until_it_can():
     failures = [RuntimeError("no"), RuntimeError("no")]
 
     def set_up() -> None:

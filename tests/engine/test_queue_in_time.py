@@ -1,4 +1,4 @@
-"""Nobody waits for ever: a locked row stops its own player alone, a frozen backend stops no other lane."""
+"""Nobody waits for ever: a locked row stops its own player alone, a frozen backend stops no other worker."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ def test_one_whose_wallet_stays_locked_is_told_in_time_to_send_it_again(door):
     assert second.result(20).status == 200
     assert door.post("bet", a_bet("p0", "b")).status == 200
     assert scenario.balances("p0") == (9800, 0, 0)
-    # And a free wallet is nobody's lane of his own for long.
-    eventually(lambda: door.posting_queue._patient is None, "the patient lane to end")
+    # And a free wallet is nobody's worker of his own for long.
+    eventually(lambda: door.posting_queue._patient is None, "the patient worker to end")
 
 
 def test_many_locked_wallets_are_served_as_each_becomes_free(door):
@@ -199,7 +199,7 @@ def frozen(pids: Sequence[int]) -> Iterator[None]:
 
 
 def backends() -> list[int]:
-    """The processes of PostgreSQL that serve the lanes of the door."""
+    """The processes of PostgreSQL that serve the workers of the door."""
     asked = (
         "SELECT pid FROM pg_stat_activity WHERE query LIKE '%COMMIT%' AND pid <> pg_backend_pid() AND state = 'idle'"
     )
@@ -211,19 +211,19 @@ def test_a_frozen_backend_stops_its_own_calls_alone_and_those_are_answered_in_ti
     door.post("bet", a_bet("p0"))
     with frozen(backends()):
         his = door.send("bet", a_bet("p0", "b"))
-        eventually(lambda: door.posting_queue._lanes[0].began is not None, "the first lane to be at work")
+        eventually(lambda: door.posting_queue._workers[0].began is not None, "the first worker to be at work")
         others = [door.send("bet", a_bet(f"p{n}")) for n in range(1, 8)]
         assert [future.result(20).status for future in others] == [200] * 7
         status, seconds = answered(his)
         assert (status, seconds < LONGEST_ANSWER_SECONDS) == (503, True)
-        # The repeat comes by another lane.
+        # The repeat comes by another worker.
         assert door.post("bet", a_bet("p0", "b")).status == 200
     assert door.post("bet", a_bet("p0", "b"))["replayed"] is True
     assert scenario.balances("p0") == (9800, 0, 0)
 
 
 def test_what_was_sent_to_a_frozen_backend_is_never_posted_twice(door):
-    """All lanes freeze in turn; when PostgreSQL thaws, each call stands once or not at all, and its repeat once."""
+    """All workers freeze in turn; when PostgreSQL thaws, each call stands once or not at all, and its repeat once."""
     door.post("bet", a_bet("p0"))
     with frozen(backends()):
         his = [door.send("bet", a_bet("p0", f"b{n}")) for n in range(20)]
@@ -234,7 +234,7 @@ def test_what_was_sent_to_a_frozen_backend_is_never_posted_twice(door):
     assert Transaction.objects.filter(kind="BET").count() == 21
 
 
-def test_an_idle_lane_whose_server_went_without_a_word_serves_the_next_call(books, monkeypatch):
+def test_an_idle_worker_whose_server_went_without_a_word_serves_the_next_call(books, monkeypatch):
     """After a failover the old connection leads nowhere: it is asked before a request is entrusted to it."""
     scenario.catalogue()
     scenario.player("p0", "100.00")

@@ -90,7 +90,7 @@ class TestTheCommandOnCleanBooks:
         history()
         limits: set[tuple[str, str]] = set()
 
-        def see(cursor: Cursored, stretch: Shard) -> list[Discrepancy]:
+        def see(cursor: Cursored, shard: Shard) -> list[Discrepancy]:
             for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
                 limits.update(cursor.execute("SELECT name, setting FROM pg_settings WHERE name = %s", [name]))
             return []
@@ -103,7 +103,7 @@ class TestTheCommandOnCleanBooks:
         history()
         modes: list[Any] = []
 
-        def see(cursor: Cursored, stretch: Shard) -> list[Discrepancy]:
+        def see(cursor: Cursored, shard: Shard) -> list[Discrepancy]:
             modes.extend(cursor.execute("SHOW transaction_read_only"))
             modes.extend(cursor.execute("SHOW transaction_isolation"))
             return []

@@ -50,7 +50,7 @@ class TestIncremental:
         assert list(marks) == list(wallets)
 
     @pytest.mark.usefixtures("small_shards")
-    def test_finds_nothing_amiss_over_many_stretches(self) -> None:
+    def test_finds_nothing_amiss_over_many_shards(self) -> None:
         history()
         for name in range(20):
             scenario.player(f"player-{name}", "10.00")
@@ -147,9 +147,9 @@ class TestAtTheSameTime:
         history()
         played: list[Shard] = []
 
-        def play_meanwhile(cursor: Cursored, stretch: Shard) -> list[Discrepancy]:
+        def play_meanwhile(cursor: Cursored, shard: Shard) -> list[Discrepancy]:
             if not played:
-                played.append(stretch)
+                played.append(shard)
                 thread = threading.Thread(target=_bet_of_everybody)
                 thread.start()
                 thread.join()
@@ -164,8 +164,8 @@ class TestAtTheSameTime:
         history()
         both = threading.Barrier(2, timeout=30)
 
-        def wait_for_each_other(cursor: Cursored, stretch: Shard) -> list[Discrepancy]:
-            if stretch.first < 0:
+        def wait_for_each_other(cursor: Cursored, shard: Shard) -> list[Discrepancy]:
+            if shard.first < 0:
                 both.wait()
             return []
 
@@ -201,7 +201,7 @@ class TestFurtherChecks:
         found()
         bob = corruption.wallet_id("bob")
         own = Discrepancy(5, bob, None, "wagered more than its rows")
-        further.append(lambda cursor, stretch: [own] if stretch.first <= bob <= stretch.last else [])
+        further.append(lambda cursor, shard: [own] if shard.first <= bob <= shard.last else [])
         assert found(Scope.INCREMENTAL) == [own]
         assert ReconciliationRun.objects.latest().discrepancies == [own._asdict()]
         assert Checkpoint.objects.get(wallet=bob).suspect

@@ -81,7 +81,7 @@ class Check(NamedTuple):
 class Look:
     """A list of checks on the same records, made into SQL.
 
-    ``records`` is what stands after FROM; it has columns wallet_id and version, and a stretch's
+    ``records`` is what stands after FROM; it has columns wallet_id and version, and a shard's
     ``first`` and ``last`` as parameters.
     """
 
@@ -281,7 +281,7 @@ FULL: Final = Look(
     FROM ledger t LEFT JOIN ledger b ON b.wallet_id = t.wallet_id AND b.version = t.version - 1
 ) r""",
 )
-"""Every row of a stretch."""
+"""Every row of a shard."""
 
 # OFFSET 0 and LIMIT keep the planner from reading the whole ledger for a few wallets' newest rows.
 SINCE: Final = Look(
@@ -298,7 +298,7 @@ SINCE: Final = Look(
     WHERE s.id BETWEEN %(first)s AND %(last)s
 ) r""",
 )
-"""The rows after the checkpoints of those wallets of a stretch that moved since."""
+"""The rows after the checkpoints of those wallets of a shard that moved since."""
 
 
 def _agrees(column: str, row_column: str) -> Check:

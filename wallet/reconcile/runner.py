@@ -28,12 +28,12 @@ Tell = Callable[[Discrepancy], None]
 FurtherCheck = Callable[[Cursored, Shard], Iterable[Discrepancy]]
 
 further_checks: list[FurtherCheck] = []
-"""Checks of apps that build on the wallet; each looks at one stretch of wallets."""
+"""Checks of apps that build on the wallet; each looks at one shard of wallets."""
 
-# A stretch of fewer rows and wallets is not worth a statement.
+# A shard of fewer rows and wallets is not worth a statement.
 SMALLEST: Final = 10_000
-# Rows of a stretch lie all over the ledger, so that each stretch reads most of its pages: few
-# stretches, to read them few times, but enough to be shared between connections and to show progress.
+# Rows of a shard lie all over the ledger, so that each shard reads most of its pages: few
+# shards, to read them few times, but enough to be shared between connections and to show progress.
 PARTS: Final = 8
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 EVERYTHING: Final = Shard(_LOWEST, _HIGHEST, full=True)
@@ -48,7 +48,7 @@ class ShardProof(NamedTuple):
 
 
 class ShardResult(NamedTuple):
-    """How much was looked at in one stretch, which wallets are sound, and which are not."""
+    """How much was looked at in one shard, which wallets are sound, and which are not."""
 
     wallets: int
     rows: int
@@ -70,9 +70,9 @@ SELECT max(id), sum(todo)::bigint FROM parts GROUP BY part ORDER BY part
 
 
 def plan(cursor: Cursored, *, full: bool) -> list[tuple[Shard, int]]:
-    """All wallets there are or may be, in order, cut into stretches; with how many rows to read in each."""
+    """All wallets there are or may be, in order, cut into shards; with how many rows to read in each."""
     if not ledger_wide.in_force(cursor, ledger_wide.VERSION_KEY):
-        # Without its index every stretch would read and sort the whole ledger: once is enough.
+        # Without its index every shard would read and sort the whole ledger: once is enough.
         return [(Shard(_LOWEST, _HIGHEST, full), 0)]
     shards = []
     first, size = _LOWEST, 0
@@ -84,7 +84,7 @@ def plan(cursor: Cursored, *, full: bool) -> list[tuple[Shard, int]]:
 
 
 def examine(cursor: Cursored, shard: Shard, tell: Tell) -> ShardResult:
-    """Run every check on a stretch of wallets, and see which of them are proven now.
+    """Run every check on a shard of wallets, and see which of them are proven now.
 
     ``tell`` hears of each discrepancy at once: a broken house may have more than fit in memory.
     """
@@ -153,12 +153,12 @@ _SETTINGS: Final = (
     "SET idle_in_transaction_session_timeout = 0",
     # Compiling a statement takes longer than it saves.
     "SET jit = off",
-    # The lanes are what works side by side.
+    # The workers are what works side by side.
     "SET max_parallel_workers_per_gather = 0",
     # Pages come in order, most of them out of the kernel's cache: handing each to PostgreSQL's
     # own I/O processes took a third more of the processors.
     "SET effective_io_concurrency = 0",
-    # For the hash of a stretch's rows; what does not fit goes to disk.
+    # For the hash of a shard's rows; what does not fit goes to disk.
     "SET work_mem = '128MB'",
     "SET enable_mergejoin = off",
     "SET enable_nestloop = off",
@@ -180,7 +180,7 @@ class Report:
         self._one_at_a_time = Lock()
 
     def hear(self, discrepancy: Discrepancy) -> None:
-        """Count a discrepancy and pass it on; every lane speaks to us."""
+        """Count a discrepancy and pass it on; every worker speaks to us."""
         with self._one_at_a_time:
             self.count += 1
             if self.count <= KEPT:
@@ -227,7 +227,7 @@ def _shards(cursor: Cursored, scope: str, wallet: int | None) -> list[tuple[Shar
 
 
 def _check_ledger_wide(cursor: Cursored, report: Report, wallet: int | None) -> None:
-    """What no stretch can see. Comes last, for it may find wallets wanting that are sound in themselves."""
+    """What no shard can see. Comes last, for it may find wallets wanting that are sound in themselves."""
     bad = set()
     for discrepancy in ledger_wide.spent_once(cursor):
         if discrepancy.wallet is not None and wallet in (None, discrepancy.wallet):
@@ -235,7 +235,7 @@ def _check_ledger_wide(cursor: Cursored, report: Report, wallet: int | None) -> 
             bad.add(discrepancy.wallet)
     _remember(ShardProof([], [], []), bad)
     if report.scope == Scope.FULL and not report.count:
-        # Where a wallet was named, the accounts would only tell the same once more. The lanes are
+        # Where a wallet was named, the accounts would only tell the same once more. The workers are
         # empty now, so PostgreSQL may share the work out itself.
         cursor.execute("SET max_parallel_workers_per_gather = DEFAULT")
         for discrepancy in ledger_wide.balanced(cursor):
@@ -258,17 +258,17 @@ def _snapshot(shared: Cursored | None = None) -> Iterator[Cursored]:
 
 
 def _examined(workers: list[Cursored], shards: list[Shard], tell: Tell) -> Iterator[ShardResult]:
-    """Each stretch examined, in order, by whichever lane is free."""
+    """Each shard examined, in order, by whichever worker is free."""
     free: SimpleQueue[Cursored] = SimpleQueue()
-    for lane in workers:
-        free.put(lane)
+    for worker in workers:
+        free.put(worker)
 
     def work(shard: Shard) -> ShardResult:
-        lane = free.get()
+        worker = free.get()
         try:
-            return examine(lane, shard, tell)
+            return examine(worker, shard, tell)
         finally:
-            free.put(lane)
+            free.put(worker)
 
     pool = ThreadPoolExecutor(len(workers))
     try:

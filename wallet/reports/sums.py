@@ -130,7 +130,7 @@ RETURNING id
 def refresh(until: datetime | None = None, *, progress: Callable[[datetime], None]) -> None:
     """Take in what is settled by now, or older than ``until``; ``progress`` hears how far it has come.
 
-    Another refresh may run meanwhile: whoever comes second to a stretch leaves it be.
+    Another refresh may run meanwhile: whoever comes second to a part leaves it be.
     """
     end = first_id(until or history.settled_before())
     while (reached := _step(end)) is not None:
@@ -138,7 +138,7 @@ def refresh(until: datetime | None = None, *, progress: Callable[[datetime], Non
 
 
 def _step(end: UUID) -> datetime | None:
-    """Take in one stretch; the instant it reached, or None when there is nothing left to do."""
+    """Take in one part; the instant it reached, or None when there is nothing left to do."""
     with transaction.atomic(), connection.cursor() as cursor:
         _begin(cursor)
         cursor.execute(_UP_TO)
