@@ -1,4 +1,4 @@
-"""The one way into the audit trail: a row for every act of an operator, carried out or refused."""
+"""The one way into the audit trail: a row for every action of an operator, done or refused."""
 
 from __future__ import annotations
 

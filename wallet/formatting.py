@@ -78,7 +78,7 @@ def kind(value: str) -> SafeString:
 
 
 def outcome(value: str) -> SafeString:
-    """What came of an operator's act: done, repeated, waiting for somebody, or the code of a refusal."""
+    """What became of an operator's action: done, repeated, waiting for approval, or the code of a refusal."""
     return badge(words(value), {"done": "green", "repeated": "grey", "waits": "orange"}.get(value, "red"))
 
 

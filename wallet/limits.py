@@ -381,7 +381,7 @@ def _raises(present: int | None, amount: int | None) -> bool:
 
 
 def _taken(wallet: Wallet) -> WalletLimits:
-    """The wallet's row, which whoever else changes it waits for until this transaction ends."""
+    """The wallet's row, locked until this transaction ends: another change waits for it."""
     WalletLimits.objects.get_or_create(wallet=wallet)
     WalletLimits.objects.filter(wallet=wallet).update(increases=F("increases"))
     return WalletLimits.objects.get(wallet=wallet)

@@ -1,4 +1,4 @@
-"""Migration operations that stop nobody and can be run again after an interruption, beside Django's own.
+"""Migration operations that block nobody and can be run again after an interruption, beside Django's own.
 
 Which operations a migration may hold is decided by tests/deploys/online_migrations.py;
 docs/operations.md says how a change is deployed with them.
@@ -49,7 +49,7 @@ def _found(editor: BaseDatabaseSchemaEditor, model: type[Model], name: str) -> _
 
 @contextmanager
 def _patience(editor: BaseDatabaseSchemaEditor) -> Iterator[None]:
-    """No bound on waiting for locks meanwhile: nobody has to wait behind whoever works CONCURRENTLY."""
+    """No bound on waiting for locks meanwhile: what works CONCURRENTLY keeps nobody waiting."""
     if editor.collect_sql:
         yield
         return

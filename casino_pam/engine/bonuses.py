@@ -77,7 +77,7 @@ def browse(execution: Execution, request: Browse) -> OfferList:
 
 
 def claim(execution: Execution, command: Claim) -> BonusResult:
-    """The player takes an offer up; once is enough, and a second time is told which bonus it was."""
+    """The player takes an offer up; a second time is refused with the id of the bonus it became."""
     wallet = execution.book.wallet(command.player, command.currency)
     asked = grants.Origin(BONUS, None, command.actor)
     return _run(execution, wallet, command, lambda entry: grants.grant(execution.bonuses, entry, command.offer, asked))

@@ -1,4 +1,4 @@
-"""What can be asked of the house. Frozen, typed, already validated; amounts in minor units.
+"""What can be asked of the engine. Frozen, typed, already validated; amounts in minor units.
 
 A command says who named its reference (``source``), when it was received (``at``, microseconds
 since 1970 in UTC: the only clock the rules know) and until when it may still be taken up

@@ -232,7 +232,7 @@ def _void(execution: Execution, entry: Entry, command: Rollback) -> None:
 
 
 def _amount_undone(wallet: OpenWallet, command: Rollback, original: Row | None) -> int:
-    """What a zero rollback says it was about: what the request named, else the original's."""
+    """The amount that a zero rollback keeps: the one the request named, else the original's."""
     if command.amount is not None:
         return minor(wallet, command.amount) or 0
     return original.amount if original else 0
@@ -268,7 +268,7 @@ def _rollback(execution: Execution, entry: Entry, command: Rollback) -> None:
 
 
 def _disagreements(execution: Execution, original: Row, command: Rollback) -> list[str]:
-    """What the request names and the stored row says otherwise (rule 15)."""
+    """The fields that the request names and that differ in the stored row (rule 15)."""
     wallet = execution.book.wallets_by_id[original.wallet]
     differing = []
     if command.currency is not None and command.currency != wallet.currency.code:

@@ -93,7 +93,7 @@ after_commit: list[Listener] = []
 
 
 class HeldUp(Busy):
-    """Somebody else keeps a row locked that this request needs; others need not wait for it."""
+    """A row that this request needs is locked by somebody else; the rest of its batch need not wait for it."""
 
 
 class _RestsOnUnwritten(Exception):
@@ -234,7 +234,7 @@ def _pause(outcome: Outcome, attempts: int) -> None:
 
 
 def _last_moment(requests: Sequence[AnyRequest], places: list[int], patience: float) -> float:
-    """When the last of them who waits for an answer has been told 503 instead."""
+    """The moment by which the last of these callers has been answered, with 503 if with nothing else."""
     return max(min(requests[place].deadline, patience) for place in places) + GRACE_SECONDS
 
 
@@ -250,7 +250,7 @@ def _in_time(requests: Sequence[AnyRequest], places: list[int], patience: float)
 
 
 def _try(requests: Sequence[AnyRequest], attempts: int) -> list[Outcome]:
-    """One look at the requests; ``Busy`` for those that must be looked at again."""
+    """Try the requests once; ``Busy`` for those that must be tried again."""
     if deadline.remaining() == 0:
         return [Busy()] * len(requests)
     try:
@@ -274,7 +274,7 @@ def _try(requests: Sequence[AnyRequest], attempts: int) -> list[Outcome]:
 
 
 def _around(requests: Sequence[AnyRequest], locked: errors.LockNotAvailable, attempts: int) -> list[Outcome]:
-    """A look at those whose rows nobody keeps locked; the others are held up."""
+    """Try those whose rows are not locked; the others are held up."""
     if len(requests) == 1:
         return [HeldUp()]
     try:
@@ -291,14 +291,14 @@ def _around(requests: Sequence[AnyRequest], locked: errors.LockNotAvailable, att
 
 
 def _players_waiting(locked: errors.LockNotAvailable) -> set[str]:
-    """The players whose wallets or bonuses others keep locked, as far as PostgreSQL says whose they are."""
+    """The players with a wallet or a bonus that others keep locked, as far as PostgreSQL names the rows."""
     session = session_of(connection.connection)
     tables = (Wallet._meta.db_table, Bonus._meta.db_table)
     return set().union(*(ledger.locked_players(session, locked, table) for table in tables))
 
 
 def _halves(requests: Sequence[AnyRequest], attempts: int) -> list[Outcome]:
-    """A look at each half by itself; nobody in the second may overtake his own in the first."""
+    """Try each half by itself; a player's request in the second must not overtake one in the first."""
     middle = len(requests) // 2
     first = _try(requests[:middle], attempts)
     held_up = {request.player for request, outcome in zip(requests, first, strict=False) if isinstance(outcome, Busy)}
