@@ -78,9 +78,7 @@ def array(values: Iterable[str], *, quoted: bool = True) -> str:
 
 # What the records below consist of, one part behind the other: columns, by the names of the structs' fields.
 _PLAYER: Final = OpenPlayer.__struct_fields__
-_WALLET: Final = (
-    "id", "cash", "bonus", "held", "version", "digest", "staked_total", "paid_total", "deposited_total", "newest_at",
-)  # fmt: skip
+_WALLET: Final = OpenWallet.__struct_fields__[: OpenWallet.__struct_fields__.index("player")]
 _CURRENCY: Final = OpenCurrency.__struct_fields__
 _PROVIDER: Final = OpenProvider.__struct_fields__
 _GAME: Final = tuple(name for name in OpenGame.__struct_fields__ if name != "provider")
@@ -99,6 +97,7 @@ def _places(*parts: Sequence[str]) -> tuple[slice, ...]:
 
 _OF_PLAYER, _OF_WALLET, _OF_CURRENCY, _OF_LIMITS = _places(_PLAYER, _WALLET, _CURRENCY, LIMIT_NAMES)
 _OF_PROVIDER, _OF_GAME = _places(_PROVIDER, _GAME)
+_NO_WALLET: Final = (None,) * len(_WALLET)
 _UNLIMITED: Final = (None,) * len(LIMIT_NAMES)
 
 # Every LATERAL ... OFFSET 0 below is a look-up by index, one per name given, whatever the planner
@@ -189,12 +188,15 @@ def read_wallets(
     for record in answer.rows():
         player = OpenPlayer(*record[_OF_PLAYER])
         player = book.players.setdefault(player.code, player)
-        columns: dict[str, Any] = dict(zip(_WALLET, record[_OF_WALLET], strict=True))
-        if columns["id"] is None:
+        columns = record[_OF_WALLET]
+        if columns == _NO_WALLET:
             continue
-        columns["newest_at"] = columns["newest_at"] or 0
         currency = OpenCurrency(*record[_OF_CURRENCY])
-        wallet = OpenWallet(player=player, currency=currency, seen=columns["version"], rows=[], **columns)
+        fields: tuple[Any, ...] = (*columns, player, currency, 0, [])
+        wallet = OpenWallet(*fields)
+        wallet.seen = wallet.version
+        # NULL until the wallet has a row.
+        wallet.newest_at = wallet.newest_at or 0
         amounts = record[_OF_LIMITS]
         if amounts != _UNLIMITED:
             chosen = {name: amount for name, amount in zip(LIMIT_NAMES, amounts, strict=True) if amount is not None}

@@ -149,8 +149,6 @@ class OpenWallet(msgspec.Struct):
     """
 
     id: int
-    player: OpenPlayer
-    currency: OpenCurrency
     cash: int
     bonus: int
     held: int
@@ -160,6 +158,9 @@ class OpenWallet(msgspec.Struct):
     paid_total: int
     deposited_total: int
     newest_at: int
+    # The fields above are columns, read in this order; those below are not.
+    player: OpenPlayer
+    currency: OpenCurrency
     seen: int
     rows: list[Row]
     balances_shown: bool = False
