@@ -11,13 +11,14 @@ The caller bounds the size of the body before it comes here.
 import json
 import re
 from collections import Counter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from wallet.errors import Refused
 
 MAX_DEPTH: Final = 32
+T = TypeVar("T")
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -44,6 +45,49 @@ def parse(body: bytes) -> dict[str, Any]:
     if b"\\" in body and _escaped_nul(body):
         raise Malformed("No text in the body may contain the character NUL.")
     return value
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
+    """The body as a struct whose texts are plain, at a fraction of what ``parse`` and a look at each field cost.
+
+    None where there is more to say about the body, if only an escape: ``parse`` and ``convert`` say
+    what. Raises Malformed.
+    """
+    if b"\\" in body:
+        return None
+    try:
+        value = decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    written = _encode(value)
+    if not _plain(written):
+        return None
+    # What was dropped (a field we do not know, or the first value of a key that comes twice) took
+    # its colon along. Without escapes no text has fewer colons in the body than written out.
+    if body.count(b":") != written.count(b":"):
+        parse(body)
+    return value
+
+
+def convert(value: Any, shape: type[T]) -> T | None:
+    """The parsed value as a struct whose texts are plain; None where it is none."""
+    try:
+        converted = msgspec.convert(value, shape)
+    except msgspec.ValidationError:
+        return None
+    return converted if _plain(_encode(converted)) else None
+
+
+def _plain(written: bytes) -> bool:
+    """Whether every text is printable ASCII without a space at either end, and none has a quote or backslash."""
+    # There is no space between the texts, so one beside a quote is in a text.
+    return (
+        written.isascii()
+        and b"\\" not in written
+        and b"\x7f" not in written
+        and b'" ' not in written
+        and b' "' not in written
+    )
 
 
 def _well_formed(body: bytes) -> Any:

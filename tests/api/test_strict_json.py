@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casino_pam.api.strict_json import MAX_DEPTH, Malformed, parse
+from casino_pam.api.strict_json import MAX_DEPTH, Malformed, convert, decode, parse
 
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=8)
 VALUES = st.recursive(
@@ -158,3 +159,84 @@ def test_answers_any_bytes_with_an_object_or_a_refusal(body: bytes) -> None:
     except Malformed:
         return
     assert value == json.loads(body)
+
+
+class Bet(msgspec.Struct, kw_only=True):
+    player: str
+    amount: str
+    end_round: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class Bulk(msgspec.Struct):
+    operations: list[Bet]
+
+
+BULK = msgspec.json.Decoder(Bulk)
+PLAIN = '{"player":"anna b","amount":"1.00","end_round":true}'
+
+
+def decoded(operation: str, indent: bool = False) -> Bulk | None:
+    """What ``decode`` makes of a list in which the operation is the second of three."""
+    body = f'{{"operations":[{PLAIN},{operation},{PLAIN}]}}'
+    return decode(BULK, (json.dumps(json.loads(body), indent=1) if indent else body).encode())
+
+
+@pytest.mark.parametrize("indent", [False, True])
+@pytest.mark.parametrize("text", ["a", "a b", "a:b", ":", "{}", "[,]", "~", "!"])
+def test_decodes_a_struct_of_plain_texts(text: str, indent: bool) -> None:
+    found = decoded(f'{{"player":"{text}","amount":"2"}}', indent)
+    assert found is not None
+    assert found.operations[1] == Bet(player=text, amount="2")
+
+
+@pytest.mark.parametrize(
+    "text", [" ", " a", "a ", "\u00e9", "\x7f", "\\u0000", "\\n", "\\u0061", "\\/", '\\"', "\\\\", "\u2028"]
+)
+def test_leaves_texts_that_are_not_plain_to_a_second_look(text: str) -> None:
+    assert decoded(f'{{"player":"{text}","amount":"2"}}') is None
+
+
+@pytest.mark.parametrize("operation", ['{"player":"a"}', '{"player":1,"amount":"1"}', "null", "{", '{"player":"\x01"}'])
+def test_leaves_what_does_not_fit_to_a_second_look(operation: str) -> None:
+    assert decoded(operation) is None
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        '"player":"a","player":"b","amount":"1"',
+        '"player":"a:b","player":"b","amount":"1"',
+        '"player":"a","player":"b:c","amount":"1:2"',
+        '"player":"a","amount":"1","end_round":true,"end_round":false',
+        '"player":"a","amount":"1","x":1,"x":1',
+        '"player":"a","amount":"1","x":{"y":1,"y":1}',
+        '"player":"a","amount":"1","x":[[{"y":"::","y":1}]]',
+    ],
+)
+def test_decoding_refuses_a_repeated_key_wherever_it_stands(members: str) -> None:
+    with pytest.raises(Malformed, match="malformed") as refused:
+        decoded(f"{{{members}}}")
+    assert "appears twice" in refused.value.facts["detail"]
+
+
+@pytest.mark.parametrize("value", ["[" * MAX_DEPTH + "]" * MAX_DEPTH, '"\udcff"', "1e999", "NaN", "01"])
+def test_decoding_looks_at_what_it_drops(value: str) -> None:
+    body = f'{{"player":"a","amount":"1","more":{value}}}'.encode(errors="surrogateescape")
+    with pytest.raises(Malformed):
+        decode(msgspec.json.Decoder(Bet), body) or parse(body)
+
+
+def test_decoding_ignores_fields_that_it_does_not_know() -> None:
+    found = decoded('{"player":"a","amount":"1","x:y":{"z":[":"]},"player ":"é"}')
+    assert found is not None
+    assert found.operations[1] == Bet(player="a", amount="1")
+
+
+@given(st.dictionaries(st.sampled_from(["player", "amount", "end_round", "x"]), VALUES, max_size=4), st.booleans())
+def test_converts_what_it_decodes_and_nothing_else(value: dict[str, Any], spaced: bool) -> None:
+    body = json.dumps(value, separators=None if spaced else (",", ":"), ensure_ascii=False).encode()
+    found = decode(msgspec.json.Decoder(Bet), body)
+    if b"\\" not in body:
+        assert found == convert(value, Bet)
+    if found is not None:
+        assert all(getattr(found, name) == value[name] for name in value if name != "x")

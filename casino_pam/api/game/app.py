@@ -21,7 +21,7 @@ from prometheus_client import Histogram
 from uuid_utils import uuid7
 
 from casino_pam import problems
-from casino_pam.api import responses, strict_json
+from casino_pam.api import responses
 from casino_pam.api.game.directory import Directory, ProviderRecord
 from casino_pam.api.game.handlers import CALLS, Call, Visit
 from casino_pam.api.game.signing import Claim, Unauthenticated, read_claim, verify
@@ -111,7 +111,7 @@ class GameDoor:
 
         visit.proven_by(await self._proven(claim, scope["raw_path"], body, prove_again), prove_again)
         _check_content(headers)
-        return await call.run(visit, strict_json.parse(body))
+        return await call.run(visit, body)
 
     async def _proven(
         self, claim: Claim, path: bytes, body: bytes, prove_again: Callable[[], Awaitable[ProviderRecord]]

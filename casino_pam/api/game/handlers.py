@@ -10,7 +10,6 @@ from typing import Any, Final
 import msgspec
 
 from casino_pam.api import responses
-from casino_pam.api.fields import Body
 from casino_pam.api.game.directory import Directory, ProviderRecord
 from casino_pam.api.game.protocol import Reader
 from casino_pam.engine import commands
@@ -105,8 +104,8 @@ def _secrets_changed(outcome: Outcome) -> bool:
     return isinstance(outcome, Refused) and outcome.code == "unauthenticated"
 
 
-Read = Callable[[Reader, Body], AnyRequest]
-Carry = Callable[[Visit, Body], Awaitable[dict[str, Any]]]
+Read = Callable[[Reader, bytes], AnyRequest]
+Carry = Callable[[Visit, bytes], Awaitable[dict[str, Any]]]
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -120,7 +119,7 @@ class Call(msgspec.Struct, frozen=True):
 def _one(read: Read) -> Carry:
     """A call that is one request to the engine."""
 
-    async def run(visit: Visit, body: Body) -> dict[str, Any]:
+    async def run(visit: Visit, body: bytes) -> dict[str, Any]:
         try:
             request = read(visit.reader(), body)
         except Refused as refusal:
@@ -136,7 +135,7 @@ def _one(read: Read) -> Carry:
     return run
 
 
-async def _bulk(visit: Visit, body: Body) -> dict[str, Any]:
+async def _bulk(visit: Visit, body: bytes) -> dict[str, Any]:
     """Independent operations; the whole is refused only if none of them was taken."""
     read = visit.reader().bulk(body)
     if any(isinstance(each, Refused) and each.code == "unknown_currency" for each in read):

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from casino_pam import problems
+from casino_pam.api.game import protocol
 from casino_pam.api.game.app import PREFIX
-from casino_pam.api.game.protocol import KINDS, MOST_IN_BATCH, MOST_IN_BULK, OPERATIONS
+from casino_pam.api.game.protocol import MOST_IN_BATCH, MOST_IN_BULK
 from wallet.errors import STATUS
 
 TAG: Final = "game door"
@@ -53,13 +56,24 @@ _OPERATIONS: Final[list[dict[str, Any]]] = [
 
 # --- shapes ----------------------------------------------------------------------------------
 
-_NAME: Final = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]([ -~]*[!-~])?$"}
-_CURRENCY: Final = {"type": "string", "pattern": "^[A-Z][A-Z0-9_]{2,31}$"}
-_MONEY: Final = {"type": "string", "pattern": r"^(0|[1-9][0-9]*)(\.[0-9]+)?$"}
+# The REST door takes these three, too.
+_SHARED: Final = ("Bet", "Win", "Rollback")
 
 
 def _ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _bodies() -> dict[str, Any]:
+    """The structs that read the bodies, as schemas."""
+    _, shapes = msgspec.json.schema_components(protocol.BODIES, ref_template="#/components/schemas/Game{name}")
+    for shape in shapes.values():
+        # The name of a class, where the schema has one of its own.
+        del shape["title"]
+        for member in shape["properties"].values():
+            if "enum" in member:
+                member["type"] = "string"
+    return {name if name in _SHARED else f"Game{name}": shape for name, shape in shapes.items()}
 
 
 def _object(required: str, /, **properties: Any) -> dict[str, Any]:
@@ -70,37 +84,11 @@ def _list(of: dict[str, Any], most: int) -> dict[str, Any]:
     return {"type": "array", "items": of, "minItems": 1, "maxItems": most}
 
 
-# What an operation may say; which of it the op needs is what the call of that name needs.
-_OPERATION: Final = {
-    "op": {"type": "string", "enum": list(OPERATIONS)},
-    "reference": _NAME,
-    "round": _NAME,
-    "game": _NAME,
-    "amount": _MONEY,
-    "end_round": {"type": "boolean"},
-    "bet": _NAME,
-    "source": {"type": "string", "enum": ["game", "free_round", "jackpot", "promo"]},
-    "original": _NAME,
-    "original_kind": {"type": "string", "enum": ["bet", "win"]},
-}
+_CURRENCY: Final = {"type": "string", "pattern": "^[A-Z][A-Z0-9_]{2,31}$"}
+_MONEY: Final = {"type": "string", "pattern": r"^(0|[1-9][0-9]*)(\.[0-9]+)?$"}
 
 SCHEMAS: Final = {
-    "GameWallet": _object("player currency", player=_NAME, currency=_CURRENCY),
-    "GameEndRound": _object(
-        "player currency reference round", player=_NAME, currency=_CURRENCY, reference=_NAME, round=_NAME
-    ),
-    "GameTransaction": _object(
-        "player reference kind", player=_NAME, reference=_NAME, kind={"type": "string", "enum": list(KINDS)}
-    ),
-    "GameOperation": _object("op reference", **_OPERATION),
-    "GameBatch": _object(
-        "player currency operations",
-        player=_NAME,
-        currency=_CURRENCY,
-        operations=_list(_ref("GameOperation"), MOST_IN_BATCH),
-    ),
-    "GameBulkOperation": _object("op player reference", player=_NAME, currency=_CURRENCY, **_OPERATION),
-    "GameBulk": _object("operations", operations=_list(_ref("GameBulkOperation"), MOST_IN_BULK)),
+    **_bodies(),
     "GameBalance": _object(
         "currency balance cash bonus version wagering",
         currency=_CURRENCY,

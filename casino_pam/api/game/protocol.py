@@ -1,18 +1,30 @@
 """The door's own dialect, inward: JSON bodies become commands (PLAY.md §1).
 
-Nothing here touches the database or the network. Every method refuses a malformed body with
-``InvalidField`` before it says ``unknown_currency``: 400 comes before 404.
+Each body is a struct. It is what msgspec decodes, what the OpenAPI document shows
+(``casino_pam/api/game/openapi.py``), and the order in which fields are looked at where one is
+wrong. A body is read twice only if its first reading met anything unusual: then field by field,
+to say in a sentence what would have been right, as ``casino_pam/api/fields.py`` does.
+
+Nothing here touches the database or the network. Every call refuses a malformed body with
+``Malformed`` or ``InvalidField`` before it says ``unknown_currency``: 400 comes before 404.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from functools import lru_cache, partial
+from types import UnionType
+from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
-from casino_pam.api.fields import Body, amount, amount_text, choice, currency, flag, optional, part, parts, text_id
-from casino_pam.engine.commands import Balance, Batch, Bet, EndRound, Find, Play, Rollback, Win
+import msgspec
+from msgspec import UNSET, Meta, UnsetType, structs
+
+from casino_pam.api import fields, strict_json
+from casino_pam.api.fields import choice, flag, optional, part, parts
+from casino_pam.engine import commands
+from wallet import money
 from wallet.errors import InvalidField, Refused
-from wallet.kinds import WIN_SOURCES, Kind, WinSource, scoped
+from wallet.kinds import Kind, WinSource, scoped
 
 MOST_IN_BATCH: Final = 100
 MOST_IN_BULK: Final = 1000
@@ -23,8 +35,129 @@ KINDS: Final = {
     "rollback": Kind.ROLLBACK,
     "end_round": Kind.END_ROUND,
 }
-UNDOABLE: Final = ("bet", "win")
 WITHOUT_ROUND: Final = (WinSource.JACKPOT, WinSource.PROMO)
+
+# --- the bodies ------------------------------------------------------------------------------
+# ``extra_json_schema`` is said in the document and not looked at by msgspec, whose own way with a
+# pattern takes longer than all the rest of a bet. Names are looked at all at once
+# (strict_json.decode); currencies and amounts where their digits are looked up.
+
+Name = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=money.MAX_REFERENCE,
+        extra_json_schema={"pattern": "^[!-~]([ -~]*[!-~])?$"},
+        extra={"read": fields.text_id},
+    ),
+]
+Reference = Annotated[Name, Meta(description="Spent once, for ever; a repeat answers as the first time.")]
+NameOfRound = Annotated[Name, Meta(description="Optional for jackpots and promotions only.")]
+CurrencyCode = Annotated[
+    str, Meta(extra_json_schema={"pattern": "^[A-Z][A-Z0-9_]{2,31}$"}, extra={"read": fields.currency})
+]
+Money = Annotated[
+    str,
+    Meta(
+        description="Decimal string, at most the currency's digits.",
+        extra_json_schema={"pattern": r"^(0|[1-9][0-9]*)(\.[0-9]+)?$"},
+        extra={"read": fields.amount_text},
+    ),
+]
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a call says; a field that may be left out is UNSET where it was."""
+
+
+class Wallet(Body, frozen=True, kw_only=True, gc=False):
+    player: Name
+    currency: CurrencyCode
+
+
+class Transaction(Body, frozen=True, kw_only=True, gc=False):
+    player: Name
+    reference: Name
+    kind: Literal["bet", "win", "rollback", "end_round"]
+
+
+class Bet(Wallet, frozen=True, kw_only=True, gc=False):
+    reference: Reference
+    round: Name
+    game: Name
+    amount: Money
+    end_round: bool | UnsetType = UNSET
+
+
+class Win(Wallet, frozen=True, kw_only=True, gc=False):
+    source: Literal["game", "free_round", "jackpot", "promo"] | UnsetType = UNSET
+    reference: Reference
+    round: NameOfRound | UnsetType = UNSET
+    game: NameOfRound | UnsetType = UNSET
+    amount: Money
+    bet: Name | UnsetType = UNSET
+    end_round: bool | UnsetType = UNSET
+
+
+class Rollback(Body, frozen=True, kw_only=True, gc=False):
+    player: Name
+    original_kind: Literal["bet", "win"] | UnsetType = UNSET
+    reference: Reference
+    original: Name
+    currency: CurrencyCode | UnsetType = UNSET
+    round: Name | UnsetType = UNSET
+    game: Name | UnsetType = UNSET
+    amount: Money | UnsetType = UNSET
+
+
+class EndRound(Wallet, frozen=True, kw_only=True, gc=False):
+    reference: Reference
+    round: Name
+
+
+PLAYS: Final[dict[str, type[Body]]] = {"bet": Bet, "win": Win, "rollback": Rollback, "end-round": EndRound}
+
+
+def _operations(within: str, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The plays as members of a list, by the ``op`` that tells them apart."""
+    return {
+        op: msgspec.defstruct(
+            within + shape.__name__,
+            [(each.name, each.type, each.default) for each in structs.fields(shape) if each.name not in without],
+            tag_field="op",
+            tag=op,
+            frozen=True,
+            kw_only=True,
+            gc=False,
+        )
+        for op, shape in PLAYS.items()
+    }
+
+
+# Player and currency are the batch's, whatever an operation says.
+BATCH_OPERATIONS: Final = _operations("Batch", without=("player", "currency"))
+BULK_OPERATIONS: Final = _operations("Bulk")
+
+
+def _list_of(shapes: Mapping[str, Any], most: int) -> Any:
+    one_of: Any = Union[tuple(shapes.values())]  # noqa: UP007
+    return Annotated[list[one_of], Meta(min_length=1, max_length=most)]
+
+
+Batch = msgspec.defstruct(
+    "Batch",
+    [("player", Name), ("currency", CurrencyCode), ("operations", _list_of(BATCH_OPERATIONS, MOST_IN_BATCH))],
+)
+Bulk = msgspec.defstruct("Bulk", [("operations", _list_of(BULK_OPERATIONS, MOST_IN_BULK))])
+
+BODIES: Final[tuple[type[msgspec.Struct], ...]] = (Wallet, Bet, Win, Rollback, EndRound, Batch, Bulk, Transaction)
+# msgspec meets each type here, in one thread, before requests come.
+_decoders: Final[dict[Any, msgspec.json.Decoder[Any]]] = {shape: msgspec.json.Decoder(shape) for shape in BODIES}
+
+# --- reading ---------------------------------------------------------------------------------
+
+S = TypeVar("S", bound=msgspec.Struct)
+R = TypeVar("R")
 
 
 class Reader:
@@ -40,97 +173,37 @@ class Reader:
         self._per_player = per_player
         self._carried = {"source": source, **carried}
 
-    def balance(self, body: Body) -> Balance:
-        request = Balance(player=text_id(body, "player"), currency=currency(body), **self._carried)
-        self._known(request.currency)
-        return request
+    def balance(self, body: bytes) -> commands.Balance:
+        return self._command(Wallet, body, self._balance)
 
-    def find(self, body: Body) -> Find:
-        player = text_id(body, "player")
-        return Find(
-            player=player,
-            reference=self._reference(player, body),
-            kind=KINDS[choice(body, "kind", tuple(KINDS))],
-            **self._carried,
-        )
+    def find(self, body: bytes) -> commands.Find:
+        return self._command(Transaction, body, self._find)
 
-    def bet(self, body: Body) -> Bet:
-        player = text_id(body, "player")
-        code = currency(body)
-        command = Bet(
-            player=player,
-            currency=code,
-            reference=self._reference(player, body),
-            round=text_id(body, "round"),
-            game=text_id(body, "game"),
-            amount=self._amount(body, code),
-            ends_round=flag(body, "end_round"),
-            **self._carried,
-        )
-        self._known(code)
-        return command
+    def bet(self, body: bytes) -> commands.Play:
+        return self._command(Bet, body, self._play)
 
-    def win(self, body: Body) -> Win:
-        player = text_id(body, "player")
-        code = currency(body)
-        source = optional(choice, body, "source", WIN_SOURCES)
-        where = _if_given if source in WITHOUT_ROUND else text_id
-        command = Win(
-            player=player,
-            currency=code,
-            reference=self._reference(player, body),
-            round=where(body, "round"),
-            game=where(body, "game"),
-            amount=self._amount(body, code),
-            bet=optional(self._scoped(player), body, "bet"),
-            win_source=source,
-            ends_round=flag(body, "end_round"),
-            **self._carried,
-        )
-        self._known(code)
-        return command
+    def win(self, body: bytes) -> commands.Play:
+        return self._command(Win, body, self._play)
 
-    def rollback(self, body: Body) -> Rollback:
-        player = text_id(body, "player")
-        kind = optional(choice, body, "original_kind", UNDOABLE)
-        command = Rollback(
-            player=player,
-            reference=self._reference(player, body),
-            original=self._scoped(player)(body, "original"),
-            original_kind=None if kind is None else KINDS[kind],
-            currency=optional(currency, body, "currency"),
-            round=_if_given(body, "round"),
-            game=_if_given(body, "game"),
-            amount=optional(amount_text, body, "amount"),
-            **self._carried,
-        )
-        if command.currency is not None:
-            if command.amount is not None:
-                self._amount(body, command.currency)
-            self._known(command.currency)
-        return command
+    def rollback(self, body: bytes) -> commands.Play:
+        return self._command(Rollback, body, self._play)
 
-    def end_round(self, body: Body) -> EndRound:
-        player = text_id(body, "player")
-        command = EndRound(
-            player=player,
-            currency=currency(body),
-            reference=self._reference(player, body),
-            round=text_id(body, "round"),
-            **self._carried,
-        )
-        self._known(command.currency)
-        return command
+    def end_round(self, body: bytes) -> commands.Play:
+        return self._command(EndRound, body, self._play)
 
-    def batch(self, body: Body) -> Batch:
-        """Player and currency are the batch's, whatever an operation says."""
-        wallet = {"player": text_id(body, "player"), "currency": currency(body)}
-        operations = parts(body, "operations", MOST_IN_BATCH)
+    def batch(self, body: bytes) -> commands.Batch:
+        read: Any = strict_json.decode(_decoders[Batch], body)
+        if read is None or read.currency not in self._digits:
+            whole = strict_json.parse(body)
+            player, currency = fields.text_id(whole, "player"), fields.currency(whole)
+            operations = parts(whole, "operations", MOST_IN_BATCH)
+        else:
+            player, currency, operations = read.player, read.currency, read.operations
         unknown: Refused | None = None
-        read: list[Play] = []
+        found: list[commands.Play] = []
         for place, operation in enumerate(operations):
             try:
-                read.append(self._operation(place, operation, wallet))
+                found.append(self._operation(place, operation, BATCH_OPERATIONS, player, currency))
             except InvalidField:
                 raise
             except Refused as refusal:
@@ -138,56 +211,187 @@ class Reader:
                 unknown = refusal
         if unknown is not None:
             raise unknown
-        return Batch(operations=tuple(read))
+        return commands.Batch(operations=tuple(found))
 
-    def bulk(self, body: Body) -> list[Play | Refused]:
+    def bulk(self, body: bytes) -> list[commands.Play | Refused]:
         """Each operation as a command, or why it cannot be one."""
-        read: list[Play | Refused] = []
-        for place, operation in enumerate(parts(body, "operations", MOST_IN_BULK)):
+        read: Any = strict_json.decode(_decoders[Bulk], body)
+        operations = parts(strict_json.parse(body), "operations", MOST_IN_BULK) if read is None else read.operations
+        found: list[commands.Play | Refused] = []
+        for place, operation in enumerate(operations):
             try:
-                read.append(self._operation(place, operation, {}))
+                found.append(self._operation(place, operation, BULK_OPERATIONS))
             except Refused as refusal:
-                read.append(refusal)
-        return read
+                found.append(refusal)
+        return found
 
-    def _operation(self, place: int, operation: Any, wallet: Mapping[str, str]) -> Play:
-        where = f"operations[{place}]"
-        body = {**part(operation, where), **wallet}
+    def play(self, shape: type[msgspec.Struct], body: fields.Body) -> commands.Play:
+        """The command of a body that was parsed before."""
+        return self._command_of(shape, body, self._play)
+
+    def _command(self, shape: type[S], body: bytes, make: Callable[[S], R]) -> R:
+        read: S | None = strict_json.decode(_decoders[shape], body)
+        if read is None:
+            return self._command_of(shape, strict_json.parse(body), make)
         try:
-            return OPERATIONS[choice(body, "op", tuple(OPERATIONS))](self, body)
+            return make(read)
+        except (Refused, money.InvalidAmount):
+            # Which field is at fault, and whether another is before it, is looked at once more.
+            return make(self._look(shape, msgspec.to_builtins(read)))
+
+    def _command_of(self, shape: type[S], body: fields.Body, make: Callable[[S], R], code: str | None = None) -> R:
+        read = strict_json.convert(body, shape)
+        if read is not None:
+            try:
+                return make(read)
+            except (Refused, money.InvalidAmount):
+                pass
+        return make(self._look(shape, body, code))
+
+    def _operation(
+        self, place: int, operation: Any, shapes: Mapping[str, Any], player: str | None = None, code: str | None = None
+    ) -> commands.Play:
+        """The command of a member of a list, decoded or only parsed; ``player`` and ``code`` are the list's."""
+        if isinstance(operation, msgspec.Struct):
+            try:
+                return self._play(operation, player, code)
+            except (Refused, money.InvalidAmount):
+                operation = msgspec.to_builtins(operation)
+        where = f"operations[{place}]"
+        body = part(operation, where)
+        try:
+            shape = shapes[choice(body, "op", tuple(shapes))]
+            return self._command_of(shape, body, lambda read: self._play(read, player, code), code)
         except InvalidField as refusal:
             raise refusal.inside(where) from None
 
-    def _reference(self, player: str, body: Body) -> str:
-        text = text_id(body, "reference")
-        return scoped(player, text) if self._per_player else text
+    def _look(self, shape: type[S], body: fields.Body, code: str | None = None) -> S:
+        """The body field by field. Raises InvalidField for the first that is missing or wrong."""
+        values: dict[str, Any] = {}
+        for name, required, read in _fields_of(shape):
+            if required or (name in _OF_A_ROUND and _has_a_round(shape, values)):
+                values[name] = read(body, name)
+            elif name in body:
+                values[name] = read(body, name) if read is flag else optional(read, body, name)
+            if name == "amount" and name in values:
+                digits = self._digits.get(code or values.get("currency", ""))
+                if digits is not None:
+                    fields.amount(body, name, digits)
+        return shape(**values)
 
-    def _scoped(self, player: str) -> Callable[[Body, str], str]:
-        """Reads a reference that names another row of the same player."""
-        if not self._per_player:
-            return text_id
-        return lambda body, field: scoped(player, text_id(body, field))
+    # --- commands ----------------------------------------------------------------------------
+    # Each raises InvalidAmount or Refused (unknown_currency, or a round that is missing).
 
-    def _amount(self, body: Body, code: str) -> int:
-        """Minor units; of a currency without known digits only the shape can be judged."""
-        digits = self._digits.get(code)
-        if digits is None:
-            amount_text(body, "amount")
-            return 0
-        return amount(body, "amount", digits)
+    def _balance(self, body: Wallet) -> commands.Balance:
+        self._digits_of(body.currency)
+        return commands.Balance(player=body.player, currency=body.currency, **self._carried)
 
-    def _known(self, code: str) -> None:
-        if code not in self._digits:
-            raise Refused("unknown_currency", currency=code)
+    def _find(self, body: Transaction) -> commands.Find:
+        reference = self._stored(body.player, body.reference)
+        return commands.Find(player=body.player, reference=reference, kind=KINDS[body.kind], **self._carried)
+
+    def _play(self, body: Any, player: str | None = None, code: str | None = None) -> commands.Play:
+        if player is None:
+            player, code = body.player, body.currency
+        return _COMMANDS[type(body)](self, body, player, code)
+
+    def _bet(self, body: Bet, player: str, code: str) -> commands.Bet:
+        return commands.Bet(
+            player=player,
+            currency=code,
+            reference=self._stored(player, body.reference),
+            round=body.round,
+            game=body.game,
+            amount=money.parse(body.amount, self._digits_of(code)),
+            ends_round=body.end_round is True,
+            **self._carried,
+        )
+
+    def _win(self, body: Win, player: str, code: str) -> commands.Win:
+        if body.source not in WITHOUT_ROUND and (body.round is UNSET or body.game is UNSET):
+            # Only the look at each field says which; it lets no such win come here again.
+            raise Refused("invalid_field")
+        return commands.Win(
+            player=player,
+            currency=code,
+            reference=self._stored(player, body.reference),
+            round=_or_none(body.round),
+            game=_or_none(body.game),
+            amount=money.parse(body.amount, self._digits_of(code)),
+            bet=None if body.bet is UNSET else self._stored(player, body.bet),
+            win_source=_or_none(body.source),
+            ends_round=body.end_round is True,
+            **self._carried,
+        )
+
+    def _rollback(self, body: Rollback, player: str, code: str | UnsetType) -> commands.Rollback:
+        if code is not UNSET:
+            digits = self._digits_of(code)
+            if body.amount is not UNSET:
+                money.parse(body.amount, digits)
+        elif body.amount is not UNSET:
+            money.check_shape(body.amount)
+        return commands.Rollback(
+            player=player,
+            reference=self._stored(player, body.reference),
+            original=self._stored(player, body.original),
+            original_kind=None if body.original_kind is UNSET else KINDS[body.original_kind],
+            currency=_or_none(code),
+            round=_or_none(body.round),
+            game=_or_none(body.game),
+            amount=_or_none(body.amount),
+            **self._carried,
+        )
+
+    def _end_round(self, body: EndRound, player: str, code: str) -> commands.EndRound:
+        self._digits_of(code)
+        reference = self._stored(player, body.reference)
+        return commands.EndRound(player=player, currency=code, reference=reference, round=body.round, **self._carried)
+
+    def _stored(self, player: str, reference: str) -> str:
+        return scoped(player, reference) if self._per_player else reference
+
+    def _digits_of(self, code: str) -> int:
+        try:
+            return self._digits[code]
+        except KeyError:
+            raise Refused("unknown_currency", currency=code) from None
 
 
-OPERATIONS: Final[dict[str, Callable[[Reader, Body], Play]]] = {
-    "bet": Reader.bet,
-    "win": Reader.win,
-    "rollback": Reader.rollback,
-    "end-round": Reader.end_round,
+_COMMANDS: Final[dict[Any, Callable[[Reader, Any, str, Any], commands.Play]]] = {
+    shape: make
+    for op, make in (
+        ("bet", Reader._bet),
+        ("win", Reader._win),
+        ("rollback", Reader._rollback),
+        ("end-round", Reader._end_round),
+    )
+    for shape in (PLAYS[op], BATCH_OPERATIONS[op], BULK_OPERATIONS[op])
 }
+_OF_A_ROUND: Final = ("round", "game")
 
 
-def _if_given(body: Body, field: str) -> str | None:
-    return optional(text_id, body, field)
+def _has_a_round(shape: type[msgspec.Struct], values: Mapping[str, Any]) -> bool:
+    """Whether this is a win that must name its round; its source was read before."""
+    return "source" in shape.__struct_fields__ and values.get("source") not in WITHOUT_ROUND
+
+
+def _or_none(value: R | UnsetType) -> R | None:
+    return None if value is UNSET else value
+
+
+@lru_cache
+def _fields_of(shape: type[msgspec.Struct]) -> list[tuple[str, bool, Callable[..., Any]]]:
+    """Name, whether it must be there, and what reads it, in the order of the class."""
+    return [(each.name, each.required, _reads(each.type)) for each in structs.fields(shape)]
+
+
+def _reads(shape: Any) -> Callable[..., Any]:
+    if get_origin(shape) in (Union, UnionType):
+        shape = next(each for each in get_args(shape) if each is not UnsetType)
+    if shape is bool:
+        return flag
+    if get_origin(shape) is Literal:
+        return partial(choice, allowed=get_args(shape))
+    (read,) = (meta.extra["read"] for meta in shape.__metadata__ if meta.extra)
+    return read  # type: ignore[no-any-return]

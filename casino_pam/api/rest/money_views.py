@@ -5,21 +5,21 @@ The bodies and answers of plays are the game door's. The provider is the key's, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
+from msgspec import Struct
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from casino_pam.api import fields, responses
 from casino_pam.api.fields import Body
-from casino_pam.api.game.protocol import Reader
+from casino_pam.api.game import protocol
 from casino_pam.api.rest import examples, serializers
 from casino_pam.api.rest.base import RestView
 from casino_pam.api.rest.schema import documented
 from casino_pam.api.rest.serializers import LONGEST_REASON
 from casino_pam.engine import accounts, approvals, commands, posting
-from casino_pam.engine.commands import Adjust, Deposit, Hold, Play
+from casino_pam.engine.commands import Adjust, Deposit, Hold
 from casino_pam.engine.results import Receipt
 from wallet import history
 from wallet.errors import InvalidField, Refused
@@ -217,23 +217,23 @@ def _hold_and_end(source: str, reference: str) -> tuple[Transaction, Transaction
 
 class Plays(RestView):
     scope = "play"
-    read: ClassVar[Callable[[Reader, dict[str, Any]], Play]]
+    shape: ClassVar[type[Struct]]
 
     def play(self) -> Response:
         body = self.body
-        receipt = posting.execute(type(self).read(self._reader(), body))
+        receipt = posting.execute(self._reader().play(self.shape, body))
         return Response(responses.receipt(receipt))
 
-    def _reader(self) -> Reader:
+    def _reader(self) -> protocol.Reader:
         provider = self.key.provider
         if provider is None:
             raise Refused("forbidden", why="key_without_provider")
         per_player = provider.reference_scope == Provider.ReferenceScope.PLAYER
-        return Reader(provider.code, accounts.digits(), per_player=per_player, **self.carried())
+        return protocol.Reader(provider.code, accounts.digits(), per_player=per_player, **self.carried())
 
 
 class Bets(Plays):
-    read = Reader.bet
+    shape = protocol.Bet
 
     @documented(
         "Take a stake",
@@ -261,7 +261,7 @@ class Bets(Plays):
 
 
 class Wins(Plays):
-    read = Reader.win
+    shape = protocol.Win
 
     @documented(
         "Pay",
@@ -276,7 +276,7 @@ class Wins(Plays):
 
 
 class Rollbacks(Plays):
-    read = Reader.rollback
+    shape = protocol.Rollback
 
     @documented(
         "Undo a bet or a win",

@@ -12,6 +12,7 @@ from django.test import override_settings
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
+from casino_pam.api import strict_json
 from casino_pam.api.game import app
 from casino_pam.api.game.handlers import CALLS
 from tests.game_client import Door, Reply, asgi_headers, path_of, raw, signed
@@ -243,10 +244,10 @@ def test_logs_which_check_failed_and_nothing_secret(door: Door) -> None:
 
 
 def test_tells_nothing_of_a_fault_of_our_own(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(body: bytes) -> dict[str, Any]:
+    def broken(*_: Any) -> Any:
         raise RuntimeError("SELECT secret FROM wallet_provider")
 
-    monkeypatch.setattr(app.strict_json, "parse", broken)
+    monkeypatch.setattr(strict_json, "decode", broken)
     with capture_logs() as lines:
         reply = door.post("bet", BET)
     is_problem(reply, 500, "internal")
