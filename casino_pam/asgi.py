@@ -1,6 +1,6 @@
 """The doors of a web process, told apart by path: the game door, static files, and Django for REST, admin and pages.
 
-Whatever needs Django waits for a place first, and has an answer in time (casino_pam/admission.py).
+Whatever needs Django waits for a place first, and has an answer in time (casino_pam/server/admission.py).
 """
 
 import gc
@@ -20,13 +20,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "casino_pam.settings")
 django = get_asgi_application()
 # Imported once Django is set up: both know its models.
 from casino_pam import guard  # noqa: E402
-from casino_pam.admission import Admission  # noqa: E402
 from casino_pam.api.game.app import PREFIX, GameDoor  # noqa: E402
 from casino_pam.backoffice import dashboard_socket, report_pages  # noqa: E402
 from casino_pam.engine.queue import posting_queue  # noqa: E402
 from casino_pam.live.consumer import PATH, player_socket  # noqa: E402
 from casino_pam.live.hub import hub  # noqa: E402
 from casino_pam.metrics import forget_the_dead  # noqa: E402
+from casino_pam.server.admission import Admission  # noqa: E402
 from casino_pam.server.http_protocol import UPLOAD_SECONDS  # noqa: E402
 
 # A load balancer asks whatever the views are doing.

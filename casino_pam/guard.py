@@ -26,11 +26,12 @@ from django.http.request import split_domain_port
 from uuid_utils import uuid7
 
 from casino_pam import problems
-from casino_pam.admission import DATABASE_SECONDS, again, whole
 from wallet.errors import Refused
 from wallet.pg import deadline
 
 MAX_BODY: Final = 64 * 1024
+# What PostgreSQL has not said by then is not waited for: no answer takes more than 3.5 s (PLAY.md).
+DATABASE_SECONDS: Final = 2.8
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -53,7 +54,7 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             _check_query(scope)
-            body = await _body(scope, receive)
+            body = await read_body(receive, MAX_BODY, _header(scope, b"content-length"))
         except Refused as refusal:
             await _answer(send, refusal)
             return
@@ -61,12 +62,40 @@ class Front:
             await self._django(_plain(scope, body), again(body, receive), send)
 
 
-async def _body(scope: Scope, receive: Receive) -> bytes | None:
-    """The whole body; None if the client left before its end."""
-    said = _header(scope, b"content-length") or b""
-    if _length_shape(said) and int(said) > MAX_BODY:
-        raise Refused("too_large", limit_bytes=MAX_BODY)
-    return await whole(receive, MAX_BODY)
+async def read_body(receive: Receive, limit: int, content_length: bytes = b"") -> bytes | None:
+    """The whole body, or None where the client left before its end.
+
+    Raises Refused (``too_large``) as soon as the header Content-Length or what has arrived passes the limit.
+    """
+    if _length_shape(content_length) and int(content_length) > limit:
+        raise Refused("too_large", limit_bytes=limit)
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise Refused("too_large", limit_bytes=limit)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def again(body: bytes, receive: Receive) -> Receive:
+    """What Django receives: the body at once, then whatever still comes."""
+    handed_over = False
+
+    async def replay() -> dict[str, Any]:
+        nonlocal handed_over
+        if handed_over:
+            return await receive()
+        handed_over = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
 
 
 def _plain(scope: Scope, body: bytes) -> Scope:
@@ -87,8 +116,8 @@ def _check_query(scope: Scope) -> None:
         raise Refused("malformed", detail="The query is not valid UTF-8.") from None
 
 
-def _header(scope: Scope, wanted: bytes) -> bytes | None:
-    return next((value for name, value in scope["headers"] if name == wanted), None)
+def _header(scope: Scope, wanted: bytes) -> bytes:
+    return next((value for name, value in scope["headers"] if name == wanted), b"")
 
 
 async def _answer(send: Send, refusal: Refused) -> None:
@@ -122,12 +151,12 @@ def only_from_operators(django: App) -> App:
 
 def _dropping(receive: Receive) -> Receive:
     """A body of nothing; what really comes is dropped, until the sender leaves."""
-    told = False
+    ended = False
 
     async def dropped() -> dict[str, Any]:
-        nonlocal told
-        if not told:
-            told = True
+        nonlocal ended
+        if not ended:
+            ended = True
             return {"type": "http.request", "body": b"", "more_body": False}
         while (message := await receive())["type"] != "http.disconnect":
             pass

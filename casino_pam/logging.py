@@ -1,12 +1,16 @@
 """One JSON object a line on stderr, with the request's id; no secrets, and no line break that a client sent."""
 
+import sys
 from typing import Any
 
 import structlog
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django_structlog.middlewares import RequestMiddleware
 from django_structlog.signals import bind_extra_request_metadata
 from structlog.typing import EventDict, Processor
+
+from wallet.pg import faults
 
 SECRET_WORDS = ("password", "secret", "token", "signature", "authorization", "cookie", "api_key")
 
@@ -72,3 +76,11 @@ def configured(level: str) -> dict[str, Any]:
 def bind_address(request: HttpRequest, **_: object) -> None:
     """The peer's address as the server layer knows it: X-Forwarded-For counts only from a trusted proxy."""
     structlog.contextvars.bind_contextvars(ip=request.META.get("REMOTE_ADDR"))
+
+
+class LoggedRequests(RequestMiddleware):
+    """One line for each request; a traceback only where PostgreSQL's state is not to blame."""
+
+    def process_got_request_exception(self, sender: type[Any], request: HttpRequest, **kwargs: Any) -> None:
+        if faults.fault(sys.exception()) is None:
+            super().process_got_request_exception(sender, request, **kwargs)

@@ -1,10 +1,11 @@
-"""Every answer that is not a success, as ``application/problem+json`` (RFC 9457).
+"""Every answer that is not a success, as ``application/problem+json`` (RFC 9457), or as a page for who looks at one.
 
 The code says which refusal it is, ``retry`` whether the very same request may be sent again, and
 the named facts say the rest: nobody should have to parse a sentence. Title and detail are for the
 person who reads the answer, and say what to do next.
 """
 
+from html import escape
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from wallet.errors import STATUS, Refused
 from wallet.money import show
 
+API: Final = "/api/"
 CONTENT_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
 
@@ -222,6 +224,34 @@ def headers(status: int) -> dict[str, str]:
     if status in _ASK_LATER:
         found["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return found
+
+
+# The problems' own sentences are for programs; these are for who looks at a page.
+_DETAILS: Final = {
+    "busy": "Nothing is known to have happened. Try again in a moment; a form that was sent twice acts once.",
+    "unavailable": "The books cannot be reached, and nothing is known to have happened. Try again in a moment; a form"
+    " that was sent twice acts once.",
+}
+_PAGE: Final = """<!doctype html>
+<html lang="en-GB"><head><meta charset="utf-8"><title>{title}</title></head>
+<body><h1>{title}</h1><p>{detail}</p><p>Request {request_id}</p></body></html>
+"""
+
+
+def answer(path: str, refusal: Refused, request_id: str) -> tuple[dict[str, str], bytes]:
+    """Headers and body where no view of Django's answers: problem+json below /api/, a small page elsewhere.
+
+    ``Retry-After`` says that the same may be sent again.
+    """
+    named = {**headers(refusal.status), "X-Request-ID": request_id, "Cache-Control": "no-store"}
+    if path.startswith(API):
+        text = body(refusal, request_id)
+    else:
+        title, detail = TEXTS[refusal.code]
+        detail = _DETAILS.get(refusal.code, detail)
+        text = _PAGE.format(title=escape(title), detail=escape(detail), request_id=escape(request_id)).encode()
+        named["Content-Type"] = "text/html; charset=utf-8"
+    return {**named, "Content-Length": str(len(text))}, text
 
 
 def _shown(facts: dict[str, Any]) -> dict[str, Any]:

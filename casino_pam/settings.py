@@ -161,9 +161,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "casino_pam.admission.in_time",
+    "casino_pam.server.admission.in_time",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
-    "casino_pam.requests.LoggedRequests",
+    "casino_pam.logging.LoggedRequests",
     "django.middleware.security.SecurityMiddleware",
     "casino_pam.backoffice.site.storable_addresses",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from casino_pam import admission
-from casino_pam.admission import Admission
+from casino_pam.server import admission
+from casino_pam.server.admission import Admission
 from casino_pam.spreadsheet import _sent
 from wallet.errors import Busy
 from wallet.pg import deadline

@@ -13,14 +13,12 @@ from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from casino_pam import problems, unavailable
+from casino_pam import problems
 from casino_pam.api import responses
 from wallet.errors import Busy, Refused
 from wallet.pg import faults
 
 log = structlog.get_logger(__name__)
-
-API: Final = "/api/"
 
 # The first that fits is the answer.
 _CODES: Final[tuple[tuple[type[Exception], str], ...]] = (
@@ -95,13 +93,13 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     state = faults.fault(error)
     if state is not None and error is not None:
         faults.note(error)
-        headers, body = unavailable.answer(request.path_info, Busy(state), request_id())
+        headers, body = problems.answer(request.path_info, Busy(state), request_id())
         return HttpResponse(body, status=503, headers=headers)
     return _problem(Refused("internal")) if _api(request) else defaults.server_error(request)
 
 
 def _api(request: HttpRequest) -> bool:
-    return request.path_info.startswith(API)
+    return request.path_info.startswith(problems.API)
 
 
 def _problem(refusal: Refused) -> HttpResponse:

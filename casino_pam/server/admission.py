@@ -16,7 +16,8 @@ import structlog
 from django.http import HttpRequest, HttpResponseBase
 from uuid_utils import uuid7
 
-from casino_pam import problems, unavailable
+from casino_pam import problems
+from casino_pam.guard import DATABASE_SECONDS, again, read_body
 from wallet.errors import Refused
 from wallet.pg import deadline, faults
 
@@ -28,9 +29,7 @@ Handler = Callable[[HttpRequest], HttpResponseBase]
 
 log = structlog.get_logger(__name__)
 
-# No answer takes more than 3.5 s (PLAY.md). What PostgreSQL has not said by then is not waited for:
-DATABASE_SECONDS: Final = 2.8
-# and whatever else holds a view up, its caller is answered by then.
+# No answer takes more than 3.5 s (PLAY.md): whatever holds a view up, its caller is answered by then.
 ANSWER_SECONDS: Final = 3.1
 # Who has waited so long for a place would not be served in what is left.
 QUEUE_SECONDS: Final = 2.5
@@ -61,7 +60,7 @@ class Admission:
         answer = _Answer(scope["path"], send)
         if self._whole:
             try:
-                body = await whole(receive, LARGEST_FORM)
+                body = await read_body(receive, LARGEST_FORM)
             except Refused as refusal:
                 await answer.refuse(refusal)
                 return
@@ -151,7 +150,7 @@ class _Answer:
         if self._refused or self.begun.is_set():
             return
         self._refused = True
-        headers, body = unavailable.answer(self._path, refusal, str(uuid7()))
+        headers, body = problems.answer(self._path, refusal, str(uuid7()))
         encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         await self._send({"type": "http.response.start", "status": refusal.status, "headers": encoded})
         await self._send({"type": "http.response.body", "body": body})
@@ -160,31 +159,3 @@ class _Answer:
         left, self.at_begin = self.at_begin, None
         if left is not None:
             left()
-
-
-async def whole(receive: Receive, limit: int) -> bytes | None:
-    """The whole body; None if the client left before its end. Raises Refused where it is longer than ``limit``."""
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += bytes(message.get("body", b""))
-        if len(body) > limit:
-            raise Refused("too_large", limit_bytes=limit)
-        if not message.get("more_body", False):
-            return body
-
-
-def again(body: bytes, receive: Receive) -> Receive:
-    """What Django receives: the body at once, then whatever still comes."""
-    handed_over = False
-
-    async def replay() -> dict[str, Any]:
-        nonlocal handed_over
-        if handed_over:
-            return await receive()
-        handed_over = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
