@@ -13,7 +13,6 @@ from bonus.describe import in_words
 from bonus.offers import show_offer
 from bonus.open_bonuses import BonusSummary, OpenBonus
 from casino_pam import problems
-from casino_pam.engine.posting import Outcome
 from casino_pam.engine.results import OfferList, Receipt, Standing, wagering_in_money
 from wallet.errors import Refused
 from wallet.kinds import unscoped
@@ -23,18 +22,6 @@ from wallet.money import show
 from wallet.time import to_datetime, to_text
 
 encode = msgspec.json.Encoder().encode
-
-
-def answer(outcome: Outcome, request_id: str) -> dict[str, Any]:
-    """What the caller is shown of an outcome; a refusal as its problem."""
-    if isinstance(outcome, Receipt):
-        return receipt(outcome)
-    if isinstance(outcome, Standing):
-        return balance(outcome)
-    if isinstance(outcome, Refused):
-        return problem(outcome, request_id)
-    assert isinstance(outcome, list), "no game asks for a bonus"
-    return {"results": [receipt(each) for each in outcome]}
 
 
 def receipt(it: Receipt) -> dict[str, Any]:

@@ -164,11 +164,11 @@ def test_never_counts_the_time_an_earlier_request_takes(house: None, monkeypatch
     held: list[Any] = []
     first, second = as_bytes("bet", BET), as_bytes("win", {**BET, "reference": "w-1"})
 
-    async def run(visit: Any, body: Any) -> dict[str, Any]:
+    async def run(visit: Any, body: Any) -> list[Any]:
         gate = asyncio.Event()
         held.append((asyncio.get_running_loop(), gate))
         await gate.wait()
-        return {}
+        return []
 
     monkeypatch.setitem(app._by_path, path_of("bet").encode(), Call("bet", run))
     with listening(Impatient) as client, client.dial() as sock:
@@ -181,7 +181,7 @@ def test_never_counts_the_time_an_earlier_request_takes(house: None, monkeypatch
         sock.sendall(second[40:])
         loop.call_soon_threadsafe(gate.set)
         first_reply, second_reply = receive(sock, 2)
-    assert first_reply.json == {}
+    assert first_reply.json == {"results": []}
     assert second_reply["reference"] == "w-1"
 
 

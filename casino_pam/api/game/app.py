@@ -1,12 +1,13 @@
 """The game door as a plain ASGI application: what is checked of every call, in the contract's order.
 
-Path, method, size, signature, content type, body (PLAY.md §1); then ``calls`` has its turn. A
-client that hangs up stops nothing: what the engine has taken is carried out.
+Path, method, size, signature, content type, body (PLAY.md §1); then the call is run
+(``handlers``). How a request is signed is known to ``signing`` alone, how it is read, answered and
+refused to ``protocol`` alone. A client that hangs up stops nothing: what the engine has taken is
+carried out.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -20,19 +21,20 @@ from django.http.request import split_domain_port, validate_host
 from prometheus_client import Histogram
 from uuid_utils import uuid7
 
-from casino_pam import problems
-from casino_pam.api import responses
+from casino_pam.api.game import protocol
 from casino_pam.api.game.directory import Directory, ProviderRecord
 from casino_pam.api.game.handlers import CALLS, Call, Visit
+from casino_pam.api.game.protocol import Headers
 from casino_pam.api.game.signing import Claim, Unauthenticated, read_claim, verify
 from casino_pam.engine import commands
+from casino_pam.engine.posting import Outcome
 from casino_pam.engine.queue import PostingQueue
+from casino_pam.guard import read_body
 from wallet.errors import Busy, Refused
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[Any], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 
 PREFIX: Final = "/api/game/"
 
@@ -47,11 +49,9 @@ ANSWERED = Histogram(
 observed = lru_cache(maxsize=512)(ANSWERED.labels)
 
 _by_path: Final = {f"{PREFIX}v1/{call.name}".encode(): call for call in CALLS}
-_length_shape = re.compile(rb"[0-9]{1,18}").fullmatch
 _unknown: Final = Call("unknown", CALLS[0].run)
 # No header can have this value: the server layer refuses a NUL.
 TWICE: Final = b"\0"
-_json: Final = (b"content-type", b"application/json")
 
 
 class HungUp(Exception):
@@ -63,12 +63,12 @@ class GameDoor:
 
     def __init__(self, posting_queue: PostingQueue, directory: Directory | None = None) -> None:
         self._posting_queue = posting_queue
-        self._house = directory or Directory()
+        self._directory = directory or Directory()
 
     async def open(self) -> None:
-        """Learn whom we serve, so that the first calls need not wait for it. Where it fails, they will ask."""
+        """Read the providers before the first call. Where the database does not answer, the first call reads them."""
         with suppress(Busy):
-            await self._house.look_again()
+            await self._directory.look_again()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -76,54 +76,56 @@ class GameDoor:
         request_id = str(uuid7())
         call = _by_path.get(scope["raw_path"], _unknown)
         try:
-            shown = await self._answer(call, scope, receive, request_id)
-            status, headers, body = 200, [_json], responses.encode(shown)
+            outcome = await self._outcome(call, scope, receive)
+            status, headers, body = protocol.answer(outcome, request_id)
         except HungUp:
             return
         except Refused as refusal:
             if isinstance(refusal, Unauthenticated):
                 _log_unauthenticated(refusal, call, request_id)
-            status, headers, body = _refused(refusal, request_id)
+            status, headers, body = protocol.refuse(refusal, request_id)
         except Exception:
             log.exception("game_door_failed", call=call.name, request_id=request_id)
-            status, headers, body = _refused(Refused("internal"), request_id)
+            status, headers, body = protocol.refuse(Refused("internal"), request_id)
         headers += [(b"content-length", b"%d" % len(body)), (b"x-request-id", request_id.encode())]
         observed(call.name, status).observe(time.perf_counter() - began)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, call: Call, scope: Scope, receive: Receive, request_id: str) -> dict[str, Any]:
+    async def _outcome(self, call: Call, scope: Scope, receive: Receive) -> Outcome | list[Outcome]:
         headers = _by_name(scope["headers"])
         _check_host(headers)
         if call is _unknown:
             raise Refused("not_found")
         if scope["method"] != "POST":
             raise Refused("method_not_allowed")
-        body = await _body(headers, receive, call.limit)
+        body = await read_body(receive, call.limit, headers.get(b"content-length", b""))
+        if body is None:
+            raise HungUp
         # From here on the answer is due: what comes before depends on the client alone.
         deadline = commands.deadline()
         claim = read_claim(scope["headers"], time.time())
-        visit = Visit(self._house, self._posting_queue, deadline, request_id)
+        visit = Visit(self._directory, self._posting_queue, deadline)
 
         async def prove_again() -> ProviderRecord:
             await visit.look_again()
             return self._verified(claim, scope["raw_path"], body)
 
         visit.proven_by(await self._proven(claim, scope["raw_path"], body, prove_again), prove_again)
-        _check_content(headers)
+        protocol.check_content(headers)
         return await call.run(visit, body)
 
     async def _proven(
         self, claim: Claim, path: bytes, body: bytes, prove_again: Callable[[], Awaitable[ProviderRecord]]
     ) -> ProviderRecord:
-        """The provider who signed this. Nobody is turned away on old knowledge."""
+        """The provider who signed this; before anybody is turned away the secrets are read again."""
         try:
             return self._verified(claim, path, body)
         except Unauthenticated:
             return await prove_again()
 
     def _verified(self, claim: Claim, path: bytes, body: bytes) -> ProviderRecord:
-        provider = self._house.providers.get(claim.provider)
+        provider = self._directory.providers.get(claim.provider)
         verify(claim, path, body, provider.secrets if provider else ())
         assert provider is not None
         return provider
@@ -139,50 +141,13 @@ def _log_unauthenticated(refusal: Unauthenticated, call: Call, request_id: str) 
     )
 
 
-def _refused(refusal: Refused, request_id: str) -> tuple[int, Headers, bytes]:
-    headers = [(name.lower().encode(), value.encode()) for name, value in problems.headers(refusal.status).items()]
-    if refusal.status == 405:
-        headers.append((b"allow", b"POST"))
-    return refusal.status, headers, responses.encode(responses.problem(refusal, request_id))
-
-
 def _by_name(headers: Headers) -> dict[bytes, bytes]:
     """One value for each name; a header that comes twice has one that nobody accepts."""
-    found = dict(headers)
-    if len(found) < len(headers):
+    by_name = dict(headers)
+    if len(by_name) < len(headers):
         counts = Counter(name for name, _ in headers)
-        found.update((name, TWICE) for name in found if counts[name] > 1)
-    return found
-
-
-async def _body(headers: dict[bytes, bytes], receive: Receive, limit: int) -> bytes:
-    """The whole body; refused as soon as it is known to be too large, said or seen."""
-    said = headers.get(b"content-length", b"")
-    if _length_shape(said) and int(said) > limit:
-        raise _too_large(limit)
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise HungUp
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
-
-
-def _too_large(limit: int) -> Refused:
-    return Refused("too_large", limit_bytes=limit)
-
-
-def _check_content(headers: dict[bytes, bytes]) -> None:
-    media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if media_type != b"application/json" or b"content-encoding" in headers:
-        raise Refused("unsupported_media_type")
+        by_name.update((name, TWICE) for name in by_name if counts[name] > 1)
+    return by_name
 
 
 def _check_host(headers: dict[bytes, bytes]) -> None:

@@ -1,4 +1,4 @@
-"""What a process may know of the house by heart: currencies' digits, providers' secrets.
+"""What a web process keeps a copy of: currencies' digits, providers' secrets.
 
 Digits never change, so they are read again only when an unknown code is named. Secrets do change.
 A copy of them decides nothing alone: what it does not prove is read again before anybody is turned

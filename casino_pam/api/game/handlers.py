@@ -1,15 +1,14 @@
-"""The eight calls of the game door: read the body, let the engine work, show what became of it."""
+"""The eight calls of the game door: read the body, let the engine work, hand back what became of it."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from casino_pam.api import responses
 from casino_pam.api.game.directory import Directory, ProviderRecord
 from casino_pam.api.game.protocol import Reader
 from casino_pam.engine import commands
@@ -29,10 +28,8 @@ class Visit:
         directory: Directory,
         posting_queue: PostingQueue,
         deadline: float,
-        request_id: str,
     ) -> None:
         self.directory = directory
-        self.request_id = request_id
         self._posting_queue = posting_queue
         self._provider: ProviderRecord
         self._prove_again: Callable[[], Awaitable[ProviderRecord]]
@@ -45,7 +42,7 @@ class Visit:
         self._prove_again = prove_again
 
     async def look_again(self) -> None:
-        """Learn what the house knows by now. Raises ``Busy`` when that takes longer than the request may wait."""
+        """Read providers and currencies again. Raises ``Busy`` when that takes longer than the request may wait."""
         left = self._deadline + commands.GRACE_SECONDS - time.monotonic()
         try:
             await asyncio.wait_for(self.directory.look_again(), left)
@@ -53,7 +50,7 @@ class Visit:
             raise Busy("unavailable") from None
 
     def reader(self) -> Reader:
-        """Reads bodies by what the house knows now."""
+        """Reads bodies by the currencies and the profile known now."""
         return Reader(
             self._provider.code,
             self.directory.digits,
@@ -64,24 +61,24 @@ class Visit:
         )
 
     async def outcomes(
-        self, asked: Sequence[AnyRequest], read_again: Callable[[Reader], Sequence[AnyRequest]]
+        self, requests: Sequence[AnyRequest], read_again: Callable[[Reader], Sequence[AnyRequest]]
     ) -> list[Outcome]:
         """Hand the commands to the engine in order; one outcome for each.
 
         Where the engine saw newer secrets than those that proved this request, it did nothing: the
         request is proven again, and the commands are read again as the provider is known now.
         """
-        found = await self._submit(asked)
-        places = [place for place, outcome in enumerate(found) if _secrets_changed(outcome)]
+        outcomes = await self._submit(requests)
+        places = [place for place, outcome in enumerate(outcomes) if _secrets_changed(outcome)]
         if not places:
-            return found
+            return outcomes
         for place, outcome in zip(places, await self._submit_again(places, read_again), strict=True):
-            found[place] = outcome
-        return found
+            outcomes[place] = outcome
+        return outcomes
 
-    async def _submit(self, asked: Sequence[AnyRequest]) -> list[Outcome]:
+    async def _submit(self, requests: Sequence[AnyRequest]) -> list[Outcome]:
         waiting: list[Awaitable[Outcome] | Busy] = []
-        for each in asked:
+        for each in requests:
             try:
                 waiting.append(self._posting_queue.submit(each))
             except Busy as full:
@@ -95,9 +92,9 @@ class Visit:
             self._provider = await self._prove_again()
         except Refused as refusal:
             return [refusal] * len(places)
-        asked = read_again(self.reader())
-        found = await self._submit([asked[place] for place in places])
-        return [Busy() if _secrets_changed(outcome) else outcome for outcome in found]
+        requests = read_again(self.reader())
+        outcomes = await self._submit([requests[place] for place in places])
+        return [Busy() if _secrets_changed(outcome) else outcome for outcome in outcomes]
 
 
 def _secrets_changed(outcome: Outcome) -> bool:
@@ -105,21 +102,21 @@ def _secrets_changed(outcome: Outcome) -> bool:
 
 
 Read = Callable[[Reader, bytes], AnyRequest]
-Carry = Callable[[Visit, bytes], Awaitable[dict[str, Any]]]
+Run = Callable[[Visit, bytes], Awaitable[Outcome | list[Outcome]]]
 
 
 class Call(msgspec.Struct, frozen=True):
     """``limit`` is the most bytes its body may have."""
 
     name: str
-    run: Carry
+    run: Run
     limit: int = 64 * KIB
 
 
-def _one(read: Read) -> Carry:
+def _one(read: Read) -> Run:
     """A call that is one request to the engine."""
 
-    async def run(visit: Visit, body: bytes) -> dict[str, Any]:
+    async def run(visit: Visit, body: bytes) -> Outcome:
         try:
             request = read(visit.reader(), body)
         except Refused as refusal:
@@ -130,12 +127,12 @@ def _one(read: Read) -> Carry:
         (outcome,) = await visit.outcomes([request], lambda reader: [read(reader, body)])
         if isinstance(outcome, Refused):
             raise outcome
-        return responses.answer(outcome, visit.request_id)
+        return outcome
 
     return run
 
 
-async def _bulk(visit: Visit, body: bytes) -> dict[str, Any]:
+async def _bulk(visit: Visit, body: bytes) -> list[Outcome]:
     """Independent operations; the whole is refused only if none of them was taken."""
     read = visit.reader().bulk(body)
     if any(isinstance(each, Refused) and each.code == "unknown_currency" for each in read):
@@ -151,14 +148,13 @@ async def _bulk(visit: Visit, body: bytes) -> dict[str, Any]:
     if untaken and len(untaken) == len(outcomes):
         raise untaken[0]
     arriving = iter(outcomes)
-    results = [
+    return [
         each if isinstance(each, Refused) else _in_its_place(place, next(arriving)) for place, each in enumerate(read)
     ]
-    return {"results": [responses.answer(each, visit.request_id) for each in results]}
 
 
 def _in_its_place(place: int, outcome: Outcome) -> Outcome:
-    """What only the profile makes malformed is told like what the reader found."""
+    """A field that only the provider's profile makes malformed is named with its place, as the reader does."""
     return outcome.inside(f"operations[{place}]") if isinstance(outcome, InvalidField) else outcome
 
 

@@ -1,7 +1,8 @@
-"""The game door's part of the OpenAPI document, by hand: no framework sees these paths.
+"""The game door's part of the OpenAPI document; no framework sees these paths.
 
-``with_game_door`` is a postprocessing hook of drf-spectacular. The bodies of bets, wins and
-rollbacks, receipts and problems are those of the REST door and are referred to by name.
+The schemas of bodies are made of the structs that read them, for the REST door's bets, wins and
+rollbacks, too. Receipts and problems are the REST door's, and are referred to by name.
+``with_game_door`` is a postprocessing hook of drf-spectacular.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _OPERATIONS: Final[list[dict[str, Any]]] = [
 
 # --- shapes ----------------------------------------------------------------------------------
 
-# The REST door takes these three, too.
+# Named as they are: the REST door takes these, too.
 _SHARED: Final = ("Bet", "Win", "Rollback")
 
 
@@ -68,7 +69,7 @@ def _bodies() -> dict[str, Any]:
     """The structs that read the bodies, as schemas."""
     _, shapes = msgspec.json.schema_components(protocol.BODIES, ref_template="#/components/schemas/Game{name}")
     for shape in shapes.values():
-        # The name of a class, where the schema has one of its own.
+        # It repeats the name of the class; the schema has a name of its own.
         del shape["title"]
         for member in shape["properties"].values():
             if "enum" in member:
@@ -144,7 +145,7 @@ def _problems(codes: tuple[str, ...]) -> dict[str, Any]:
         if code in codes:
             lines.setdefault(STATUS[code], []).append(f"`{code}`: {problems.TEXTS[code][0]}.")
     content = {problems.CONTENT_TYPE: {"schema": _ref("Problem")}}
-    return {str(status): {"description": "  \n".join(said), "content": content} for status, said in lines.items()}
+    return {str(status): {"description": "  \n".join(texts), "content": content} for status, texts in lines.items()}
 
 
 _CALLS: Final = {

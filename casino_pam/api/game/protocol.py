@@ -1,4 +1,4 @@
-"""The door's own dialect, inward: JSON bodies become commands (PLAY.md §1).
+"""The door's own dialect: JSON bodies become commands, and what became of them JSON again (PLAY.md §1).
 
 Each body is a struct. It is what msgspec decodes, what the OpenAPI document shows
 (``casino_pam/api/game/openapi.py``), and the order in which fields are looked at where one is
@@ -19,9 +19,12 @@ from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get
 import msgspec
 from msgspec import UNSET, Meta, UnsetType, structs
 
-from casino_pam.api import fields, strict_json
+from casino_pam import problems
+from casino_pam.api import fields, responses, strict_json
 from casino_pam.api.fields import choice, flag, optional, part, parts
 from casino_pam.engine import commands
+from casino_pam.engine.posting import Outcome
+from casino_pam.engine.results import Receipt, Standing
 from wallet import money
 from wallet.errors import InvalidField, Refused
 from wallet.kinds import Kind, WinSource, scoped
@@ -233,37 +236,37 @@ class Reader:
         read: S | None = strict_json.decode(_decoders[shape], body)
         if read is None:
             return self._command_of(shape, strict_json.parse(body), make)
-        try:
-            return make(read)
-        except (Refused, money.InvalidAmount):
-            # Which field is at fault, and whether another is before it, is looked at once more.
-            return make(self._look(shape, msgspec.to_builtins(read)))
+        return self._made(read, make)
 
     def _command_of(self, shape: type[S], body: fields.Body, make: Callable[[S], R], code: str | None = None) -> R:
         read = strict_json.convert(body, shape)
-        if read is not None:
-            try:
-                return make(read)
-            except (Refused, money.InvalidAmount):
-                pass
-        return make(self._look(shape, body, code))
+        if read is None:
+            return make(self._look(shape, body, code))
+        return self._made(read, make, code)
+
+    def _made(self, read: S, make: Callable[[S], R], code: str | None = None) -> R:
+        try:
+            return make(read)
+        except (Refused, money.InvalidAmount):
+            pass
+        # Which field is at fault, and whether another is before it, is looked at once more.
+        return make(self._look(type(read), msgspec.to_builtins(read), code))
 
     def _operation(
         self, place: int, operation: Any, shapes: Mapping[str, Any], player: str | None = None, code: str | None = None
     ) -> commands.Play:
         """The command of a member of a list, decoded or only parsed; ``player`` and ``code`` are the list's."""
-        if isinstance(operation, msgspec.Struct):
-            try:
-                return self._play(operation, player, code)
-            except (Refused, money.InvalidAmount):
-                operation = msgspec.to_builtins(operation)
-        where = f"operations[{place}]"
-        body = part(operation, where)
+
+        def make(read: Any) -> commands.Play:
+            return self._play(read, player, code)
+
+        body = None if isinstance(operation, msgspec.Struct) else part(operation, f"operations[{place}]")
         try:
-            shape = shapes[choice(body, "op", tuple(shapes))]
-            return self._command_of(shape, body, lambda read: self._play(read, player, code), code)
+            if body is None:
+                return self._made(operation, make, code)
+            return self._command_of(shapes[choice(body, "op", tuple(shapes))], body, make, code)
         except InvalidField as refusal:
-            raise refusal.inside(where) from None
+            raise refusal.inside(f"operations[{place}]") from None
 
     def _look(self, shape: type[S], body: fields.Body, code: str | None = None) -> S:
         """The body field by field. Raises InvalidField for the first that is missing or wrong."""
@@ -352,10 +355,10 @@ class Reader:
         return scoped(player, reference) if self._per_player else reference
 
     def _digits_of(self, code: str) -> int:
-        try:
-            return self._digits[code]
-        except KeyError:
-            raise Refused("unknown_currency", currency=code) from None
+        digits = self._digits.get(code)
+        if digits is None:
+            raise Refused("unknown_currency", currency=code)
+        return digits
 
 
 _COMMANDS: Final[dict[Any, Callable[[Reader, Any, str, Any], commands.Play]]] = {
@@ -395,3 +398,40 @@ def _reads(shape: Any) -> Callable[..., Any]:
         return partial(choice, allowed=get_args(shape))
     (read,) = (meta.extra["read"] for meta in shape.__metadata__ if meta.extra)
     return read  # type: ignore[no-any-return]
+
+
+# --- answers ---------------------------------------------------------------------------------
+
+Headers = list[tuple[bytes, bytes]]
+Reply = tuple[int, Headers, bytes]
+
+
+def check_content(headers: Mapping[bytes, bytes]) -> None:
+    """Raises Refused (``unsupported_media_type``) for a body that is not said to be plain JSON."""
+    media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if media_type != b"application/json" or b"content-encoding" in headers:
+        raise Refused("unsupported_media_type")
+
+
+def answer(outcome: Outcome | list[Outcome], request_id: str) -> Reply:
+    """Status, headers and body of a call that was carried out."""
+    return 200, [(b"content-type", b"application/json")], responses.encode(_result(outcome, request_id))
+
+
+def refuse(refusal: Refused, request_id: str) -> Reply:
+    """Status, headers and body of a call that was not."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in problems.headers(refusal.status).items()]
+    if refusal.status == 405:
+        headers.append((b"allow", b"POST"))
+    return refusal.status, headers, responses.encode(responses.problem(refusal, request_id))
+
+
+def _result(outcome: Outcome | list[Outcome], request_id: str) -> dict[str, Any]:
+    if isinstance(outcome, Receipt):
+        return responses.receipt(outcome)
+    if isinstance(outcome, Standing):
+        return responses.balance(outcome)
+    if isinstance(outcome, Refused):
+        return responses.problem(outcome, request_id)
+    assert isinstance(outcome, list), "no game asks for a bonus"
+    return {"results": [_result(each, request_id) for each in outcome]}
