@@ -15,6 +15,8 @@ from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from psycopg import errors
 
 # Below the 1 s after which PostgreSQL looks for deadlocks: in one with a bet, the migration is the first to give way.
@@ -72,11 +74,28 @@ def in_the_way(connection: BaseDatabaseWrapper) -> str:
     return f"In the way: {'; '.join(found)}." if found else "Who was in the way has left."
 
 
+def refuse_halves(connection: BaseDatabaseWrapper) -> None:
+    """Raises CommandError where a database has some of the migrations that became one, and the others are gone.
+
+    Django would go on as if the whole package had no migrations.
+    """
+    loader = MigrationLoader(None)
+    applied = MigrationRecorder(connection).applied_migrations()
+    for (app, _), migration in sorted(loader.replacements.items()):
+        missing = [name for name in migration.replaces if name not in applied]
+        if len(missing) < len(migration.replaces) and any(name not in loader.disk_migrations for name in missing):
+            raise CommandError(
+                f"The tables of {app} are older than 1.0.0: {missing[0][1]} was never applied."
+                " Run `manage.py migrate` of release 1.0.0 first, then this one."
+            )
+
+
 class Command(migrate.Command):
     _at = ""
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Raises CommandError when a lock cannot be had in all attempts."""
+        """Raises CommandError when a lock cannot be had in all attempts, and for a database older than 1.0.0."""
+        refuse_halves(connections[options["database"]])
         if options["check_unapplied"] or options["plan"]:
             super().handle(*args, **options)
             return
