@@ -37,12 +37,12 @@ def fresh(prefix: str = "r") -> str:
 
 def catalogue() -> None:
     """Four currencies and two providers with all their profile's defaults."""
-    for code, digits in (("EUR", 2), ("JPY", 0), ("KWD", 3), ("BTC", 8)):
-        Currency.objects.create(code=code, digits=digits)
-    for code in ("acme", "zenith"):
-        provider = Provider(code=code, name=code.title())
-        provider.set_secret(f"{code}-secret")
-        provider.save()
+    units = {"EUR": 2, "JPY": 0, "KWD": 3, "BTC": 8}
+    Currency.objects.bulk_create(Currency(code=code, digits=digits) for code, digits in units.items())
+    providers = [Provider(code=code, name=code.title()) for code in ("acme", "zenith")]
+    for provider in providers:
+        provider.set_secret(f"{provider.code}-secret")
+    Provider.objects.bulk_create(providers)
 
 
 def profile(code: str = "acme", **fields: Any) -> None:

@@ -8,15 +8,37 @@ import os
 from contextlib import ExitStack
 
 import pytest
+from psycopg import sql
 
+from casino_pam.local.os_support import free_port
 from casino_pam.local.servers import PostgreSQL, Valkey, passing_servers
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="PostgreSQL alone: nobody listens at Redis's port")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Runs before any other plugin looks for settings."""
-    kinds = [Valkey] if "PYTEST_XDIST_WORKER" in os.environ else [PostgreSQL, Valkey]
-    servers = ExitStack()
-    early_config.add_cleanup(servers.close)
+    worker, fast = "PYTEST_XDIST_WORKER" in os.environ, early_config.known_args_namespace.fast
+    kinds = [*([] if worker else [PostgreSQL]), *([] if fast else [Valkey])]
     os.environ["DATABASE_POOL_SIZE"] = "0"
-    os.environ.update(servers.enter_context(passing_servers(*kinds)).environment)
+    if fast:
+        os.environ["REDIS_URL"] = f"redis://127.0.0.1:{free_port()}/0"
+    if kinds:
+        servers = ExitStack()
+        early_config.add_cleanup(servers.close)
+        started = servers.enter_context(passing_servers(*kinds))
+        os.environ.update(started.environment)
+        for server in started.running:
+            if isinstance(server, PostgreSQL):
+                log_in_quickly(server)
+
+
+def log_in_quickly(server: PostgreSQL) -> None:
+    """A test opens connections by the dozen, and each log-in would hash 4096 times."""
+    with server.connect() as connection:
+        if connection.info.server_version >= 160000:
+            connection.execute("SET scram_iterations = 1")
+            connection.execute(sql.SQL("ALTER ROLE casino PASSWORD {}").format(server.password))

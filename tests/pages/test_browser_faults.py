@@ -10,9 +10,8 @@ from tests.running_system import RunningSystem, eventually, running
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
-    static = browser_pages.collected(tmp_path_factory.mktemp("static"))
-    with running("alice", STATIC_ROOT=static) as opened:
+def house(static_root: str) -> Iterator[RunningSystem]:
+    with running("alice", STATIC_ROOT=static_root) as opened:
         yield opened
 
 

@@ -20,7 +20,6 @@ import pytest
 
 from casino_pam.local.os_support import processes_in
 from casino_pam.local.servers import passing_servers
-from tests import browser_pages
 from tests.running_system import RunningSystem, eventually
 from tests.silent_wire import Wire
 from tests.socket_client import dial, next_frame, until
@@ -101,11 +100,10 @@ class Doors:
 
 
 @pytest.fixture(scope="module")
-def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+def doors(static_root: str) -> Iterator[Doors]:
     with passing_servers() as servers, Wire(("127.0.0.1", servers.running[0].port)) as wire:
         url = servers.running[0].url.replace(f":{servers.running[0].port}/", f":{wire.port}/")
-        static = browser_pages.collected(tmp_path_factory.mktemp("static"))
-        house = RunningSystem(servers, ("alice",), {"DATABASE_URL": url, "STATIC_ROOT": static})
+        house = RunningSystem(servers, ("alice",), {"DATABASE_URL": url, "STATIC_ROOT": static_root})
         try:
             yield Doors(house, wire)
         finally:
