@@ -150,7 +150,7 @@ _BORROWED = "SELECT " + ", ".join(
 )
 # How long a thread that has no request in hand yet may take to connect, however far PostgreSQL is.
 _CONNECT_SECONDS = 5.0
-# How long to wait before PostgreSQL is tried again that was not there; every lane of every process does so.
+# How long to wait before PostgreSQL is tried again that was not there; every worker of every process does so.
 _AWAY_SECONDS = (0.1, 0.2)
 _BEGIN = f"BEGIN ISOLATION LEVEL {_ISOLATION}"
 

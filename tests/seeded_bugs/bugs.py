@@ -145,8 +145,8 @@ BUGS: Final = (
         "refusal not remembered",
         "A refused bet leaves no row, so that a late copy of it may be accepted",
         "casino_pam/engine/execution.py",
-        "            self.remember(entry, command, refusal.code, columns)\n",
-        "",
+        "self.remember(entry, command, refusal.code, columns)",
+        "pass",
         "tests/engine/test_rules_refusals.py::test_rule_5_a_refusal_is_remembered_for_ever",
     ),
     Bug(
