@@ -265,7 +265,10 @@ def _try(requests: Sequence[AnyRequest], attempts: int) -> list[Outcome]:
     except _LOST as lost:
         _lose(lost)
         return [Busy("unavailable")] * len(requests)
-    except Exception:
+    except Exception as error:
+        if faults.fault(error) is not None:
+            _lose(error)
+            return [Busy("unavailable")] * len(requests)
         # A rule was missed or a value cannot be stored: only the offender shall suffer.
         if len(requests) > 1:
             return _halves(requests, attempts)

@@ -8,11 +8,12 @@ import signal
 import socket
 import time
 import weakref
+from typing import Any
 
 import psycopg
 import pytest
 from django.db import connection
-from psycopg import errors
+from psycopg import errors, generators, waiting
 
 from casino_pam.local.servers import PostgreSQL, passing_servers
 from tests.interleaving import elsewhere
@@ -185,3 +186,29 @@ def test_statements_that_were_forgotten_unprepared_can_be_asked_again(session):
     session.put(ECHO, ["x"])
     session.forget()
     assert session.rows(ECHO, ["y"]) == [("y",)]
+
+
+@pytest.mark.parametrize("together", [1, 3])
+@pytest.mark.parametrize("results", [0, 2, 5])
+def test_a_server_that_ends_in_the_middle_may_answer_more_or_less_than_it_was_asked(
+    session, together, results, monkeypatch
+):
+    """Its last words and libpq's are a result each; once in some hundred endings both came, and that was a 500."""
+    session.rows(ECHO, ["x"])
+    (last_words,) = generators_execute(session, b"SELECT 1 / 0")
+
+    def cut_short(exchange: Any) -> list[Any]:
+        exchange.close()
+        return [last_words] * results
+
+    monkeypatch.setattr(session, "_finished", cut_short)
+    for n in range(together):
+        session.put(ECHO, [str(n)])
+    with pytest.raises((psycopg.OperationalError, errors.DivisionByZero)):
+        session.send()
+    assert connection.connection.closed
+
+
+def generators_execute(session: Session, query: bytes) -> list[Any]:
+    session._pgconn.send_query(query)
+    return waiting.wait(generators.execute(session._pgconn), session._pgconn.socket, interval=0.1)

@@ -171,6 +171,13 @@ class Session:
     def _settle(self, messages: list[Message], results: list[Result]) -> None:
         """Give every answer its result. Raises the first fault there was."""
         fault: Result | None = None
+        if len(results) != len(messages):
+            # A server that ends says so in a result of its own, and libpq may add that it is gone.
+            self._give_up()
+            fault = next((result for result in results if result.status not in _DONE), None)
+            if fault is None or fault.error_field(pq.DiagnosticField.SQLSTATE) is None:
+                raise OperationalError("PostgreSQL ended the connection")
+            raise errors.error_from_result(fault)
         for message, result in zip(messages, results, strict=True):
             if result.status in _DONE:
                 if message.answer is not None:
