@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from casino_pam.api.rest import exceptions
+from casino_pam.api.rest.serializer_fields import StrictSerializer
 from casino_pam.api.strict_json import Malformed
 from casino_pam.engine import commands
 from casino_pam.tokens import PlayerToken
@@ -60,6 +61,13 @@ class RestView(APIView):
     def body_if_any(self) -> dict[str, Any]:
         """As ``body``, where the request needs none."""
         return {} if self.request.stream is None else self.body
+
+    def validated(self, serializer: type[StrictSerializer], *, partial: bool = False) -> dict[str, Any]:
+        """What the serializer reads in the body. Raises Refused."""
+        reader = serializer(data=self.body, partial=partial)
+        reader.is_valid(raise_exception=True)
+        values: dict[str, Any] = reader.validated_data
+        return values
 
     @property
     def key(self) -> ApiKey:

@@ -17,7 +17,7 @@ from bonus.models import Offer as OfferModel
 from bonus.offers import create_offer, edit_offer, offer_to_json
 from bonus.open_bonuses import OpenBonus
 from casino_pam.api import fields, responses
-from casino_pam.api.fields import Body, optional
+from casino_pam.api.fields import optional
 from casino_pam.api.rest import examples, pagination, serializers
 from casino_pam.api.rest.authentication import PLAYER
 from casino_pam.api.rest.base import RestView, created
@@ -117,15 +117,7 @@ class Bonuses(RestView):
         refusals=(*NO_WALLET, *NOT_GRANTED, "reference_reused"),
     )
     def post(self, request: Request) -> Response:
-        body = self.body
-        command = Grant(
-            player=fields.text_id(body, "player"),
-            reference=fields.text_id(body, "reference"),
-            offer=fields.text_id(body, "offer"),
-            currency=_currency(body),
-            source=self.key.source,
-            **self.carried(),
-        )
+        command = Grant(source=self.key.source, **self.validated(serializers.GrantAsked), **self.carried())
         return _newly_made(posting.execute(command))
 
 
@@ -153,14 +145,14 @@ class ForfeitBonus(RestView):
         refusals=("unknown_bonus", "bonus_ended"),
     )
     def post(self, request: Request, bonus: str) -> Response:
-        reference = fields.text_id(self.body, "reference")
+        body = self.validated(serializers.ForfeitAsked)
         found = _record(bonus)
         command = Forfeit(
             player=found.player.code,
             bonus=str(found.id),
-            reference=reference,
             reason="taken back",
             source=self.key.source,
+            **body,
             **self.carried(),
         )
         return Response(_bonus_of(posting.execute(command)))
@@ -222,8 +214,7 @@ class MyBonuses(RestView):
         refusals=(*NO_WALLET, *NOT_GRANTED),
     )
     def post(self, request: Request) -> Response:
-        body = self.body
-        command = Claim(offer=fields.text_id(body, "offer"), currency=_currency(body), **_player_of(self.token))
+        command = Claim(**self.validated(serializers.ClaimAsked), **_player_of(self.token))
         return _newly_made(posting.execute(command))
 
 
@@ -261,13 +252,6 @@ def _player_of(token: PlayerToken) -> dict[str, Any]:
         "at": commands.now(),
         "deadline": commands.deadline(),
     }
-
-
-def _currency(body: Body) -> str:
-    currency = fields.currency(body)
-    if currency not in accounts.digits():
-        raise Refused("unknown_currency", currency=currency)
-    return currency
 
 
 def _record(text: str) -> models.Bonus:

@@ -5,27 +5,23 @@ The bodies and answers of plays are the game door's. The provider is the key's, 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from msgspec import Struct
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from casino_pam.api import fields, responses
-from casino_pam.api.fields import Body
+from casino_pam.api import responses
 from casino_pam.api.game import protocol
 from casino_pam.api.rest import examples, serializers
 from casino_pam.api.rest.base import RestView
 from casino_pam.api.rest.schema import documented
-from casino_pam.api.rest.serializers import LONGEST_REASON
 from casino_pam.engine import accounts, approvals, commands, posting
 from casino_pam.engine.commands import Adjust, Deposit, Hold
 from casino_pam.engine.results import Receipt
 from wallet import history
-from wallet.errors import InvalidField, Refused
+from wallet.errors import Refused
 from wallet.models import Provider, Transaction
-
-C = TypeVar("C", Deposit, Hold, Adjust)
 
 NO_WALLET = ("unknown_player", "unknown_wallet", "unknown_currency")
 
@@ -33,14 +29,19 @@ NO_WALLET = ("unknown_player", "unknown_wallet", "unknown_currency")
 class CashierView(RestView):
     """Spends references of the key's own money source."""
 
-    def asked(self) -> dict[str, Any]:
-        return {"source": self.key.source, **self.carried()}
+    def carried(self) -> dict[str, Any]:
+        return {"source": self.key.source, **super().carried()}
 
 
-class Deposits(CashierView):
-    """Money in."""
-
+class DepositView(CashierView):
     scope = "cashier"
+
+    def command(self) -> Deposit:
+        return Deposit(**self.validated(serializers.DepositAsked), **self.carried())
+
+
+class Deposits(DepositView):
+    """Money in."""
 
     @documented(
         "Put money in",
@@ -51,14 +52,11 @@ class Deposits(CashierView):
         refusals=(*NO_WALLET, "reference_reused", "player_excluded", "wallet_locked", "limit_reached"),
     )
     def post(self, request: Request) -> Response:
-        command = _deposit(self.body, self.asked())
-        return Response(responses.deposit_receipt(posting.execute(command)))
+        return Response(responses.deposit_receipt(posting.execute(self.command())))
 
 
-class DepositCheck(CashierView):
+class DepositCheck(DepositView):
     """What would become of a deposit now; nothing happens."""
-
-    scope = "cashier"
 
     @documented(
         "What would become of a deposit",
@@ -69,7 +67,7 @@ class DepositCheck(CashierView):
         refusals=NO_WALLET,
     )
     def post(self, request: Request) -> Response:
-        outcome = posting.rehearse(_deposit(self.body, self.asked()))
+        outcome = posting.rehearse(self.command())
         if isinstance(outcome, Receipt):
             return Response({"refusal": None, "grant_refusal": outcome.facts.get("grant_refusal")})
         assert isinstance(outcome, Refused)
@@ -92,7 +90,7 @@ class Withdrawals(CashierView):
         refusals=(*NO_WALLET, "reference_reused", "wallet_locked", "insufficient_funds", "limit_reached"),
     )
     def post(self, request: Request) -> Response:
-        command = _read(Hold, self.body, self.asked())
+        command = Hold(**self.validated(serializers.Asked), **self.carried())
         return Response(responses.withdrawal_receipt(posting.execute(command)))
 
 
@@ -119,7 +117,7 @@ class EndOfWithdrawal(CashierView):
             player=hold.wallet.player.code,
             currency=hold.wallet.currency_id,
             reference=reference,
-            **self.asked(),
+            **self.carried(),
         )
         return Response(responses.withdrawal_receipt(posting.execute(command)))
 
@@ -163,49 +161,10 @@ class Adjustments(CashierView):
         refusals=(*NO_WALLET, "reference_reused", "insufficient_funds", "limit_reached"),
     )
     def post(self, request: Request) -> Response:
-        command = _read(Adjust, self.body, self.asked(), reason=_reason(self.body))
-        outcome = approvals.adjust(command)
+        outcome = approvals.adjust(Adjust(**self.validated(serializers.AdjustmentAsked), **self.carried()))
         if isinstance(outcome, Receipt):
             return Response(responses.receipt(outcome))
         return Response({"status": outcome.state, "id": str(outcome.id)}, 202)
-
-
-def _deposit(body: Body, asked: dict[str, Any]) -> Deposit:
-    offer = fields.optional(fields.text_id, body, "offer")
-    return _read(Deposit, body, asked, offer=offer, captured=fields.flag(body, "captured"))
-
-
-def _read(verb: type[C], body: Body, asked: dict[str, Any], **more: Any) -> C:
-    """The command in the body; whatever is malformed is refused before an unknown currency is."""
-    currency = fields.currency(body)
-    digits = accounts.digits().get(currency)
-    command = verb(
-        player=fields.text_id(body, "player"),
-        currency=currency,
-        reference=fields.text_id(body, "reference"),
-        amount=_amount(body, digits, signed=verb is Adjust),
-        **more,
-        **asked,
-    )
-    if digits is None:
-        raise Refused("unknown_currency", currency=currency)
-    return command
-
-
-def _amount(body: Body, digits: int | None, *, signed: bool) -> int:
-    """Minor units; of a currency we do not keep only the shape can be judged."""
-    if digits is not None:
-        return fields.signed_amount(body, "amount", digits) if signed else fields.amount(body, "amount", digits)
-    text = body.get("amount")
-    fields.amount_text({"amount": text.removeprefix("-")} if signed and type(text) is str else body, "amount")
-    return 0
-
-
-def _reason(body: Body) -> str:
-    reason = body.get("reason")
-    if type(reason) is not str or not 0 < len(reason) <= LONGEST_REASON or not reason.isprintable():
-        raise InvalidField("reason", f"must be a string of 1 to {LONGEST_REASON} printable characters")
-    return reason
 
 
 def _hold_and_end(source: str, reference: str) -> tuple[Transaction, Transaction | None]:

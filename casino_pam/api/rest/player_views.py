@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import time
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
 
 from django.db import transaction
 from rest_framework.request import Request
@@ -14,7 +12,7 @@ from rest_framework.response import Response
 
 from casino_pam import tokens
 from casino_pam.api import fields, responses
-from casino_pam.api.fields import Body, optional
+from casino_pam.api.fields import optional
 from casino_pam.api.rest import examples, pagination, serializers
 from casino_pam.api.rest.authentication import PLAYER
 from casino_pam.api.rest.base import RestView, created
@@ -22,15 +20,9 @@ from casino_pam.api.rest.schema import documented
 from casino_pam.api.rest.wallet_views import statement_page
 from casino_pam.engine import accounts, commands
 from wallet import audit, limits
-from wallet.errors import InvalidField, Refused
-from wallet.kinds import LIMIT_PERIODS, LIMIT_SUBJECTS
+from wallet.errors import Refused
 from wallet.limits import NewLimits
 from wallet.models import Wallet
-
-LOCKS: Final = ("bet", "deposit", "withdraw")
-MOST_WALLETS: Final = 100
-
-_country_shape = re.compile(r"[A-Z]{2}").fullmatch
 
 
 class Players(RestView):
@@ -48,11 +40,9 @@ class Players(RestView):
         refusals=("unknown_currency", "already_exists"),
     )
     def post(self, request: Request) -> Response:
-        body = self.body
-        player = fields.text_id(body, "player")
-        country = fields.optional(_country, body, "country")
-        currencies = fields.optional(_currencies, body, "wallets") or []
-        return created(responses.player(accounts.create(player, country=country, currencies=currencies)))
+        body = self.validated(serializers.NewPlayer)
+        made = accounts.create(body["player"], country=body.get("country"), currencies=body.get("wallets", []))
+        return created(responses.player(made))
 
 
 class Player(RestView):
@@ -73,7 +63,9 @@ class Player(RestView):
         refusals=("unknown_player",),
     )
     def patch(self, request: Request, player: str) -> Response:
-        return Response(responses.player(accounts.change(player, **_changes(self.body))))
+        return Response(
+            responses.player(accounts.change(player, **self.validated(serializers.PlayerChanges, partial=True)))
+        )
 
 
 class PlayerWallets(RestView):
@@ -90,7 +82,8 @@ class PlayerWallets(RestView):
         refusals=("unknown_player", "unknown_currency", "already_exists"),
     )
     def post(self, request: Request, player: str) -> Response:
-        return created(responses.wallet_at(accounts.open_wallet(player, fields.currency(self.body)), None))
+        opened = accounts.open_wallet(player, **self.validated(serializers.NewWallet))
+        return created(responses.wallet_at(opened, None))
 
 
 class PlayerTokens(RestView):
@@ -106,48 +99,6 @@ class PlayerTokens(RestView):
         return created({"token": text, "expires_at": responses.instant(expires)})
 
 
-def _changes(body: Body) -> dict[str, Any]:
-    """The columns to set, each only if the body names it."""
-    changes: dict[str, Any] = {}
-    locks = fields.part(body.get("locks", {}), "locks")
-    for lock in LOCKS:
-        if lock in locks:
-            changes[f"{lock}_locked"] = _lock(locks, lock)
-    if "excluded_until" in body:
-        # null lifts the exclusion.
-        until = body["excluded_until"]
-        changes["excluded_until"] = None if until is None else fields.instant(body, "excluded_until")
-    if "country" in body:
-        changes["country"] = _country(body, "country")
-    return changes
-
-
-def _lock(locks: Body, lock: str) -> bool:
-    try:
-        return fields.flag(locks, lock)
-    except InvalidField as refusal:
-        raise refusal.inside("locks") from None
-
-
-def _country(body: Body, field: str) -> str:
-    code = body[field]
-    if type(code) is not str or _country_shape(code) is None:
-        raise InvalidField(field, 'must be the two capital letters of ISO 3166, such as "MT"')
-    return code
-
-
-def _currencies(body: Body, field: str) -> list[str]:
-    codes = body[field]
-    if type(codes) is not list or len(codes) > MOST_WALLETS:
-        raise InvalidField(field, f"must be an array of at most {MOST_WALLETS} currencies")
-    named = {f"{field}[{place}]": code for place, code in enumerate(codes)}
-    for where in named:
-        fields.currency(named, where)
-    if len(set(codes)) < len(codes):
-        raise InvalidField(field, "must name each currency once")
-    return codes
-
-
 NO_WALLET = ("unknown_player", "unknown_wallet")
 
 
@@ -160,8 +111,11 @@ class LimitsView(RestView):
         return _answer(_wallet(player, currency))
 
     def put_down(self, player: str, actor: str) -> Response:
-        currency = fields.currency(self.body)
-        wanted = _wanted(self.body, accounts.digits().get(currency))
+        body = self.validated(serializers.LimitsAsked)
+        currency = body.pop("currency")
+        wanted: NewLimits = {
+            f"{subject}_{period}": amount for subject, named in body.items() for period, amount in named.items()
+        }
         wallet = _wallet(player, currency)
         with transaction.atomic():
             changes = limits.change(wallet, wanted, commands.now())
@@ -231,7 +185,7 @@ class MyExclusion(RestView):
     )
     def put(self, request: Request) -> Response:
         player = self.token.player
-        until = fields.instant(self.body, "excluded_until")
+        until = self.validated(serializers.ExclusionAsked)["excluded_until"]
         record = partial(audit.named, request._request, f"player:{player}")
         return Response(responses.player(accounts.exclude_myself(player, until, record)))
 
@@ -245,29 +199,6 @@ def _wallet(player: str, currency: str | None) -> Wallet:
 
 def _answer(wallet: Wallet) -> Response:
     return Response(responses.limits(wallet, limits.of(wallet, commands.now())))
-
-
-def _wanted(body: Body, digits: int | None) -> NewLimits:
-    """The limits the body names; null lifts one. Of a currency we do not keep only the shape can be judged."""
-    wanted: dict[str, int | None] = {}
-    for subject in LIMIT_SUBJECTS:
-        named = fields.part(body.get(subject, {}), subject)
-        for period in LIMIT_PERIODS:
-            if period in named:
-                wanted[f"{subject}_{period}"] = _amount(named, subject, period, digits)
-    return wanted
-
-
-def _amount(named: dict[str, Any], subject: str, period: str, digits: int | None) -> int | None:
-    if named[period] is None:
-        return None
-    try:
-        if digits is not None:
-            return fields.amount(named, period, digits)
-        fields.amount_text(named, period)
-        return None
-    except InvalidField as refusal:
-        raise refusal.inside(subject) from None
 
 
 class Me(RestView):

@@ -1,7 +1,7 @@
-"""The shapes of requests and answers, for the OpenAPI document.
+"""The bodies of requests and answers: one class reads, writes and documents each.
 
-Requests are read by ``casino_pam.api.fields`` and ``bonus.offers``, answers written by ``casino_pam.api.responses``:
-nothing here validates. The tests hold every answer against these shapes.
+Only documented here are offers (read and written by ``bonus.offers``), plays (read by the game door's reader), and
+what both doors answer alike (``casino_pam.api.responses``). The tests hold every answer against its shape.
 """
 
 from __future__ import annotations
@@ -12,60 +12,46 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework.serializers import (
     BooleanField,
     CharField,
-    ChoiceField,
     DateTimeField,
     DictField,
     IntegerField,
     ListField,
     RegexField,
-    Serializer,
     UUIDField,
 )
 
 from bonus.models import BonusStatus
 from bonus.rules import MAX_WEIGHT_BP, Base, Conversion, Counted, SpendOrder
 from bonus.terms import OfferKind, OnWithdrawal, OverMaxStake
+from casino_pam.api.rest.serializer_fields import (
+    AmountField,
+    CountryField,
+    CurrenciesField,
+    CurrencyField,
+    CurrencySerializer,
+    FlagField,
+    InstantField,
+    KnownCurrencySerializer,
+    NameField,
+    ReasonField,
+    SignedAmountField,
+    StrictSerializer,
+    WordField,
+)
 from wallet.errors import STATUS
 from wallet.kinds import KINDS, STATUSES, WIN_SOURCES
-
-LONGEST_REASON: Final = 500
-
-_AMOUNT: Final = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$"
-_SIGNED: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
-_NAME: Final = r"^[!-~]([ -~]*[!-~])?$"
-
-
-def money_text(**more: Any) -> RegexField:
-    return RegexField(_AMOUNT, **{"help_text": "Decimal string, at most the currency's digits.", **more})
-
-
-def signed_text(**more: Any) -> RegexField:
-    return RegexField(_SIGNED, **{"help_text": "Decimal string, negative where money leaves.", **more})
-
-
-def name_text(**more: Any) -> RegexField:
-    return RegexField(_NAME, max_length=128, **more)
-
-
-def currency_text(**more: Any) -> RegexField:
-    return RegexField(r"^[A-Z][A-Z0-9_]{2,31}$", **more)
-
-
-def words(*allowed: str, **more: Any) -> ChoiceField:
-    return ChoiceField(choices=list(allowed), **more)
-
 
 # --- problems --------------------------------------------------------------------------------
 
 
-class Problem(Serializer[Any]):
+class Problem(StrictSerializer):
     """RFC 9457. Beside these members a problem has named facts, such as `field` or `differing`."""
 
     type = CharField()
     title = CharField()
     status = IntegerField()
     detail = CharField()
-    code = words(*STATUS)
+    code = WordField(*STATUS)
     retry = BooleanField(help_text="Whether the very same request may be sent again.")
     request_id = CharField()
 
@@ -73,154 +59,154 @@ class Problem(Serializer[Any]):
 # --- players and wallets ---------------------------------------------------------------------
 
 
-class Locks(Serializer[Any]):
+class Locks(StrictSerializer):
     bet = BooleanField()
     deposit = BooleanField()
     withdraw = BooleanField()
 
 
-class SomeLocks(Serializer[Any]):
-    bet = BooleanField(required=False)
-    deposit = BooleanField(required=False)
-    withdraw = BooleanField(required=False)
+class SomeLocks(StrictSerializer):
+    bet = FlagField(source="bet_locked", required=False)
+    deposit = FlagField(source="deposit_locked", required=False)
+    withdraw = FlagField(source="withdraw_locked", required=False)
 
 
-class NewPlayer(Serializer[Any]):
-    player = name_text()
-    country = RegexField(r"^[A-Z]{2}$", required=False)
-    wallets = ListField(child=currency_text(), required=False, max_length=100)
+class NewPlayer(StrictSerializer):
+    player = NameField()
+    country = CountryField(required=False)
+    wallets = CurrenciesField(required=False)
 
 
-class PlayerChanges(Serializer[Any]):
-    locks = SomeLocks(required=False)
-    excluded_until = DateTimeField(required=False, allow_null=True, help_text="UTC; null lifts the exclusion.")
-    country = RegexField(r"^[A-Z]{2}$", required=False)
+class PlayerChanges(StrictSerializer):
+    locks = SomeLocks(source="*", required=False)
+    excluded_until = InstantField(allow_null=True, help_text="UTC; null lifts the exclusion.")
+    country = CountryField()
 
 
-class Player(Serializer[Any]):
-    player = name_text()
+class Player(StrictSerializer):
+    player = NameField()
     country = CharField(allow_null=True)
     locks = Locks()
     excluded_until = DateTimeField(allow_null=True)
-    wallets = ListField(child=currency_text())
+    wallets = ListField(child=CurrencyField())
 
 
-class NewWallet(Serializer[Any]):
-    currency = currency_text()
+class NewWallet(StrictSerializer):
+    currency = CurrencyField()
 
 
-class Wagering(Serializer[Any]):
+class Wagering(StrictSerializer):
     bonus = UUIDField()
-    wagered = money_text()
-    required = money_text()  # type: ignore[assignment]
+    wagered = AmountField()
+    required = AmountField()  # type: ignore[assignment]
     percent = IntegerField(min_value=0, max_value=100)
     status = CharField()
 
 
-class Wallet(Serializer[Any]):
-    player = name_text()
-    currency = currency_text()
-    balance = money_text(help_text="cash + bonus")
-    cash = money_text()
-    bonus = money_text()
-    held = money_text()
+class Wallet(StrictSerializer):
+    player = NameField()
+    currency = CurrencyField()
+    balance = AmountField(help_text="cash + bonus")
+    cash = AmountField()
+    bonus = AmountField()
+    held = AmountField()
     version = IntegerField(min_value=0)
     wagering = Wagering(allow_null=True)
 
 
-class Wallets(Serializer[Any]):
+class Wallets(StrictSerializer):
     results = Wallet(many=True)
     next = CharField(allow_null=True)
 
 
-class Token(Serializer[Any]):
+class Token(StrictSerializer):
     token = CharField()
     expires_at = DateTimeField()
 
 
-class Ticket(Serializer[Any]):
+class Ticket(StrictSerializer):
     ticket = CharField(help_text="Good once, for 30 s: `/ws/player/?ticket=...`.")
     expires_at = DateTimeField()
 
 
-class LimitsOfSubjectAsked(Serializer[Any]):
-    day = money_text(required=False, allow_null=True)
-    week = money_text(required=False, allow_null=True)
-    month = money_text(required=False, allow_null=True)
+class LimitsOfSubjectAsked(StrictSerializer):
+    day = AmountField(required=False, allow_null=True)
+    week = AmountField(required=False, allow_null=True)
+    month = AmountField(required=False, allow_null=True)
 
 
-class LimitsAsked(Serializer[Any]):
+class LimitsAsked(CurrencySerializer):
     """What is not named stays; null is no limit."""
 
-    currency = currency_text()
+    currency = CurrencyField()
     deposit = LimitsOfSubjectAsked(required=False)
     stake = LimitsOfSubjectAsked(required=False)
     loss = LimitsOfSubjectAsked(required=False)
 
 
-class Increase(Serializer[Any]):
-    limit = money_text(allow_null=True)
+class Increase(StrictSerializer):
+    limit = AmountField(allow_null=True)
     available_at = DateTimeField(help_text="Asked for again from then on, it holds.")
 
 
-class Limit(Serializer[Any]):
-    limit = money_text(allow_null=True)
-    used = signed_text(help_text="In this period so far; a net loss below zero is a win.")
-    left = money_text(allow_null=True)
+class Limit(StrictSerializer):
+    limit = AmountField(allow_null=True)
+    used = SignedAmountField(help_text="In this period so far; a net loss below zero is a win.")
+    left = AmountField(allow_null=True)
     resets_at = DateTimeField(help_text="When the period ends (UTC; a week begins on Monday).")
     increase = Increase(allow_null=True, help_text="A higher limit that was asked for and does not hold yet.")
 
 
-class LimitsOfSubject(Serializer[Any]):
+class LimitsOfSubject(StrictSerializer):
     day = Limit()
     week = Limit()
     month = Limit()
 
 
-class Limits(Serializer[Any]):
-    player = name_text()
-    currency = currency_text()
+class Limits(StrictSerializer):
+    player = NameField()
+    currency = CurrencyField()
     deposit = LimitsOfSubject()
     stake = LimitsOfSubject()
     loss = LimitsOfSubject(help_text="Stakes less wins; a stake counts as lost until it is won back.")
 
 
-class ExclusionAsked(Serializer[Any]):
-    excluded_until = DateTimeField(help_text="UTC; not before the exclusion in force, which nobody can shorten here.")
+class ExclusionAsked(StrictSerializer):
+    excluded_until = InstantField(help_text="UTC; not before the exclusion in force, which nobody can shorten here.")
 
 
 # --- statements ------------------------------------------------------------------------------
 
 
-class Entry(Serializer[Any]):
+class Entry(StrictSerializer):
     transaction = UUIDField()
     command = UUIDField(help_text="The row that spent the caller's reference; one command may leave several.")
-    kind = words(*(kind.lower() for kind in KINDS))
-    status = words(*(status.lower() for status in STATUSES))
+    kind = WordField(*KINDS)
+    status = WordField(*STATUSES)
     source = CharField()  # type: ignore[assignment]
     reference = CharField()
     round = CharField(allow_null=True)
     game = CharField(allow_null=True)
-    currency = currency_text()
-    amount = signed_text()
-    cash_delta = signed_text()
-    bonus_delta = signed_text()
-    held_delta = signed_text()
-    cash = money_text(help_text="After this row.")
-    bonus = money_text(help_text="After this row.")
-    held = money_text(help_text="After this row.")
+    currency = CurrencyField()
+    amount = SignedAmountField()
+    cash_delta = SignedAmountField()
+    bonus_delta = SignedAmountField()
+    held_delta = SignedAmountField()
+    cash = AmountField(help_text="After this row.")
+    bonus = AmountField(help_text="After this row.")
+    held = AmountField(help_text="After this row.")
     version = IntegerField(min_value=1)
     refusal = CharField(allow_null=True)
     created_at = DateTimeField()
 
 
-class Entries(Serializer[Any]):
+class Entries(StrictSerializer):
     results = Entry(many=True)
     next = CharField(allow_null=True, help_text="The cursor of the next page; null on the last.")
 
 
 class FeedEntry(Entry):
-    player = name_text()
+    player = NameField()
     original = CharField(allow_null=True)
     original_kind = CharField(allow_null=True)
     closes = UUIDField(allow_null=True)
@@ -228,14 +214,14 @@ class FeedEntry(Entry):
     end_round = BooleanField()
     late = BooleanField()
     captured = BooleanField()
-    voided = money_text()
-    shortfall = money_text()
+    voided = AmountField()
+    shortfall = AmountField()
     bonus_id = UUIDField(allow_null=True)
     actor = CharField(allow_null=True)
     reason = CharField(allow_null=True)
 
 
-class FeedPage(Serializer[Any]):
+class FeedPage(StrictSerializer):
     results = FeedEntry(many=True)
     next = UUIDField(help_text="Ask with it again, now or later; it is never null.")
 
@@ -243,14 +229,14 @@ class FeedPage(Serializer[Any]):
 # --- bonuses ----------------------------------------------------------------------------------
 
 
-class Bonus(Serializer[Any]):
+class Bonus(StrictSerializer):
     id = UUIDField()
     offer = CharField()
-    currency = currency_text()
-    status = words(*BonusStatus.values)
-    amount = money_text(help_text="What was granted.")
-    required = money_text(help_text="What must be wagered.")  # type: ignore[assignment]
-    wagered = money_text()
+    currency = CurrencyField()
+    status = WordField(*BonusStatus.values)
+    amount = AmountField(help_text="What was granted.")
+    required = AmountField(help_text="What must be wagered.")  # type: ignore[assignment]
+    wagered = AmountField()
     percent = IntegerField(min_value=0, max_value=100)
     created_at = DateTimeField()
     expires_at = DateTimeField(
@@ -262,34 +248,38 @@ class Bonus(Serializer[Any]):
 # --- commands --------------------------------------------------------------------------------
 
 
-class Receipt(Serializer[Any]):
+class Receipt(StrictSerializer):
     transaction = UUIDField()
-    kind = words(*(kind.lower() for kind in KINDS))
-    status = words("posted", "void")
-    reference = name_text()
-    currency = currency_text()
-    amount = signed_text()
-    balance = money_text(help_text="cash + bonus, after the command's last row.")
-    cash = money_text()
-    bonus = money_text()
+    kind = WordField(*KINDS)
+    status = WordField("posted", "void")
+    reference = NameField()
+    currency = CurrencyField()
+    amount = SignedAmountField()
+    balance = AmountField(help_text="cash + bonus, after the command's last row.")
+    cash = AmountField()
+    bonus = AmountField()
     version = IntegerField(min_value=1)
     replayed = BooleanField()
     wagering = Wagering(allow_null=True)
     late = BooleanField(required=False)
-    shortfall = money_text(required=False)
-    voided = money_text(required=False)
+    shortfall = AmountField(required=False)
+    voided = AmountField(required=False)
 
 
-class Asked(Serializer[Any]):
-    player = name_text()
-    currency = currency_text()
-    reference = name_text(help_text="Spent once, for ever; a repeat answers as the first time.")
-    amount = money_text()
+class Asked(KnownCurrencySerializer):
+    currency = CurrencyField()
+    player = NameField()
+    reference = NameField(help_text="Spent once, for ever; a repeat answers as the first time.")
+    amount = AmountField()
 
 
-class DepositAsked(Asked):
-    offer = name_text(required=False)
-    captured = BooleanField(required=False, help_text="The gateway already took the money: the gates are skipped.")
+class DepositOptions(StrictSerializer):
+    offer = NameField(required=False)
+    captured = FlagField(required=False, help_text="The gateway already took the money: the gates are skipped.")
+
+
+class DepositAsked(DepositOptions, Asked):
+    pass
 
 
 class DepositReceipt(Receipt):
@@ -297,60 +287,63 @@ class DepositReceipt(Receipt):
     grant_refusal = CharField(allow_null=True)
 
 
-class DepositChecked(Serializer[Any]):
+class DepositChecked(StrictSerializer):
     refusal = CharField(allow_null=True)
     grant_refusal = CharField(allow_null=True)
 
 
 class WithdrawalReceipt(Receipt):
-    held = money_text()
+    held = AmountField()
 
 
-class Withdrawal(Serializer[Any]):
-    reference = name_text()
-    player = name_text()
-    currency = currency_text()
-    amount = money_text()
-    status = words("held", "settled", "released", "refused")
+class Withdrawal(StrictSerializer):
+    reference = NameField()
+    player = NameField()
+    currency = CurrencyField()
+    amount = AmountField()
+    status = WordField("held", "settled", "released", "refused")
     transaction = UUIDField()
     refusal = CharField(allow_null=True)
     created_at = DateTimeField()
     ended_at = DateTimeField(allow_null=True)
 
 
-class AdjustmentAsked(Asked):
-    amount = signed_text()
-    reason = RegexField(r"^.+$", max_length=LONGEST_REASON, help_text="For the auditor, on one line.")
+class Reason(StrictSerializer):
+    reason = ReasonField(help_text="For the auditor, on one line.")
 
 
-class AdjustmentWaits(Serializer[Any]):
-    status = words("pending", "rejected")
+class AdjustmentAsked(Reason, Asked):
+    amount = SignedAmountField()
+
+
+class AdjustmentWaits(StrictSerializer):
+    status = WordField("pending", "rejected")
     id = UUIDField()
 
 
 class Bet(Asked):
-    round = name_text()
-    game = name_text()
+    round = NameField()
+    game = NameField()
     end_round = BooleanField(required=False)
 
 
 class Win(Asked):
-    round = name_text(required=False, help_text="Optional for jackpots and promotions only.")
-    game = name_text(required=False, help_text="Optional for jackpots and promotions only.")
-    bet = name_text(required=False)
-    source = words(*WIN_SOURCES, required=False)  # type: ignore[assignment]
+    round = NameField(required=False, help_text="Optional for jackpots and promotions only.")
+    game = NameField(required=False, help_text="Optional for jackpots and promotions only.")
+    bet = NameField(required=False)
+    source = WordField(*WIN_SOURCES, required=False)  # type: ignore[assignment]
     end_round = BooleanField(required=False)
 
 
-class Rollback(Serializer[Any]):
-    player = name_text()
-    reference = name_text()
-    original = name_text()
-    original_kind = words("bet", "win", required=False)
-    currency = currency_text(required=False)
-    round = name_text(required=False)
-    game = name_text(required=False)
-    amount = money_text(required=False)
+class Rollback(StrictSerializer):
+    player = NameField()
+    reference = NameField()
+    original = NameField()
+    original_kind = WordField("bet", "win", required=False)
+    currency = CurrencyField(required=False)
+    round = NameField(required=False)
+    game = NameField(required=False)
+    amount = AmountField(required=False)
 
 
 _CODE: Final = r"^[a-z0-9][a-z0-9_-]{0,63}$"
@@ -367,45 +360,45 @@ class WhichDeposit(CharField):
     """Any deposit, the wallet's first, or the one of that number."""
 
 
-class Weights(Serializer[Any]):
+class Weights(StrictSerializer):
     default = IntegerField(min_value=0, max_value=MAX_WEIGHT_BP, required=False, help_text="Basis points.")
     game = _weights(required=False)
     category = _weights(required=False)
     provider = _weights(required=False)
 
 
-class Excluded(Serializer[Any]):
-    game = ListField(child=name_text(), required=False)
+class Excluded(StrictSerializer):
+    game = ListField(child=NameField(), required=False)
     category = ListField(child=RegexField(_CODE), required=False)
 
 
-class Amounts(Serializer[Any]):
-    cap = money_text(required=False, allow_null=True)
-    amount = money_text(required=False, allow_null=True)
-    min_deposit = money_text(required=False)
-    max_stake = money_text(required=False, allow_null=True)
-    max_conversion = money_text(required=False, allow_null=True)
-    depleted_below = money_text(required=False)
+class Amounts(StrictSerializer):
+    cap = AmountField(required=False, allow_null=True)
+    amount = AmountField(required=False, allow_null=True)
+    min_deposit = AmountField(required=False)
+    max_stake = AmountField(required=False, allow_null=True)
+    max_conversion = AmountField(required=False, allow_null=True)
+    depleted_below = AmountField(required=False)
 
 
-class OfferChanges(Serializer[Any]):
+class OfferChanges(StrictSerializer):
     """Members of an offer, each replaced as a whole; the code cannot be changed."""
 
     name = CharField(required=False, max_length=128)
-    kind = words(*OfferKind, required=False)
+    kind = WordField(*OfferKind, required=False)
     percent_bp = IntegerField(required=False, allow_null=True, min_value=1, max_value=100_000)
     which_deposit = WhichDeposit(required=False)
     multiplier = IntegerField(required=False, min_value=0, max_value=1000)
-    base = words(*Base, required=False)
-    counted = words(*Counted, required=False)
-    spend_order = words(*SpendOrder, required=False)
+    base = WordField(*Base, required=False)
+    counted = WordField(*Counted, required=False)
+    spend_order = WordField(*SpendOrder, required=False)
     weights = Weights(required=False)
     excluded = Excluded(required=False)
     max_stake_bp = IntegerField(required=False, allow_null=True, min_value=1, max_value=100_000)
-    over_max_stake = words(*OverMaxStake, required=False)
-    conversion = words(*Conversion, required=False)
+    over_max_stake = WordField(*OverMaxStake, required=False)
+    conversion = WordField(*Conversion, required=False)
     sticky = BooleanField(required=False)
-    on_withdrawal = words(*OnWithdrawal, required=False)
+    on_withdrawal = WordField(*OnWithdrawal, required=False)
     claim_days = IntegerField(required=False, allow_null=True, min_value=1, max_value=3650)
     spend_days = IntegerField(required=False, allow_null=True, min_value=1, max_value=3650)
     amounts = DictField(child=Amounts(), required=False, help_text="By currency.")
@@ -420,48 +413,48 @@ class OfferChanges(Serializer[Any]):
 class Offer(OfferChanges):
     code = RegexField(_CODE)
     name = CharField(max_length=128)
-    kind = words(*OfferKind)
+    kind = WordField(*OfferKind)
     multiplier = IntegerField(min_value=0, max_value=1000)
     amounts = DictField(child=Amounts(), help_text="By currency.")
 
 
-class Offers(Serializer[Any]):
+class Offers(StrictSerializer):
     results = Offer(many=True)
     next = CharField(allow_null=True, help_text="The cursor of the next page; null on the last.")
 
 
-class GrantAsked(Serializer[Any]):
-    player = name_text()
-    currency = currency_text()
-    reference = name_text(help_text="Spent once, for ever; a repeat shows the bonus as it stands.")
-    offer = name_text()
+class GrantAsked(KnownCurrencySerializer):
+    player = NameField()
+    reference = NameField(help_text="Spent once, for ever; a repeat shows the bonus as it stands.")
+    offer = NameField()
+    currency = CurrencyField()
 
 
-class ClaimAsked(Serializer[Any]):
-    offer = name_text()
-    currency = currency_text()
+class ClaimAsked(KnownCurrencySerializer):
+    offer = NameField()
+    currency = CurrencyField()
 
 
-class ForfeitAsked(Serializer[Any]):
-    reference = name_text()
+class ForfeitAsked(StrictSerializer):
+    reference = NameField()
 
 
-class Bonuses(Serializer[Any]):
+class Bonuses(StrictSerializer):
     results = Bonus(many=True)
     next = CharField(allow_null=True, help_text="The cursor of the next page; null on the last.")
 
 
-class Line(Serializer[Any]):
+class Line(StrictSerializer):
     about = CharField()
     said = CharField()
 
 
-class Terms(Serializer[Any]):
+class Terms(StrictSerializer):
     """What the bonus is held to, frozen when it was granted."""
 
-    kind = words(*OfferKind)
-    max_stake = money_text(allow_null=True, help_text="The largest stake while the bonus is active.")
-    max_conversion = money_text(allow_null=True, help_text="The most that becomes cash.")
+    kind = WordField(*OfferKind)
+    max_stake = AmountField(allow_null=True, help_text="The largest stake while the bonus is active.")
+    max_conversion = AmountField(allow_null=True, help_text="The most that becomes cash.")
     weights = Weights(help_text="What counts, in basis points; the most specific is the one.")
     excluded = Excluded(help_text="Not to be played with bonus money.")
     said = Line(many=True, help_text="All the terms in plain words.")
@@ -471,6 +464,6 @@ class MyBonus(Bonus):
     terms = Terms()
 
 
-class MyBonuses(Serializer[Any]):
+class MyBonuses(StrictSerializer):
     results = MyBonus(many=True)
     next = CharField(allow_null=True, help_text="The cursor of the next page; null on the last.")

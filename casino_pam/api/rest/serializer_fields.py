@@ -1,0 +1,233 @@
+"""The fields and serializers of which the bodies and queries of this door are made.
+
+``casino_pam.api.fields`` reads a field here as at every other door, and the first field that is wrong is the answer
+(InvalidField). What a field inherits from Django REST framework documents it and writes it into answers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, Final
+
+from rest_framework.fields import Field, SkipField, empty
+from rest_framework.serializers import BooleanField, ChoiceField, DateTimeField, ListField, RegexField, Serializer
+
+from casino_pam.api import fields, responses
+from casino_pam.api.fields import Body
+from casino_pam.engine import accounts
+from wallet.errors import InvalidField, Refused
+from wallet.money import show
+
+LONGEST_REASON: Final = 500
+MOST_WALLETS: Final = 100
+
+_AMOUNT: Final = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$"
+_SIGNED: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
+_NAME: Final = r"^[!-~]([ -~]*[!-~])?$"
+_CURRENCY: Final = r"^[A-Z][A-Z0-9_]{2,31}$"
+_COUNTRY: Final = r"^[A-Z]{2}$"
+
+_epoch = datetime.fromtimestamp(0, UTC)
+
+
+# --- serializers -----------------------------------------------------------------------------
+# A docstring would be shown to readers of the OpenAPI document wherever a body has none of its own.
+
+
+# An object: its fields are read in the order in which they are declared, unknown ones are ignored. Validation raises
+# InvalidField for the first field that is wrong.
+class StrictSerializer(Serializer[Any]):
+    def run_validation(self, data: Any = empty) -> Any:
+        if self.field_name is None:
+            return self.validate(self.to_internal_value(data))
+        if data is empty and not self.required:
+            raise SkipField
+        body = fields.part(data, self.field_name)
+        try:
+            return self.to_internal_value(body)
+        except InvalidField as refusal:
+            raise refusal.inside(self.field_name) from None
+
+    def digits_of(self, instance: Any) -> int:
+        """By which the amounts of ``instance`` are shown."""
+        digits: int = instance.digits
+        return digits
+
+
+# A body that names a currency, by whose digits its amounts are read.
+class CurrencySerializer(StrictSerializer):
+    @cached_property
+    def digits(self) -> int | None:
+        """Known to amounts declared after ``currency``; None of a currency that we do not keep."""
+        digits: Mapping[str, int] = accounts.digits()
+        return digits.get(self.initial_data["currency"])
+
+
+# A currency that we do not keep is refused once nothing in the body is malformed: Refused (``unknown_currency``).
+class KnownCurrencySerializer(CurrencySerializer):
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if self.digits is None:
+            raise Refused("unknown_currency", currency=attrs["currency"])
+        return attrs
+
+
+# --- fields ----------------------------------------------------------------------------------
+
+
+class StrictField(Field[Any, Any, Any, Any]):
+    """Read by ``read``. A field that may be left out may still not be null, unless null has a meaning."""
+
+    # Whether null is refused as any other wrong value is, in a field that may be left out.
+    null_is_a_value = False
+
+    def read(self, body: Body, name: str) -> Any:
+        """The field's value. Raises InvalidField."""
+        raise NotImplementedError
+
+    def run_validation(self, data: Any = empty) -> Any:
+        if data is empty and (not self.required or self.root.partial):
+            raise SkipField
+        if data is None and self.allow_null:
+            return None
+        name = str(self.field_name)
+        body = {} if data is empty else {name: data}
+        if self.required or self.null_is_a_value:
+            return self.read(body, name)
+        return fields.optional(self.read, body, name)
+
+
+class NameField(StrictField, RegexField):
+    """A name that somebody else gave: player, reference, round, game."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(_NAME, max_length=128, **options)
+
+    def read(self, body: Body, name: str) -> str:
+        return fields.text_id(body, name)
+
+
+class CurrencyField(StrictField, RegexField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(_CURRENCY, **options)
+
+    def read(self, body: Body, name: str) -> str:
+        return fields.currency(body, name)
+
+
+class CountryField(StrictField, RegexField):
+    _shape = re.compile(_COUNTRY[1:-1])
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(_COUNTRY, **options)
+
+    def read(self, body: Body, name: str) -> str:
+        code = body.get(name)
+        if type(code) is not str or self._shape.fullmatch(code) is None:
+            raise InvalidField(name, 'must be the two capital letters of ISO 3166, such as "MT"')
+        return code
+
+
+class CurrenciesField(StrictField, ListField):
+    """Currencies, each named once."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(child=CurrencyField(), max_length=MOST_WALLETS, **options)
+
+    def read(self, body: Body, name: str) -> list[str]:
+        codes = body[name]
+        if type(codes) is not list or len(codes) > MOST_WALLETS:
+            raise InvalidField(name, f"must be an array of at most {MOST_WALLETS} currencies")
+        places = {f"{name}[{place}]": code for place, code in enumerate(codes)}
+        for place in places:
+            fields.currency(places, place)
+        if len(set(codes)) < len(codes):
+            raise InvalidField(name, "must name each currency once")
+        return codes
+
+
+class ReasonField(StrictField, RegexField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(r"^.+$", max_length=LONGEST_REASON, **options)
+
+    def read(self, body: Body, name: str) -> str:
+        reason = body.get(name)
+        if type(reason) is not str or not 0 < len(reason) <= LONGEST_REASON or not reason.isprintable():
+            raise InvalidField(name, f"must be a string of 1 to {LONGEST_REASON} printable characters")
+        return reason
+
+
+class FlagField(StrictField, BooleanField):
+    null_is_a_value = True
+
+    def read(self, body: Body, name: str) -> bool:
+        return fields.flag(body, name)
+
+
+class InstantField(StrictField, DateTimeField):
+    """A moment in UTC; answers show a datetime, or microseconds since 1970, to the microsecond."""
+
+    def read(self, body: Body, name: str) -> datetime:
+        return fields.instant(body, name)
+
+    def to_representation(self, value: datetime | int) -> str:
+        return responses.instant(_epoch + timedelta(microseconds=value) if isinstance(value, int) else value)
+
+
+class WordField(StrictField, ChoiceField):
+    """One of some words, written in lower case where the ledger has capitals."""
+
+    def __init__(self, *words: str, **options: Any) -> None:
+        self.words = {word.lower(): word for word in words}
+        super().__init__(choices=list(self.words), **options)
+
+    def read(self, body: Body, name: str) -> str:
+        return self.words[fields.choice(body, name, tuple(self.words))]
+
+    def to_representation(self, value: str) -> str:
+        return value.lower()
+
+
+class AmountField(StrictField, RegexField):
+    """Minor units inside, a decimal string outside, with the digits of the body's currency.
+
+    Of a currency that we do not keep only the shape of an amount can be judged.
+    """
+
+    shape = _AMOUNT
+    about = "Decimal string, at most the currency's digits."
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(self.shape, **{"help_text": self.about, **options})
+
+    @property
+    def digits(self) -> int | None:
+        assert isinstance(self.root, CurrencySerializer)
+        return self.root.digits
+
+    def read(self, body: Body, name: str) -> int:
+        if self.digits is not None:
+            return fields.amount(body, name, self.digits)
+        fields.amount_text(body, name)
+        return 0
+
+    def get_attribute(self, instance: Any) -> Any:
+        """What is answered is shown with the digits of the thing it belongs to."""
+        value = super().get_attribute(instance)
+        if type(value) is not int:
+            return value
+        assert isinstance(self.parent, StrictSerializer)
+        return show(value, self.parent.digits_of(instance))
+
+
+class SignedAmountField(AmountField):
+    shape = _SIGNED
+    about = "Decimal string, negative where money leaves."
+
+    def read(self, body: Body, name: str) -> int:
+        if self.digits is not None:
+            return fields.signed_amount(body, name, self.digits)
+        text = body.get(name)
+        return super().read({name: text.removeprefix("-")} if type(text) is str else body, name)
