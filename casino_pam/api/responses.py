@@ -11,15 +11,15 @@ import msgspec
 from bonus import rules
 from bonus.describe import in_words
 from bonus.offers import show_offer
-from bonus.open_bonuses import BonusSummary, OpenBonus
+from bonus.open_bonuses import OpenBonus
 from casino_pam import problems
 from casino_pam.engine.results import OfferList, Receipt, Standing, wagering_in_money
 from wallet.errors import Refused
 from wallet.kinds import unscoped
 from wallet.limits import Limit
-from wallet.models import Player, Transaction, Wallet
+from wallet.models import Transaction, Wallet
 from wallet.money import show
-from wallet.time import to_datetime, to_text
+from wallet.time import to_text
 
 encode = msgspec.json.Encoder().encode
 
@@ -80,16 +80,6 @@ def instant(at: datetime) -> str:
     return to_text(at)
 
 
-def player(it: Player) -> dict[str, Any]:
-    return {
-        "player": it.code,
-        "country": it.country,
-        "locks": {"bet": it.bet_locked, "deposit": it.deposit_locked, "withdraw": it.withdraw_locked},
-        "excluded_until": None if it.excluded_until is None else instant(it.excluded_until),
-        "wallets": [wallet.currency_id for wallet in it.wallets.all()],
-    }
-
-
 def limits(wallet: Wallet, found: list[Limit]) -> dict[str, Any]:
     """The nine limits by subject and period."""
     digits = wallet.currency.digits
@@ -130,81 +120,8 @@ def wallet_at(wallet: Wallet, row: Transaction | None) -> dict[str, Any]:
     )
 
 
-def statement_row(row: Transaction, wallet: Wallet) -> dict[str, Any]:
-    """A row of a statement."""
-    digits = wallet.currency.digits
-    return {
-        "transaction": str(row.id),
-        "command": str(row.command),
-        "kind": row.kind.lower(),
-        "status": row.status.lower(),
-        "source": row.source,
-        "reference": own_reference(row.reference),
-        "round": row.round,
-        "game": row.game,
-        "currency": wallet.currency_id,
-        "amount": show(row.amount, digits),
-        "cash_delta": show(row.cash_delta, digits),
-        "bonus_delta": show(row.bonus_delta, digits),
-        "held_delta": show(row.held_delta, digits),
-        "cash": show(row.cash_after, digits),
-        "bonus": show(row.bonus_after, digits),
-        "held": show(row.held_after, digits),
-        "version": row.version,
-        "refusal": row.refusal,
-        "created_at": instant(row.created_at),
-    }
-
-
-def feed_row(row: Transaction) -> dict[str, Any]:
-    """A row of the house: a statement's row and all that a warehouse may ask of it."""
-    digits = row.wallet.currency.digits
-    return {
-        "player": row.wallet.player.code,
-        **statement_row(row, row.wallet),
-        "original": None if row.original is None else own_reference(row.original),
-        "original_kind": None if row.original_kind is None else row.original_kind.lower(),
-        "closes": None if row.closes is None else str(row.closes),
-        "win_source": row.win_source,
-        "end_round": row.ends_round,
-        "late": row.late,
-        "captured": row.captured,
-        "voided": show(row.void_amount, digits),
-        "shortfall": show(row.shortfall, digits),
-        "bonus_id": None if row.bonus is None else str(row.bonus),
-        "actor": row.actor,
-        "reason": row.reason,
-    }
-
-
 def withdrawal_receipt(it: Receipt) -> dict[str, Any]:
     return {**receipt(it), "held": show(it.held, it.digits)}
-
-
-def deposit_receipt(it: Receipt) -> dict[str, Any]:
-    """With what became of the offer that the deposit named."""
-    granted = it.facts["granted"]
-    return {
-        **receipt(it),
-        "granted": None if granted is None else bonus(granted, it.digits),
-        "grant_refusal": it.facts["grant_refusal"],
-    }
-
-
-def bonus(it: BonusSummary, digits: int) -> dict[str, Any]:
-    return {
-        "id": it.id,
-        "offer": it.offer,
-        "currency": it.currency,
-        "status": it.status,
-        "amount": show(it.amount, digits),
-        "required": show(it.required, digits),
-        "wagered": show(it.wagered, digits),
-        "percent": it.percent,
-        "created_at": _moment(it.created_at),
-        "expires_at": _moment(it.expires_at),
-        "ended_at": _moment(it.ended_at),
-    }
 
 
 def terms(it: OpenBonus, digits: int) -> dict[str, Any]:
@@ -231,32 +148,3 @@ def offer_list(it: OfferList, digits: Mapping[str, int]) -> dict[str, Any]:
             del told[hidden]
         results.append(told)
     return {"results": results, "next": None}
-
-
-def _moment(microseconds: int | None) -> str | None:
-    if microseconds is None:
-        return None
-    return instant(to_datetime(microseconds))
-
-
-def withdrawal(hold: Transaction, end: Transaction | None) -> dict[str, Any]:
-    wallet = hold.wallet
-    return {
-        "reference": own_reference(hold.reference),
-        "player": wallet.player.code,
-        "currency": wallet.currency_id,
-        "amount": show(hold.amount, wallet.currency.digits),
-        "status": _withdrawal_status(hold, end),
-        "transaction": str(hold.id),
-        "refusal": hold.refusal,
-        "created_at": instant(hold.created_at),
-        "ended_at": None if end is None else instant(end.created_at),
-    }
-
-
-def _withdrawal_status(hold: Transaction, end: Transaction | None) -> str:
-    if hold.refusal is not None:
-        return "refused"
-    if end is None:
-        return "held"
-    return {"SETTLE": "settled", "RELEASE": "released"}[end.kind]

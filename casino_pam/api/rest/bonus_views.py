@@ -282,7 +282,8 @@ def _place(cursor: str | None) -> UUID | None:
 
 def _now(found: models.Bonus) -> dict[str, Any]:
     """The bonus as it stands; one past its time has expired."""
-    return responses.bonus(open_bonuses.summary(OpenBonus.of(found), commands.now()), found.wallet.currency.digits)
+    summary = open_bonuses.summary(OpenBonus.of(found), commands.now())
+    return _bonus_of(BonusResult(bonus=summary, player=found.player.code, digits=found.wallet.currency.digits))
 
 
 def _with_terms(found: models.Bonus) -> dict[str, Any]:
@@ -291,7 +292,7 @@ def _with_terms(found: models.Bonus) -> dict[str, Any]:
 
 
 def _bonus_of(it: BonusResult) -> dict[str, Any]:
-    return responses.bonus(it.bonus, it.digits)
+    return serializers.Bonus(it).data
 
 
 def _newly_made(it: BonusResult) -> Response:

@@ -18,7 +18,7 @@ from casino_pam.api.rest.base import RestView
 from casino_pam.api.rest.schema import documented
 from casino_pam.engine import accounts, approvals, commands, posting
 from casino_pam.engine.commands import Adjust, Deposit, Hold
-from casino_pam.engine.results import Receipt
+from casino_pam.engine.results import BonusResult, Receipt
 from wallet import history
 from wallet.errors import Refused
 from wallet.models import Provider, Transaction
@@ -52,7 +52,7 @@ class Deposits(DepositView):
         refusals=(*NO_WALLET, "reference_reused", "player_excluded", "wallet_locked", "limit_reached"),
     )
     def post(self, request: Request) -> Response:
-        return Response(responses.deposit_receipt(posting.execute(self.command())))
+        return Response(_deposit_receipt(posting.execute(self.command())))
 
 
 class DepositCheck(DepositView):
@@ -101,7 +101,9 @@ class Withdrawal(CashierView):
 
     @documented("What became of a withdrawal", answers=serializers.Withdrawal, refusals=("unknown_withdrawal",))
     def get(self, request: Request, reference: str) -> Response:
-        return Response(responses.withdrawal(*_hold_and_end(self.key.source, reference)))
+        hold, end = _hold_and_end(self.key.source, reference)
+        shown = {"hold": hold, "end": end, "status": _status(hold, end)}
+        return Response(serializers.Withdrawal(shown).data)
 
 
 class EndOfWithdrawal(CashierView):
@@ -165,6 +167,25 @@ class Adjustments(CashierView):
         if isinstance(outcome, Receipt):
             return Response(responses.receipt(outcome))
         return Response({"status": outcome.state, "id": str(outcome.id)}, 202)
+
+
+def _deposit_receipt(it: Receipt) -> dict[str, Any]:
+    """With what became of the offer that the deposit named."""
+    granted = it.facts["granted"]
+    result = None if granted is None else BonusResult(bonus=granted, player=it.player, digits=it.digits)
+    return {
+        **responses.receipt(it),
+        "granted": None if result is None else serializers.Bonus(result).data,
+        "grant_refusal": it.facts["grant_refusal"],
+    }
+
+
+def _status(hold: Transaction, end: Transaction | None) -> str:
+    if hold.refusal is not None:
+        return "refused"
+    if end is None:
+        return "held"
+    return {"SETTLE": "settled", "RELEASE": "released"}[end.kind]
 
 
 def _hold_and_end(source: str, reference: str) -> tuple[Transaction, Transaction | None]:

@@ -42,7 +42,7 @@ class Players(RestView):
     def post(self, request: Request) -> Response:
         body = self.validated(serializers.NewPlayer)
         made = accounts.create(body["player"], country=body.get("country"), currencies=body.get("wallets", []))
-        return created(responses.player(made))
+        return created(serializers.Player(made).data)
 
 
 class Player(RestView):
@@ -52,7 +52,7 @@ class Player(RestView):
 
     @documented("Read a player", answers=serializers.Player, gets=examples.PLAYER, refusals=("unknown_player",))
     def get(self, request: Request, player: str) -> Response:
-        return Response(responses.player(accounts.find(player)))
+        return Response(serializers.Player(accounts.find(player)).data)
 
     @documented(
         "Lock, exclude or correct a player",
@@ -63,9 +63,8 @@ class Player(RestView):
         refusals=("unknown_player",),
     )
     def patch(self, request: Request, player: str) -> Response:
-        return Response(
-            responses.player(accounts.change(player, **self.validated(serializers.PlayerChanges, partial=True)))
-        )
+        changes = self.validated(serializers.PlayerChanges, partial=True)
+        return Response(serializers.Player(accounts.change(player, **changes)).data)
 
 
 class PlayerWallets(RestView):
@@ -96,7 +95,7 @@ class PlayerTokens(RestView):
         _ = self.body_if_any
         text, token = tokens.issue(accounts.find(player).code, time.time())
         expires = datetime.fromtimestamp(token.expires_at, UTC)
-        return created({"token": text, "expires_at": responses.instant(expires)})
+        return created(serializers.Token({"token": text, "expires_at": expires}).data)
 
 
 NO_WALLET = ("unknown_player", "unknown_wallet")
@@ -187,7 +186,7 @@ class MyExclusion(RestView):
         player = self.token.player
         until = self.validated(serializers.ExclusionAsked)["excluded_until"]
         record = partial(audit.named, request._request, f"player:{player}")
-        return Response(responses.player(accounts.exclude_myself(player, until, record)))
+        return Response(serializers.Player(accounts.exclude_myself(player, until, record)).data)
 
 
 def _wallet(player: str, currency: str | None) -> Wallet:
@@ -208,7 +207,7 @@ class Me(RestView):
 
     @documented("Read myself", answers=serializers.Player, gets=examples.PLAYER)
     def get(self, request: Request) -> Response:
-        return Response(responses.player(accounts.find(self.token.player)))
+        return Response(serializers.Player(accounts.find(self.token.player)).data)
 
 
 class MyWallets(RestView):
@@ -248,4 +247,5 @@ class MySocketTicket(RestView):
     def post(self, request: Request) -> Response:
         _ = self.body_if_any
         ticket, expires_at = tokens.issue_ticket(self.token, time.time())
-        return created({"ticket": ticket, "expires_at": responses.instant(datetime.fromtimestamp(expires_at, UTC))})
+        expires = datetime.fromtimestamp(expires_at, UTC)
+        return created(serializers.Ticket({"ticket": ticket, "expires_at": expires}).data)

@@ -13,7 +13,15 @@ from functools import cached_property
 from typing import Any, Final
 
 from rest_framework.fields import Field, SkipField, empty
-from rest_framework.serializers import BooleanField, ChoiceField, DateTimeField, ListField, RegexField, Serializer
+from rest_framework.serializers import (
+    BooleanField,
+    CharField,
+    ChoiceField,
+    DateTimeField,
+    ListField,
+    RegexField,
+    Serializer,
+)
 
 from casino_pam.api import fields, responses
 from casino_pam.api.fields import Body
@@ -22,7 +30,6 @@ from wallet.errors import InvalidField, Refused
 from wallet.money import show
 
 LONGEST_REASON: Final = 500
-MOST_WALLETS: Final = 100
 
 _AMOUNT: Final = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _SIGNED: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
@@ -109,6 +116,13 @@ class NameField(StrictField, RegexField):
         return fields.text_id(body, name)
 
 
+class ReferenceField(CharField):
+    """A reference of the ledger as its source knows it."""
+
+    def to_representation(self, value: str) -> str:
+        return responses.own_reference(value)
+
+
 class CurrencyField(StrictField, RegexField):
     def __init__(self, **options: Any) -> None:
         super().__init__(_CURRENCY, **options)
@@ -131,21 +145,24 @@ class CountryField(StrictField, RegexField):
 
 
 class CurrenciesField(StrictField, ListField):
-    """Currencies, each named once."""
+    """Currencies, each named once; of a player the currencies of the wallets."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(child=CurrencyField(), max_length=MOST_WALLETS, **options)
+        super().__init__(child=CurrencyField(), **options)
 
     def read(self, body: Body, name: str) -> list[str]:
         codes = body[name]
-        if type(codes) is not list or len(codes) > MOST_WALLETS:
-            raise InvalidField(name, f"must be an array of at most {MOST_WALLETS} currencies")
+        if type(codes) is not list or (self.max_length is not None and len(codes) > self.max_length):
+            raise InvalidField(name, f"must be an array of at most {self.max_length} currencies")
         places = {f"{name}[{place}]": code for place, code in enumerate(codes)}
         for place in places:
             fields.currency(places, place)
         if len(set(codes)) < len(codes):
             raise InvalidField(name, "must name each currency once")
         return codes
+
+    def to_representation(self, value: Any) -> list[str]:
+        return [wallet.currency_id for wallet in value.all()]
 
 
 class ReasonField(StrictField, RegexField):
@@ -185,6 +202,13 @@ class WordField(StrictField, ChoiceField):
 
     def read(self, body: Body, name: str) -> str:
         return self.words[fields.choice(body, name, tuple(self.words))]
+
+    def to_representation(self, value: str) -> str:
+        return value.lower()
+
+
+class KindField(CharField):
+    """A kind of row."""
 
     def to_representation(self, value: str) -> str:
         return value.lower()

@@ -12,7 +12,6 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework.serializers import (
     BooleanField,
     CharField,
-    DateTimeField,
     DictField,
     IntegerField,
     ListField,
@@ -31,15 +30,18 @@ from casino_pam.api.rest.serializer_fields import (
     CurrencySerializer,
     FlagField,
     InstantField,
+    KindField,
     KnownCurrencySerializer,
     NameField,
     ReasonField,
+    ReferenceField,
     SignedAmountField,
     StrictSerializer,
     WordField,
 )
 from wallet.errors import STATUS
 from wallet.kinds import KINDS, STATUSES, WIN_SOURCES
+from wallet.models import Transaction
 
 # --- problems --------------------------------------------------------------------------------
 
@@ -60,9 +62,9 @@ class Problem(StrictSerializer):
 
 
 class Locks(StrictSerializer):
-    bet = BooleanField()
-    deposit = BooleanField()
-    withdraw = BooleanField()
+    bet = BooleanField(source="bet_locked")
+    deposit = BooleanField(source="deposit_locked")
+    withdraw = BooleanField(source="withdraw_locked")
 
 
 class SomeLocks(StrictSerializer):
@@ -74,7 +76,7 @@ class SomeLocks(StrictSerializer):
 class NewPlayer(StrictSerializer):
     player = NameField()
     country = CountryField(required=False)
-    wallets = CurrenciesField(required=False)
+    wallets = CurrenciesField(required=False, max_length=100)
 
 
 class PlayerChanges(StrictSerializer):
@@ -84,11 +86,11 @@ class PlayerChanges(StrictSerializer):
 
 
 class Player(StrictSerializer):
-    player = NameField()
+    player = NameField(source="code")
     country = CharField(allow_null=True)
-    locks = Locks()
-    excluded_until = DateTimeField(allow_null=True)
-    wallets = ListField(child=CurrencyField())
+    locks = Locks(source="*")
+    excluded_until = InstantField(allow_null=True)
+    wallets = CurrenciesField()
 
 
 class NewWallet(StrictSerializer):
@@ -121,12 +123,12 @@ class Wallets(StrictSerializer):
 
 class Token(StrictSerializer):
     token = CharField()
-    expires_at = DateTimeField()
+    expires_at = InstantField()
 
 
 class Ticket(StrictSerializer):
     ticket = CharField(help_text="Good once, for 30 s: `/ws/player/?ticket=...`.")
-    expires_at = DateTimeField()
+    expires_at = InstantField()
 
 
 class LimitsOfSubjectAsked(StrictSerializer):
@@ -146,14 +148,14 @@ class LimitsAsked(CurrencySerializer):
 
 class Increase(StrictSerializer):
     limit = AmountField(allow_null=True)
-    available_at = DateTimeField(help_text="Asked for again from then on, it holds.")
+    available_at = InstantField(help_text="Asked for again from then on, it holds.")
 
 
 class Limit(StrictSerializer):
     limit = AmountField(allow_null=True)
     used = SignedAmountField(help_text="In this period so far; a net loss below zero is a win.")
     left = AmountField(allow_null=True)
-    resets_at = DateTimeField(help_text="When the period ends (UTC; a week begins on Monday).")
+    resets_at = InstantField(help_text="When the period ends (UTC; a week begins on Monday).")
     increase = Increase(allow_null=True, help_text="A higher limit that was asked for and does not hold yet.")
 
 
@@ -179,25 +181,28 @@ class ExclusionAsked(StrictSerializer):
 
 
 class Entry(StrictSerializer):
-    transaction = UUIDField()
+    transaction = UUIDField(source="id")
     command = UUIDField(help_text="The row that spent the caller's reference; one command may leave several.")
     kind = WordField(*KINDS)
     status = WordField(*STATUSES)
     source = CharField()  # type: ignore[assignment]
-    reference = CharField()
+    reference = ReferenceField()
     round = CharField(allow_null=True)
     game = CharField(allow_null=True)
-    currency = CurrencyField()
+    currency = CurrencyField(source="wallet.currency_id")
     amount = SignedAmountField()
     cash_delta = SignedAmountField()
     bonus_delta = SignedAmountField()
     held_delta = SignedAmountField()
-    cash = AmountField(help_text="After this row.")
-    bonus = AmountField(help_text="After this row.")
-    held = AmountField(help_text="After this row.")
+    cash = AmountField(source="cash_after", help_text="After this row.")
+    bonus = AmountField(source="bonus_after", help_text="After this row.")
+    held = AmountField(source="held_after", help_text="After this row.")
     version = IntegerField(min_value=1)
     refusal = CharField(allow_null=True)
-    created_at = DateTimeField()
+    created_at = InstantField()
+
+    def digits_of(self, instance: Transaction) -> int:
+        return instance.wallet.currency.digits
 
 
 class Entries(StrictSerializer):
@@ -205,18 +210,21 @@ class Entries(StrictSerializer):
     next = CharField(allow_null=True, help_text="The cursor of the next page; null on the last.")
 
 
-class FeedEntry(Entry):
-    player = NameField()
-    original = CharField(allow_null=True)
-    original_kind = CharField(allow_null=True)
+class Owner(StrictSerializer):
+    player = NameField(source="wallet.player.code")
+
+
+class FeedEntry(Owner, Entry):  # the player comes first
+    original = ReferenceField(allow_null=True)
+    original_kind = KindField(allow_null=True)
     closes = UUIDField(allow_null=True)
     win_source = CharField(allow_null=True)
-    end_round = BooleanField()
+    end_round = BooleanField(source="ends_round")
     late = BooleanField()
     captured = BooleanField()
-    voided = AmountField()
+    voided = AmountField(source="void_amount")
     shortfall = AmountField()
-    bonus_id = UUIDField(allow_null=True)
+    bonus_id = UUIDField(source="bonus", allow_null=True)
     actor = CharField(allow_null=True)
     reason = CharField(allow_null=True)
 
@@ -230,19 +238,21 @@ class FeedPage(StrictSerializer):
 
 
 class Bonus(StrictSerializer):
-    id = UUIDField()
-    offer = CharField()
-    currency = CurrencyField()
-    status = WordField(*BonusStatus.values)
-    amount = AmountField(help_text="What was granted.")
-    required = AmountField(help_text="What must be wagered.")  # type: ignore[assignment]
-    wagered = AmountField()
-    percent = IntegerField(min_value=0, max_value=100)
-    created_at = DateTimeField()
-    expires_at = DateTimeField(
-        allow_null=True, help_text="What ends it by itself: while it waits, and while it is active."
+    id = UUIDField(source="bonus.id")
+    offer = CharField(source="bonus.offer")
+    currency = CurrencyField(source="bonus.currency")
+    status = WordField(*BonusStatus.values, source="bonus.status")
+    amount = AmountField(source="bonus.amount", help_text="What was granted.")
+    required = AmountField(source="bonus.required", help_text="What must be wagered.")  # type: ignore[assignment]
+    wagered = AmountField(source="bonus.wagered")
+    percent = IntegerField(source="bonus.percent", min_value=0, max_value=100)
+    created_at = InstantField(source="bonus.created_at")
+    expires_at = InstantField(
+        source="bonus.expires_at",
+        allow_null=True,
+        help_text="What ends it by itself: while it waits, and while it is active.",
     )
-    ended_at = DateTimeField(allow_null=True)
+    ended_at = InstantField(source="bonus.ended_at", allow_null=True)
 
 
 # --- commands --------------------------------------------------------------------------------
@@ -297,15 +307,19 @@ class WithdrawalReceipt(Receipt):
 
 
 class Withdrawal(StrictSerializer):
-    reference = NameField()
-    player = NameField()
-    currency = CurrencyField()
-    amount = AmountField()
+    reference = NameField(source="hold.reference")
+    player = NameField(source="hold.wallet.player.code")
+    currency = CurrencyField(source="hold.wallet.currency_id")
+    amount = AmountField(source="hold.amount")
     status = WordField("held", "settled", "released", "refused")
-    transaction = UUIDField()
-    refusal = CharField(allow_null=True)
-    created_at = DateTimeField()
-    ended_at = DateTimeField(allow_null=True)
+    transaction = UUIDField(source="hold.id")
+    refusal = CharField(source="hold.refusal", allow_null=True)
+    created_at = InstantField(source="hold.created_at")
+    ended_at = InstantField(source="end.created_at", allow_null=True)
+
+    def digits_of(self, instance: dict[str, Any]) -> int:
+        digits: int = instance["hold"].wallet.currency.digits
+        return digits
 
 
 class Reason(StrictSerializer):
@@ -402,8 +416,8 @@ class OfferChanges(StrictSerializer):
     claim_days = IntegerField(required=False, allow_null=True, min_value=1, max_value=3650)
     spend_days = IntegerField(required=False, allow_null=True, min_value=1, max_value=3650)
     amounts = DictField(child=Amounts(), required=False, help_text="By currency.")
-    valid_from = DateTimeField(required=False, allow_null=True)
-    valid_until = DateTimeField(required=False, allow_null=True)
+    valid_from = InstantField(required=False, allow_null=True)
+    valid_until = InstantField(required=False, allow_null=True)
     per_player = IntegerField(required=False, min_value=1, max_value=1_000_000)
     total = IntegerField(required=False, allow_null=True, min_value=1, max_value=10**9)
     countries = ListField(child=RegexField(r"^[A-Z]{2}$"), required=False, help_text="None: everywhere.")

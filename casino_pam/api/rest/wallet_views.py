@@ -85,44 +85,23 @@ def statement_page(wallets: list[WalletModel], query: Body) -> dict[str, Any]:
     wanted, below = pagination.statement_filter(query), pagination.below(query, len(wallets))
     page = history.page(wallets, wanted, below)
     by_id = {wallet.id: wallet for wallet in wallets}
-    results = [responses.statement_row(row, by_id[row.wallet_id]) for row in page.rows]
-    return {"results": results, "next": pagination.cursor(page)}
+    for row in page.rows:
+        row.wallet = by_id[row.wallet_id]
+    return {"results": serializers.Entry(page.rows, many=True).data, "next": pagination.cursor(page)}
 
 
 def _pieces(wallet: WalletModel, wanted: StatementFilter) -> Iterator[str]:
     """The file page by page; between two pages no connection is kept from anybody."""
-    yield spreadsheet.line(COLUMNS)
+    yield spreadsheet.line(serializers.Entry().fields)
     try:
         for rows in history.walk([wallet], wanted, CSV_PAGE):
-            entries = (responses.statement_row(row, wallet) for row in rows)
-            piece = "".join(spreadsheet.line(entry[name] for name in COLUMNS) for entry in entries)
+            for row in rows:
+                row.wallet = wallet
+            piece = "".join(spreadsheet.line(entry.values()) for entry in serializers.Entry(rows, many=True).data)
             connection.close()
             yield piece
     finally:
         connection.close()
-
-
-COLUMNS: Final = (
-    "transaction",
-    "command",
-    "kind",
-    "status",
-    "source",
-    "reference",
-    "round",
-    "game",
-    "currency",
-    "amount",
-    "cash_delta",
-    "bonus_delta",
-    "held_delta",
-    "cash",
-    "bonus",
-    "held",
-    "version",
-    "refusal",
-    "created_at",
-)
 
 
 class Feed(RestView):
@@ -135,4 +114,4 @@ class Feed(RestView):
         after = pagination.after(pagination.named(request, ("after",))) or history.START
         rows = history.feed_page(after)
         last = rows[-1].id if rows else after
-        return Response({"results": [responses.feed_row(row) for row in rows], "next": str(last)})
+        return Response({"results": serializers.FeedEntry(rows, many=True).data, "next": str(last)})
