@@ -138,7 +138,7 @@ def terms(it: OpenBonus, digits: int) -> dict[str, Any]:
     }
 
 
-def offer_list(it: OfferList, digits: Mapping[str, int]) -> dict[str, Any]:
+def offers(it: OfferList, digits: Mapping[str, int]) -> list[dict[str, Any]]:
     """Offers as a player is told of them: what concerns other players and currencies is left out."""
     results = []
     for spec, currencies in it.offers:
@@ -147,4 +147,4 @@ def offer_list(it: OfferList, digits: Mapping[str, int]) -> dict[str, Any]:
         for hidden in ("enabled", "total", "countries"):
             del told[hidden]
         results.append(told)
-    return {"results": results, "next": None}
+    return results

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final
 
 from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from casino_pam.api.rest import exceptions
+from casino_pam.api.rest.pagination import named
 from casino_pam.api.rest.serializer_fields import StrictSerializer
 from casino_pam.api.strict_json import Malformed
 from casino_pam.engine import commands
@@ -28,7 +29,7 @@ _UNKNOWN: Final = {
 }
 
 
-class RestView(APIView):
+class RestView(GenericAPIView[Any]):
     """Path, method, credentials, scope, throttle, body: the first that fails is the answer."""
 
     http_method_names = ["get", "head", "post", "patch", "put"]
@@ -68,6 +69,17 @@ class RestView(APIView):
         reader.is_valid(raise_exception=True)
         values: dict[str, Any] = reader.validated_data
         return values
+
+    def query(self, serializer: type[StrictSerializer]) -> dict[str, Any]:
+        """What the serializer reads in the query string. Raises InvalidField."""
+        reader = serializer(data=named(self.request, tuple(serializer().fields)))
+        reader.is_valid(raise_exception=True)
+        values: dict[str, Any] = reader.validated_data
+        return values
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        """A page of what the view's pagination takes for a queryset. Raises InvalidField."""
+        return super().paginate_queryset(queryset)
 
     @property
     def key(self) -> ApiKey:

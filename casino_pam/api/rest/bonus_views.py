@@ -5,7 +5,6 @@ What is already granted keeps its terms.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -18,18 +17,18 @@ from bonus.offers import create_offer, edit_offer, offer_to_json
 from bonus.open_bonuses import OpenBonus
 from casino_pam.api import fields, responses
 from casino_pam.api.fields import optional
-from casino_pam.api.rest import examples, pagination, serializers
+from casino_pam.api.rest import examples, serializers
 from casino_pam.api.rest.authentication import PLAYER
 from casino_pam.api.rest.base import RestView, created
+from casino_pam.api.rest.pagination import BonusPagination, OfferPagination, OnePage
 from casino_pam.api.rest.schema import documented
 from casino_pam.engine import accounts, commands, posting
 from casino_pam.engine.commands import Browse, Claim, Forfeit, Grant
 from casino_pam.engine.results import BonusResult, OfferList
 from casino_pam.tokens import PlayerToken
-from wallet.errors import Busy, InvalidField, Refused
+from wallet.errors import Busy, Refused
 from wallet.kinds import BONUS
 
-PAGE: Final = 100
 # Somebody else editing the same offer at the same moment, over and over, is not to be expected.
 EDITS_TRIED: Final = 5
 
@@ -38,6 +37,7 @@ class Offers(RestView):
     """Make an offer, or list them by code."""
 
     scope = "offers"
+    pagination_class = OfferPagination
 
     @documented(
         "Make an offer",
@@ -51,17 +51,10 @@ class Offers(RestView):
     def post(self, request: Request) -> Response:
         return created(offer_to_json(create_offer(self.body)))
 
-    @documented(
-        "List the offers",
-        answers=serializers.Offers,
-        query=("cursor",),
-        name="offers_list",
-    )
+    @documented("List the offers", answers=serializers.Offer(many=True))
     def get(self, request: Request) -> Response:
-        after = optional(fields.text_id, pagination.named(request, ("cursor",)), "cursor")
-        found = list(OfferModel.objects.filter(code__gt=after or "").order_by("code")[: PAGE + 1])
-        following = found[PAGE - 1].code if len(found) > PAGE else None
-        return Response({"results": [offer_to_json(each) for each in found[:PAGE]], "next": following})
+        found = self.paginate_queryset(OfferModel.objects.all())
+        return self.get_paginated_response([offer_to_json(each) for each in found])
 
 
 class Offer(RestView):
@@ -162,15 +155,12 @@ class PlayerBonuses(RestView):
     """The bonuses of a player, newest first."""
 
     scope = "bonuses"
+    pagination_class = BonusPagination
 
-    @documented(
-        "A player's bonuses",
-        answers=serializers.Bonuses,
-        query=("cursor",),
-        refusals=("unknown_player",),
-    )
+    @documented("A player's bonuses", answers=serializers.Bonus(many=True), refusals=("unknown_player",))
     def get(self, request: Request, player: str) -> Response:
-        return _list(request, accounts.find(player).code, _now)
+        found = self.paginate_queryset(models.Bonus.objects.with_owner().of_player(accounts.find(player).code))
+        return self.get_paginated_response([_now(each) for each in found])
 
 
 # --- players -------------------------------------------------------------------------------------
@@ -180,29 +170,28 @@ class MyOffers(RestView):
     """What the player could claim now."""
 
     scope = PLAYER
+    pagination_class = OnePage
 
-    @documented("Offers I could claim", answers=serializers.Offers, refusals=("unknown_player",))
+    @documented("Offers I could claim", answers=serializers.Offer(many=True), refusals=("unknown_player",))
     def get(self, request: Request) -> Response:
         asked = Browse(source=BONUS, player=self.token.player, at=commands.now(), deadline=commands.deadline())
         outcome = posting.rehearse(asked)
         if isinstance(outcome, Refused):
             raise outcome
         assert isinstance(outcome, OfferList)
-        return Response(responses.offer_list(outcome, accounts.digits()))
+        return self.get_paginated_response(responses.offers(outcome, accounts.digits()))
 
 
 class MyBonuses(RestView):
     """The player's bonuses, newest first; and a claim of another one."""
 
     scope = PLAYER
+    pagination_class = BonusPagination
 
-    @documented(
-        "My bonuses",
-        answers=serializers.MyBonuses,
-        query=("cursor",),
-    )
+    @documented("My bonuses", answers=serializers.MyBonus(many=True))
     def get(self, request: Request) -> Response:
-        return _list(request, self.token.player, _with_terms)
+        found = self.paginate_queryset(models.Bonus.objects.with_owner().of_player(self.token.player))
+        return self.get_paginated_response([_with_terms(each) for each in found])
 
     @documented(
         "Claim an offer",
@@ -263,21 +252,6 @@ def _record(text: str) -> models.Bonus:
     if found is None:
         raise Refused("unknown_bonus", bonus=text)
     return found
-
-
-def _list(request: Request, player: str, show: Callable[[models.Bonus], dict[str, Any]]) -> Response:
-    before = _place(pagination.named(request, ("cursor",)).get("cursor"))
-    bonuses = models.Bonus.objects.with_owner().of_player(player)
-    found = list((bonuses if before is None else bonuses.filter(id__lt=before))[: PAGE + 1])
-    following = str(found[PAGE - 1].id) if len(found) > PAGE else None
-    return Response({"results": [show(each) for each in found[:PAGE]], "next": following})
-
-
-def _place(cursor: str | None) -> UUID | None:
-    try:
-        return None if cursor is None else UUID(cursor)
-    except ValueError:
-        raise InvalidField("cursor", "must be the next of an earlier page of this list") from None
 
 
 def _now(found: models.Bonus) -> dict[str, Any]:

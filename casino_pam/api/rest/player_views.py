@@ -11,13 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from casino_pam import tokens
-from casino_pam.api import fields, responses
-from casino_pam.api.fields import optional
-from casino_pam.api.rest import examples, pagination, serializers
+from casino_pam.api import responses
+from casino_pam.api.rest import examples, serializers
 from casino_pam.api.rest.authentication import PLAYER
 from casino_pam.api.rest.base import RestView, created
+from casino_pam.api.rest.pagination import STATEMENT, OnePage, StatementPagination, named
 from casino_pam.api.rest.schema import documented
-from casino_pam.api.rest.wallet_views import statement_page
 from casino_pam.engine import accounts, commands
 from wallet import audit, limits
 from wallet.errors import Refused
@@ -106,8 +105,7 @@ class LimitsView(RestView):
 
     def read(self, player: str) -> Response:
         """Of the wallet named by ``?currency=``, or else of the one opened first."""
-        currency = fields.optional(fields.currency, pagination.named(self.request, ("currency",)), "currency")
-        return _answer(_wallet(player, currency))
+        return _answer(_wallet(player, self.query(serializers.CurrencyQuery).get("currency")))
 
     def put_down(self, player: str, actor: str) -> Response:
         body = self.validated(serializers.LimitsAsked)
@@ -131,7 +129,7 @@ class PlayerLimits(LimitsView):
         "Read a player's limits",
         answers=serializers.Limits,
         gets=examples.LIMITS,
-        query=("currency",),
+        query=(serializers.CurrencyQuery,),
         refusals=NO_WALLET,
     )
     def get(self, request: Request, player: str) -> Response:
@@ -153,7 +151,11 @@ class MyLimits(LimitsView):
     scope = PLAYER
 
     @documented(
-        "My limits", answers=serializers.Limits, gets=examples.LIMITS, query=("currency",), refusals=("unknown_wallet",)
+        "My limits",
+        answers=serializers.Limits,
+        gets=examples.LIMITS,
+        query=(serializers.CurrencyQuery,),
+        refusals=("unknown_wallet",),
     )
     def get(self, request: Request) -> Response:
         return self.read(self.token.player)
@@ -214,28 +216,32 @@ class MyWallets(RestView):
     """Where each of the player's wallets stands."""
 
     scope = PLAYER
+    pagination_class = OnePage
 
-    @documented("My wallets", answers=serializers.Wallets, gets={"results": [examples.WALLET], "next": None})
+    @documented("My wallets", answers=serializers.Wallet(many=True), gets=examples.WALLET)
     def get(self, request: Request) -> Response:
-        found = accounts.standings(self.token.player)
-        return Response({"results": [responses.standing(each) for each in found], "next": None})
+        found = self.paginate_queryset(accounts.standings(self.token.player))
+        return self.get_paginated_response([responses.standing(each) for each in found])
 
 
 class MyTransactions(RestView):
     """The statements of all the player's wallets in one, newest first; ``?currency=`` for one of them."""
 
     scope = PLAYER
+    pagination_class = StatementPagination
 
     @documented(
         "My statement",
-        answers=serializers.Entries,
-        query=("currency", *pagination.STATEMENT),
+        answers=serializers.Entry(many=True),
+        query=(serializers.CurrencyQuery, serializers.StatementQuery),
         refusals=("unknown_wallet",),
     )
     def get(self, request: Request) -> Response:
-        query = pagination.named(request, ("currency", *pagination.STATEMENT))
-        currency = optional(fields.currency, query, "currency")
-        return Response(statement_page(accounts.wallets(self.token.player, currency), query))
+        # A parameter that came twice is refused before the wallet is looked for.
+        named(request, ("currency", *STATEMENT))
+        currency = self.query(serializers.CurrencyQuery).get("currency")
+        rows = self.paginate_queryset(accounts.wallets(self.token.player, currency))
+        return self.get_paginated_response(serializers.Entry(rows, many=True).data)
 
 
 class MySocketTicket(RestView):

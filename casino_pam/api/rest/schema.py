@@ -10,9 +10,9 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.request import Request
+from rest_framework.serializers import ListSerializer, Serializer
 
 from casino_pam import problems
 from casino_pam.api.rest import serializers
@@ -27,20 +27,15 @@ _PROBLEM: Final = "application/problem+json"
 # Refusals that any request may meet, and any request with a body.
 _ALWAYS: Final = ("unauthenticated", "forbidden", "rate_limited", "internal", "busy", "unavailable")
 _OF_BODIES: Final = ("malformed", "invalid_field", "too_large", "unsupported_media_type")
-
-_TEXTS: Final = {
-    "kind": "A kind of row, such as `bet`.",
-    "status": "`posted`, `refused` or `void`.",
-    "round": "Rows of one round.",
-    "reference": "Rows spent under one reference.",
-    "since": "From this instant on (UTC, ISO 8601).",
-    "until": "Before this instant (UTC, ISO 8601).",
-    "cursor": "The `next` of the page before.",
-    "currency": "One wallet only.",
-    "at": "The balances at this instant (UTC, ISO 8601); `wagering` is then null.",
-    "after": "The `next` of the page before.",
+# What a page of these is called.
+_PAGES: Final = {
+    "Bonus": "Bonuses",
+    "Entry": "Entries",
+    "FeedEntry": "FeedPage",
+    "MyBonus": "MyBonuses",
+    "Offer": "Offers",
+    "Wallet": "Wallets",
 }
-_INSTANTS: Final = ("since", "until", "at")
 
 
 class PamSchema(AutoSchema):
@@ -52,6 +47,15 @@ class PamSchema(AutoSchema):
             return []
         return [{"playerToken": []}] if scope == PLAYER else [{"apiKey": []}]
 
+    def get_paginated_name(self, serializer_name: str) -> str:
+        return _PAGES[serializer_name]
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        answers = self.get_response_serializers() if serializer is None else serializer
+        # drf-spectacular would take the first of the problems for the answer.
+        answer = answers.get(200) if isinstance(answers, dict) else answers
+        return isinstance(answer, ListSerializer)
+
 
 def documented(
     summary: str,
@@ -61,17 +65,16 @@ def documented(
     asks: Shape = None,
     sends: dict[str, Any] | None = None,
     gets: dict[str, Any] | None = None,
-    query: tuple[str, ...] = (),
+    query: tuple[type[Serializer[Any]], ...] = (),
     refusals: tuple[str, ...] = (),
-    name: str | None = None,
 ) -> Callable[[View], View]:
     """``sends`` and ``gets`` are examples of the request and the answer; ``refusals`` the codes beside
-    those that every request may meet; ``answers`` may be several by their status. ``name`` is the
-    operation's where its path alone gives it another's."""
+    those that every request may meet; ``answers`` may be several by their status. ``query``
+    is what reads the query string, beside the view's pagination."""
     codes = (*_ALWAYS, *refusals)
     if asks is not None:
         codes = (*codes, *_OF_BODIES)
-    elif query:
+    elif query or isinstance(answers, ListSerializer):
         codes = (*codes, "malformed", "invalid_field")
     examples = []
     if sends is not None:
@@ -80,10 +83,9 @@ def documented(
         examples.append(OpenApiExample("Answer", gets, response_only=True, status_codes=[str(status)]))
     decorate: Callable[[View], View] = extend_schema(
         summary=summary,
-        operation_id=name,
         request=asks,
         responses={**(answers if isinstance(answers, dict) else {status: answers}), **_problems(codes)},
-        parameters=[_parameter(name) for name in query],
+        parameters=list(query),
         examples=examples,
     )
     return decorate
@@ -98,11 +100,6 @@ def _problems(codes: tuple[str, ...]) -> dict[Any, OpenApiResponse]:
         (status, _PROBLEM): OpenApiResponse(serializers.Problem, description="  \n".join(lines))
         for status, lines in by_status.items()
     }
-
-
-def _parameter(name: str) -> OpenApiParameter:
-    shape = OpenApiTypes.DATETIME if name in _INSTANTS else OpenApiTypes.STR
-    return OpenApiParameter(name, shape, description=_TEXTS[name])
 
 
 SECURITY: Final = {

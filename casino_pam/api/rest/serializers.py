@@ -116,11 +116,6 @@ class Wallet(StrictSerializer):
     wagering = Wagering(allow_null=True)
 
 
-class Wallets(StrictSerializer):
-    results = Wallet(many=True)
-    next = CharField(allow_null=True)
-
-
 class Token(StrictSerializer):
     token = CharField()
     expires_at = InstantField()
@@ -205,11 +200,6 @@ class Entry(StrictSerializer):
         return instance.wallet.currency.digits
 
 
-class Entries(StrictSerializer):
-    results = Entry(many=True)
-    next = CharField(allow_null=True, help_text="The cursor of the next page; null on the last.")
-
-
 class Owner(StrictSerializer):
     player = NameField(source="wallet.player.code")
 
@@ -227,11 +217,6 @@ class FeedEntry(Owner, Entry):  # the player comes first
     bonus_id = UUIDField(source="bonus", allow_null=True)
     actor = CharField(allow_null=True)
     reason = CharField(allow_null=True)
-
-
-class FeedPage(StrictSerializer):
-    results = FeedEntry(many=True)
-    next = UUIDField(help_text="Ask with it again, now or later; it is never null.")
 
 
 # --- bonuses ----------------------------------------------------------------------------------
@@ -432,11 +417,6 @@ class Offer(OfferChanges):
     amounts = DictField(child=Amounts(), help_text="By currency.")
 
 
-class Offers(StrictSerializer):
-    results = Offer(many=True)
-    next = CharField(allow_null=True, help_text="The cursor of the next page; null on the last.")
-
-
 class GrantAsked(KnownCurrencySerializer):
     player = NameField()
     reference = NameField(help_text="Spent once, for ever; a repeat shows the bonus as it stands.")
@@ -451,11 +431,6 @@ class ClaimAsked(KnownCurrencySerializer):
 
 class ForfeitAsked(StrictSerializer):
     reference = NameField()
-
-
-class Bonuses(StrictSerializer):
-    results = Bonus(many=True)
-    next = CharField(allow_null=True, help_text="The cursor of the next page; null on the last.")
 
 
 class Line(StrictSerializer):
@@ -478,6 +453,23 @@ class MyBonus(Bonus):
     terms = Terms()
 
 
-class MyBonuses(StrictSerializer):
-    results = MyBonus(many=True)
-    next = CharField(allow_null=True, help_text="The cursor of the next page; null on the last.")
+# --- queries ---------------------------------------------------------------------------------
+
+
+class StatementQuery(StrictSerializer):
+    kind = WordField(*KINDS, required=False, help_text="A kind of row, such as `bet`.")
+    status = WordField(*STATUSES, required=False, help_text="`posted`, `refused` or `void`.")
+    round = NameField(required=False, help_text="Rows of one round.")
+    reference = NameField(required=False, help_text="Rows spent under one reference.")
+    since = InstantField(required=False, help_text="From this instant on (UTC, ISO 8601).")
+    until = InstantField(required=False, help_text="Before this instant (UTC, ISO 8601).")
+
+
+class CurrencyQuery(StrictSerializer):
+    currency = CurrencyField(required=False, help_text="One wallet only.")
+
+
+class InstantQuery(StrictSerializer):
+    at = InstantField(
+        required=False, help_text="The balances at this instant (UTC, ISO 8601); `wagering` is then null."
+    )

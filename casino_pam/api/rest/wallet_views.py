@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from django.db import connection
 from django.http import StreamingHttpResponse
@@ -13,9 +13,9 @@ from rest_framework.response import Response
 
 from casino_pam import spreadsheet
 from casino_pam.api import responses
-from casino_pam.api.fields import Body, instant, optional
-from casino_pam.api.rest import examples, pagination, serializers
+from casino_pam.api.rest import examples, serializers
 from casino_pam.api.rest.base import RestView
+from casino_pam.api.rest.pagination import STATEMENT, FeedPagination, StatementPagination, named
 from casino_pam.api.rest.schema import documented
 from casino_pam.engine import accounts, commands, posting
 from wallet import history
@@ -34,11 +34,11 @@ class Wallet(RestView):
         "Read a wallet, now or in the past",
         answers=serializers.Wallet,
         gets=examples.WALLET,
-        query=("at",),
+        query=(serializers.InstantQuery,),
         refusals=("unknown_player", "unknown_wallet"),
     )
     def get(self, request: Request, player: str, currency: str) -> Response:
-        at = optional(instant, pagination.named(request, ("at",)), "at")
+        at = self.query(serializers.InstantQuery).get("at")
         if at is not None:
             (wallet,) = accounts.wallets(player, currency)
             return Response(responses.wallet_at(wallet, history.row_at(wallet, at)))
@@ -51,16 +51,19 @@ class Transactions(RestView):
     """A wallet's statement, newest first."""
 
     scope = "players"
+    pagination_class = StatementPagination
 
     @documented(
         "A wallet's statement",
-        answers=serializers.Entries,
-        query=pagination.STATEMENT,
+        answers=serializers.Entry(many=True),
+        query=(serializers.StatementQuery,),
         refusals=("unknown_player", "unknown_wallet"),
     )
     def get(self, request: Request, player: str, currency: str) -> Response:
-        query = pagination.named(request, pagination.STATEMENT)
-        return Response(statement_page(accounts.wallets(player, currency), query))
+        # A parameter that came twice is refused before the wallet is looked for.
+        named(request, STATEMENT)
+        rows = self.paginate_queryset(accounts.wallets(player, currency))
+        return self.get_paginated_response(serializers.Entry(rows, many=True).data)
 
 
 class TransactionsCsv(RestView):
@@ -71,23 +74,13 @@ class TransactionsCsv(RestView):
     @documented(
         "A wallet's statement as a file",
         answers={(200, "text/csv"): OpenApiTypes.STR},
-        query=pagination.STATEMENT[:-1],
+        query=(serializers.StatementQuery,),
         refusals=("unknown_player", "unknown_wallet"),
     )
     def get(self, request: Request, player: str, currency: str) -> StreamingHttpResponse:
-        wanted = pagination.statement_filter(pagination.named(request, pagination.STATEMENT[:-1]))
+        wanted = StatementFilter(**self.query(serializers.StatementQuery))
         (wallet,) = accounts.wallets(player, currency)
         return spreadsheet.download("transactions.csv", _pieces(wallet, wanted))
-
-
-def statement_page(wallets: list[WalletModel], query: Body) -> dict[str, Any]:
-    """A page of the wallets' merged statements."""
-    wanted, below = pagination.statement_filter(query), pagination.below(query, len(wallets))
-    page = history.page(wallets, wanted, below)
-    by_id = {wallet.id: wallet for wallet in wallets}
-    for row in page.rows:
-        row.wallet = by_id[row.wallet_id]
-    return {"results": serializers.Entry(page.rows, many=True).data, "next": pagination.cursor(page)}
 
 
 def _pieces(wallet: WalletModel, wanted: StatementFilter) -> Iterator[str]:
@@ -108,10 +101,9 @@ class Feed(RestView):
     """Rows in an order that never skips one. ``next`` is always there: ask with it again later."""
 
     scope = "feed"
+    pagination_class = FeedPagination
 
-    @documented("Every row of the house", answers=serializers.FeedPage, query=("after",))
+    @documented("Every row of the house", answers=serializers.FeedEntry(many=True))
     def get(self, request: Request) -> Response:
-        after = pagination.after(pagination.named(request, ("after",))) or history.START
-        rows = history.feed_page(after)
-        last = rows[-1].id if rows else after
-        return Response({"results": serializers.FeedEntry(rows, many=True).data, "next": str(last)})
+        rows = self.paginate_queryset(history.feed_page)
+        return self.get_paginated_response(serializers.FeedEntry(rows, many=True).data)

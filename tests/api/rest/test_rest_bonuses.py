@@ -99,7 +99,7 @@ def test_lists_offers_by_code(shop: rest_client.Caller) -> None:
 
 
 def test_lists_offers_a_hundred_a_page(shop: rest_client.Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("casino_pam.api.rest.bonus_views.PAGE", 2)
+    monkeypatch.setattr("casino_pam.api.rest.pagination.PAGE", 2)
     for code in ("aa", "bb", "cc"):
         shop.post("offers", {**FIXED, "code": code})
     first = shop.get("offers")
@@ -225,7 +225,7 @@ def test_forfeits_nothing_without_a_reference(shop: rest_client.Caller) -> None:
 
 
 def test_lists_a_players_bonuses_newest_first(shop: rest_client.Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("casino_pam.api.rest.bonus_views.PAGE", 2)
+    monkeypatch.setattr("casino_pam.api.rest.pagination.PAGE", 2)
     shop.post("offers", {**FIXED, "per_player": 9})
     made = [shop.post("bonuses", asked(f"g-{n}"))["id"] for n in range(3)]
     first = shop.get("players/bob/bonuses")

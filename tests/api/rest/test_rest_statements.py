@@ -230,6 +230,21 @@ def test_shows_one_of_several_wallets(shop: rest_client.Caller) -> None:
     assert me.get("me/transactions", currency="eur")["field"] == "currency"
 
 
+@pytest.mark.parametrize("repeated", ["kind", "until", "cursor"])
+def test_refuses_a_parameter_given_twice_before_it_looks_for_the_wallet(
+    shop: rest_client.Caller, repeated: str
+) -> None:
+    twice = {repeated: ["a", "b"]}
+    asked = [
+        shop.get("players/alice/wallets/KWD/transactions", **twice),
+        rest_client.player("alice").get("me/transactions", currency="KWD", **twice),
+        rest_client.player("alice").get("me/transactions", currency="eur", **twice),
+    ]
+    assert [(answer.status, answer["field"], answer["detail"].partition(" ")[2]) for answer in asked] == [
+        (400, repeated, "must be given once")
+    ] * 3
+
+
 # --- balances of the past --------------------------------------------------------------------
 
 
