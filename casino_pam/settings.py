@@ -148,7 +148,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "django_filters",
     "channels",
     "axes",
     "django_structlog",
@@ -199,9 +198,12 @@ UNFOLD = site.UNFOLD
 
 # A view that says nothing is closed to everybody; casino_pam/api/rest/base.py is what its views share.
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["casino_pam.api.rest.authentication.Credentials"],
-    "DEFAULT_PERMISSION_CLASSES": ["casino_pam.api.rest.authentication.MayDo"],
-    "DEFAULT_THROTTLE_CLASSES": ["casino_pam.api.rest.throttling.PerKey"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "casino_pam.api.rest.authentication.ApiKeyAuthentication",
+        "casino_pam.api.rest.authentication.PlayerTokenAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["casino_pam.api.rest.authentication.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["casino_pam.api.rest.throttling.ApiKeyThrottle"],
     "DEFAULT_PARSER_CLASSES": ["casino_pam.api.rest.parsers.StrictJson"],
     "DEFAULT_RENDERER_CLASSES": ["casino_pam.api.rest.parsers.PlainJson"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "casino_pam.api.rest.parsers.OneType",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import structlog
 from django.contrib.auth.models import AnonymousUser
@@ -22,25 +22,43 @@ PLAYER: Final = "player"
 Caller = ApiKey | PlayerToken
 
 
-class Credentials(BaseAuthentication):
-    """``Authorization: Api-Key <key>`` or ``Authorization: Bearer <token>``.
+class HeaderAuthentication(BaseAuthentication):
+    """``Authorization: <scheme> <text>``; a header of another scheme is left to the next class.
 
-    One answer for all that can be wrong with either; the log says which check failed.
+    No Django user is behind a caller: views look at ``request.auth``.
     """
 
-    def authenticate(self, request: Request) -> tuple[AnonymousUser, Caller]:
+    scheme: ClassVar[str]
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, Caller] | None:
+        """Raises Refused (``unauthenticated``), whatever is wrong."""
         scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-        caller: Caller
-        if scheme.lower() == "api-key":
-            caller = _key(text.strip())
-            structlog.contextvars.bind_contextvars(caller=f"key:{caller.name}")
-        elif scheme.lower() == "bearer":
-            caller = tokens.read(text.strip(), time.time())
-            structlog.contextvars.bind_contextvars(caller=f"player:{caller.player}")
-        else:
-            raise Refused("unauthenticated")
-        # No Django user is behind either of them; views look at request.auth.
-        return AnonymousUser(), caller
+        return (AnonymousUser(), self.caller(text.strip())) if scheme.lower() == self.scheme else None
+
+    def caller(self, text: str) -> Caller:
+        raise NotImplementedError
+
+
+class ApiKeyAuthentication(HeaderAuthentication):
+    """A back end with its key: ``Authorization: Api-Key <key>``."""
+
+    scheme = "api-key"
+
+    def caller(self, text: str) -> ApiKey:
+        key = _key(text)
+        structlog.contextvars.bind_contextvars(caller=f"key:{key.name}")
+        return key
+
+
+class PlayerTokenAuthentication(HeaderAuthentication):
+    """A player with a token: ``Authorization: Bearer <token>``."""
+
+    scheme = "bearer"
+
+    def caller(self, text: str) -> PlayerToken:
+        token = tokens.read(text, time.time())
+        structlog.contextvars.bind_contextvars(caller=f"player:{token.player}")
+        return token
 
 
 def _key(text: str) -> ApiKey:
@@ -50,12 +68,15 @@ def _key(text: str) -> ApiKey:
     return found
 
 
-class MayDo(BasePermission):
+class HasScope(BasePermission):
     """A view names the scope it needs; one that names none is closed to everybody."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
+        """Raises Refused: ``unauthenticated``, ``forbidden``."""
         needed = getattr(view, "scope", None)
         caller = request.auth
+        if caller is None:
+            raise Refused("unauthenticated")
         if isinstance(caller, PlayerToken):
             return needed == PLAYER
         if not isinstance(caller, ApiKey) or needed not in caller.scopes:

@@ -22,7 +22,7 @@ PAUSE_SECONDS: Final = 1.0
 _not_before = 0.0
 
 
-class PerKey(BaseThrottle):
+class ApiKeyThrottle(BaseThrottle):
     """1,000 requests a second a key; a player's token is not counted."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
