@@ -163,7 +163,7 @@ def arguments(name: str) -> list[Any]:
         "backoffice:approval": [Approval.objects.get().pk],
         "backoffice:roll-back": [Transaction.objects.get(reference="b-1").pk],
     }
-    if name in more or space != "office":
+    if name in more or space != "backoffice":
         return more.get(name, [])
     of_player, of_wallet = ("lock", "unlock", "cool-off", "exclude", "lift"), ("adjust", "grant", "limit")
     subjects: dict[tuple[str, ...], Any] = {

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from casino_pam.engine import posting
 from tests import scenario
+from tests.concurrency import insisting
 from tests.engine.model_check import command, heard
 from tests.engine.play_model import PlayModel, Wallet
 from wallet.models import Player, Transaction
@@ -72,7 +72,7 @@ def players(count: int) -> None:
 
 def posted(asked: list[Any]) -> list[Any]:
     """The outcomes, posted some hundreds at a time, as the queue would."""
-    return [outcome for chunk in range(0, len(asked), 500) for outcome in posting.post(asked[chunk : chunk + 500])]
+    return [outcome for chunk in range(0, len(asked), 500) for outcome in insisting(asked[chunk : chunk + 500])]
 
 
 def expected(steps: list[Step], place: int, profile: dict[str, Any]) -> tuple[PlayModel, list[Any]]:
