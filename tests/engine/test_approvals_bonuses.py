@@ -85,7 +85,7 @@ def test_posts_a_grant_once_when_two_approve_at_the_same_moment():
     bonus = waiting()
     acts = [lambda name=name: tried(lambda: approvals.approve_grant(bonus, name)) for name in ("olga", "oscar")]
     outcomes = threads(acts)
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Promised", "Refused"]
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["BonusResult", "Refused"]
     assert bonus_scenario.rows() == [("GRANT", 0, eur("30.00"))]
     assert bonus_scenario.the().approver in ("olga", "oscar")
 

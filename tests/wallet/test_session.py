@@ -33,9 +33,11 @@ def session(books):
 
 
 def test_a_connection_keeps_its_session_and_what_was_prepared_on_it(session):
-    session.rows(ECHO, ["x"])
+    for text in "xy":
+        assert session.rows(f"{ECHO} AS kept", [text]) == [(text,)]
     assert session_of(connection.connection) is session
-    assert len(session._names) == 1
+    (prepared,) = session.rows("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%% AS kept'", [])
+    assert prepared == (1,)
 
 
 def test_a_session_keeps_no_connection_alive_that_everybody_else_has_forgotten(session):
