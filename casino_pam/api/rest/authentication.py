@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from typing import Any, ClassVar, Final
 
 import structlog
@@ -35,8 +36,9 @@ class HeaderAuthentication(BaseAuthentication):
         scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         return (AnonymousUser(), self.caller(text.strip())) if scheme.lower() == self.scheme else None
 
+    @abstractmethod
     def caller(self, text: str) -> Caller:
-        raise NotImplementedError
+        """Who calls with this credential. Raises Refused (``unauthenticated``)."""
 
 
 class ApiKeyAuthentication(HeaderAuthentication):

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -90,9 +91,9 @@ class StrictField(Field[Any, Any, Any, Any]):
     # Whether null is refused as any other wrong value is, in a field that may be left out.
     null_is_a_value = False
 
+    @abstractmethod
     def read(self, body: Body, name: str) -> Any:
         """The field's value. Raises InvalidField."""
-        raise NotImplementedError
 
     def run_validation(self, data: Any = empty) -> Any:
         if data is empty and (not self.required or self.root.partial):
