@@ -30,7 +30,7 @@ def tables() -> list[str]:
 
 
 def emptied() -> None:
-    """Empty the tables as their owner, who alone may set aside the triggers that guard the ledger.
+    """Empty the tables, setting aside the triggers that guard the ledger: the plugin that starts PostgreSQL lets us.
 
     pytest-django's own flush would be refused by those triggers, and rightly so. Deleting a few
     rows takes milliseconds where TRUNCATE makes new files for every table and index: a third of a
@@ -41,14 +41,8 @@ def emptied() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in tables()))
         full = [name for (name,) in cursor.fetchall()]
-        guarded = [name for name in full if name.startswith(EMPTIED_APPS)]
-        commands = [
-            *(f"ALTER TABLE {name} DISABLE TRIGGER USER" for name in guarded),
-            *(f"DELETE FROM {name}" for name in full),
-            # Foreign keys are checked at the end; a table with checks to come cannot be altered.
-            "SET CONSTRAINTS ALL IMMEDIATE",
-            *(f"ALTER TABLE {name} ENABLE TRIGGER USER" for name in guarded),
-        ]
+        # A replica's session fires no triggers, those of the foreign keys included.
+        commands = ["SET LOCAL session_replication_role = replica", *(f"DELETE FROM {name}" for name in full)]
         cursor.execute(";".join(commands))
     Group.objects.exclude(name__in=ROLES).delete()
     cache.clear()

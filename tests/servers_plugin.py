@@ -33,12 +33,13 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         os.environ.update(started.environment)
         for server in started.running:
             if isinstance(server, PostgreSQL):
-                log_in_quickly(server)
+                prepare(server)
 
 
-def log_in_quickly(server: PostgreSQL) -> None:
-    """A test opens connections by the dozen, and each log-in would hash 4096 times."""
+def prepare(server: PostgreSQL) -> None:
+    """Let tests empty guarded tables, and log in quickly: they do by the dozen, and each would hash 4096 times."""
     with server.connect() as connection:
+        connection.execute("GRANT SET ON PARAMETER session_replication_role TO casino")
         if connection.info.server_version >= 160000:
             connection.execute("SET scram_iterations = 1")
             connection.execute(sql.SQL("ALTER ROLE casino PASSWORD {}").format(server.password))

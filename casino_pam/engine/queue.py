@@ -17,7 +17,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -271,6 +271,9 @@ class PostingQueue:
 
     def _free(self, taken: list[Waiting]) -> list[Waiting]:
         """Those whose players are free, who are at work from now on; the others wait until theirs are."""
+        if not self._at_work and not self._held_until:
+            self._at_work = {waiting.request.player: [] for waiting in taken}
+            return taken
         free = []
         mine: set[str] = set()
         now = time.monotonic()
@@ -301,15 +304,13 @@ class PostingQueue:
         with self._state:
             if worker.lost:
                 return []
-            held = [waiting for waiting, outcome in zip(batch, outcomes, strict=True) if isinstance(outcome, HeldUp)]
-            for waiting in held:
-                self._hold(waiting.request.player, [waiting])
-            done = [
-                (waiting, outcome)
-                for waiting, outcome in zip(batch, outcomes, strict=True)
-                if not isinstance(outcome, HeldUp)
-            ]
-            parked = self._released([waiting for waiting, _ in done])
+            done = []
+            for waiting, outcome in zip(batch, outcomes, strict=True):
+                if isinstance(outcome, HeldUp):
+                    self._hold(waiting.request.player, [waiting])
+                else:
+                    done.append((waiting, outcome))
+            parked = self._released(done)
             worker.batch, worker.began = [], None
         self._tell(worker, done)
         return parked
@@ -333,19 +334,20 @@ class PostingQueue:
         if self._waiting.qsize() < LARGEST_BATCH:
             worker.turned.wait(LONGEST_TURNS_SECONDS)
 
-    def _released(self, batch: Iterable[Waiting]) -> list[Waiting]:
+    def _released(self, done: list[tuple[Waiting, Outcome]]) -> list[Waiting]:
         """What came for these players while they were at work; who has nothing more is free for any worker."""
         parked: list[Waiting] = []
-        for player in dict.fromkeys(waiting.request.player for waiting in batch):
-            if player in self._held:
-                continue
-            if more := self._at_work.pop(player, None):
-                self._at_work[player] = []
+        for waiting, _ in done:
+            player = waiting.request.player
+            if player not in self._held and (more := self._at_work.pop(player, None)):
                 parked += more
+        self._at_work.update({waiting.request.player: [] for waiting in parked})
         return parked
 
     def _is_one_too_many(self, worker: Worker) -> bool:
         """Whether another worker is free to work, so that this one may end."""
+        if len(self._workers) == 1:
+            return False
         with self._state:
             now = time.monotonic()
             if all(other is worker or other.at_work_for(now) > SLOW_SECONDS for other in self._workers):
@@ -396,7 +398,8 @@ class PostingQueue:
             if still:
                 # To the end of the line: the others shall have their turn.
                 self._held[player] = still
-            elif all(isinstance(outcome, HeldUp) for _, outcome in answered):
+            elif all(isinstance(outcome, Busy) for _, outcome in answered):
+                # His time was up, perhaps between two attempts: nothing says that the row is free.
                 self._held_until[player] = now + HELD_SECONDS
             else:
                 self._held_until.pop(player, None)

@@ -8,6 +8,7 @@ import pytest
 
 from casino_pam.engine import commands
 from casino_pam.engine import queue as queue_module
+from casino_pam.engine.posting import HeldUp
 from casino_pam.engine.queue import LONGEST_QUEUE, PostingQueue
 from wallet.errors import Busy, Refused
 
@@ -250,4 +251,23 @@ async def test_a_worker_that_cannot_begin_is_tried_again_until_it_can():
     posting_queue.start()
     assert (await asyncio.wait_for(posting_queue.submit(asked("someone")), 10)).code == "unknown_player"
     assert not failures
+    await posting_queue.stop()
+
+
+async def test_whose_time_was_up_between_two_attempts_still_makes_nobody_wait_with_him():
+    """The attempt after his time is over tells nothing of the lock, so his next request goes to his own worker."""
+    outcomes = iter([HeldUp(), Busy()])
+    batches = []
+
+    def posting(batch):
+        batches.append([request.player for request in batch])
+        told = {"held": next(outcomes, None)} if "held" in batches[-1] else {}
+        return [told.get(request.player) or Refused("unknown_player", player=request.player) for request in batch]
+
+    posting_queue = queue_over(posting)
+    posting_queue.start()
+    assert (await posting_queue.submit(in_time("held", 20.0))).code == "busy"
+    again, other = posting_queue.submit(asked("held")), posting_queue.submit(asked("other"))
+    assert names(await asyncio.gather(again, other)) == ["held", "other"]
+    assert sorted(batches) == [["held"], ["held"], ["held"], ["other"]]
     await posting_queue.stop()
