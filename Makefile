@@ -10,7 +10,7 @@ run: .venv/ready ## everything on this machine, on http://127.0.0.1:8080
 	@exec $(BIN)/python -m casino_pam.local.launch
 
 test: .venv/ready-dev ## the whole suite on PostgreSQL and Valkey of its own
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # Without races, killed processes and whatever needs web workers, Redis or a browser.
 FAST := tests/wallet tests/bonus tests/engine tests/api/test_*.py tests/api/game/test_signing.py \
