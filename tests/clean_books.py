@@ -3,7 +3,7 @@
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.core.cache import cache
-from django.db import connection, transaction
+from django.db import connection
 
 from wallet.reconcile import EVERYTHING, Discrepancy, examine, ledger_wide
 
@@ -38,12 +38,12 @@ def emptied() -> None:
 
     The roles that a migration made stay: no migration makes them again.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in tables()))
         full = [name for (name,) in cursor.fetchall()]
         # A replica's session fires no triggers, those of the foreign keys included.
-        commands = ["SET LOCAL session_replication_role = replica", *(f"DELETE FROM {name}" for name in full)]
-        cursor.execute(";".join(commands))
+        deletions = "".join(f"DELETE FROM {name};" for name in full)
+        cursor.execute(f"BEGIN; SET LOCAL session_replication_role = replica; {deletions} COMMIT")
     Group.objects.exclude(name__in=ROLES).delete()
     cache.clear()
 

@@ -17,8 +17,9 @@ from websockets.sync.client import ClientConnection
 
 from casino_pam.live.restrictions import GROUP
 from casino_pam.local.os_support import PROJECT, free_port
-from casino_pam.local.servers import Servers, passing_servers
+from casino_pam.local.servers import Servers
 from tests import game_client, scenario
+from tests.prepared_servers import prepared_servers
 from tests.socket_client import dial
 
 START_SECONDS = 60
@@ -60,7 +61,6 @@ class RunningSystem:
             "DJANGO_SETTINGS_MODULE": "casino_pam.settings",
             **environment,
         }
-        self._python("manage.py", "migrate", "--verbosity", "0")
         self.key = self._python("-c", _SEED.format(players=players)).strip()
         self._web: subprocess.Popen[bytes]
         self.open()
@@ -166,7 +166,7 @@ class RunningSystem:
 @contextmanager
 def running(*players: str, **environment: str) -> Iterator[RunningSystem]:
     """A house that runs until the end of the block."""
-    with passing_servers() as servers:
+    with prepared_servers() as servers:
         house = RunningSystem(servers, players, environment)
         try:
             yield house

@@ -12,6 +12,7 @@ from psycopg import sql
 
 from casino_pam.local.os_support import free_port
 from casino_pam.local.servers import PostgreSQL, Valkey, passing_servers
+from tests.prepared_servers import shared_cluster
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,6 +30,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     if kinds:
         servers = ExitStack()
         early_config.add_cleanup(servers.close)
+        if not worker:
+            servers.enter_context(shared_cluster())
         started = servers.enter_context(passing_servers(*kinds))
         os.environ.update(started.environment)
         for server in started.running:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.faults.report import report, write
 from tests.faults.run import Plan, run
 from tests.faults.schedule import for_long, in_turn
+from tests.prepared_servers import shared_cluster
 
 
 def tell(line: str) -> None:
@@ -35,7 +36,8 @@ def main() -> int:
     print(f"seed {asked.seed}", flush=True)
     # What an hour leaves behind must be read again at its end: it has longer pauses.
     length = {"limit": asked.seconds, "pause": 0.2} if asked.seconds else {}
-    done = run(chosen, Plan(asked.seed, folder=asked.folder, tell=tell, **length))
+    with shared_cluster():
+        done = run(chosen, Plan(asked.seed, folder=asked.folder, tell=tell, **length))
     print(report(done))
     if asked.write:
         write(done)

@@ -20,10 +20,11 @@ from urllib.request import urlopen
 import psycopg
 
 from casino_pam.local.os_support import PROJECT, free_port, processes_in
-from casino_pam.local.servers import PostgreSQL, Servers, Valkey, passing_servers
+from casino_pam.local.servers import PostgreSQL, Servers, Valkey
 from tests.faults.postgres_proxy import PostgresProxy
 from tests.faults.redis_proxy import RedisProxy
 from tests.faults.volume import move_ledger, small_volume
+from tests.prepared_servers import prepared_servers
 
 PLAYERS = 60
 HOT = "hot"
@@ -88,8 +89,7 @@ class FaultyHouse:
         self.api_key = ""
 
     def furnish(self) -> None:
-        """Tables, players, and web workers that answer."""
-        self._python("manage.py", "migrate", "--verbosity", "0")
+        """Players, and web workers that answer."""
         if self.volume is not None:
             with self.superuser() as connection:
                 move_ledger(connection, self.volume)
@@ -197,7 +197,7 @@ def through(url: str, port: int) -> str:
 @contextmanager
 def faulty_house(folder: Path, dice: random.Random) -> Iterator[FaultyHouse]:
     """A furnished house that answers, until the end of the block."""
-    with passing_servers() as servers:
+    with prepared_servers() as servers:
         postgresql, valkey = servers.running
         database = PostgresProxy(("127.0.0.1", postgresql.port), dice.random)
         redis = RedisProxy(("127.0.0.1", valkey.port), dice.random)

@@ -321,7 +321,9 @@ TROUBLES: Final = (
     Trouble("Latency 50 ms each way", on_link(database, "latency", seconds=0.05)),
     Trouble("Latency 200 ms each way", on_link(database, "latency", seconds=0.2)),
     Trouble("Slow bytes", on_link(database, "dribble")),
-    Trouble("Narrow window", on_link(database, "narrow")),
+    # A closed window is probed after pauses that double (RFC 9293, 3.8.6.1): at its end a pause may still be as long
+    # as the fault was, and neither side can end it.
+    Trouble("Narrow window", on_link(database, "narrow"), lingers=2.0),
     Trouble("PostgreSQL frozen", freeze_postgresql, seconds=5.0, weight=4),
     Trouble("PostgreSQL killed", kill_postgresql, seconds=0.0),
     Trouble("PostgreSQL away for 20 s", kill_postgresql, seconds=20.0, weight=1, short=False),

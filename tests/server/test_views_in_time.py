@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from casino_pam.local.os_support import processes_in
-from casino_pam.local.servers import passing_servers
+from tests.prepared_servers import prepared_servers
 from tests.running_system import RunningSystem, eventually
 from tests.silent_wire import Wire
 from tests.socket_client import dial, next_frame, until
@@ -101,7 +101,7 @@ class Doors:
 
 @pytest.fixture(scope="module")
 def doors(static_root: str) -> Iterator[Doors]:
-    with passing_servers() as servers, Wire(("127.0.0.1", servers.running[0].port)) as wire:
+    with prepared_servers() as servers, Wire(("127.0.0.1", servers.running[0].port)) as wire:
         url = servers.running[0].url.replace(f":{servers.running[0].port}/", f":{wire.port}/")
         house = RunningSystem(servers, ("alice",), {"DATABASE_URL": url, "STATIC_ROOT": static_root})
         try:
