@@ -8,31 +8,37 @@ from itertools import groupby
 from typing import Final
 
 import msgspec
+from msgspec.structs import asdict
 
 from wallet.reports.figures import EVER
 from wallet.reports.sums import STANDING, Connected, span, stream
 from wallet.time import midnight
 
 PLAYED: Final = "('BET', 'WIN', 'ROLLBACK')"
-SPENT: Final = ("granted", "won", "converted", "cut", "forfeited", "expired")
 
 
-class Cost(msgspec.Struct, frozen=True):
-    """What bonus money did on a day, in minor units; ``liability`` is what players had of it at its end.
+class Spent(msgspec.Struct, frozen=True):
+    """What bonus money did on a day, in minor units; ``change`` is by how much players had more of it at its end."""
+
+    day: date
+    currency: str
+    digits: int
+    granted: int = 0
+    won: int = 0
+    converted: int = 0
+    cut: int = 0
+    forfeited: int = 0
+    expired: int = 0
+    change: int = 0
+
+
+class Cost(Spent, frozen=True, kw_only=True):
+    """The same with ``liability``: what players had of bonus money at the end of the day.
 
     What was granted either became cash (``converted``), was cut off above the cap of a conversion,
     was lost in play (less what was won), was forfeited, or ran out of time; the rest is owed.
     """
 
-    day: date
-    currency: str
-    digits: int
-    granted: int
-    won: int
-    converted: int
-    cut: int
-    forfeited: int
-    expired: int
     liability: int
 
 
@@ -41,10 +47,10 @@ def _of(kind: str, sums: str = "-sum(s.bonus)") -> str:
 
 
 _DAYS: Final = f"""
-SELECT s.day, s.currency_id, c.digits, {_of("GRANT", "sum(s.bonus)")},
-       coalesce(sum(s.bonus) FILTER (WHERE s.kind IN {PLAYED}), 0),
-       {_of("CONVERT", "sum(s.cash)")}, {_of("CONVERT", "-sum(s.bonus + s.cash)")}, {_of("FORFEIT")}, {_of("EXPIRE")},
-       sum(s.bonus)
+SELECT s.day, s.currency_id AS currency, c.digits, {_of("GRANT", "sum(s.bonus)")} AS granted,
+       coalesce(sum(s.bonus) FILTER (WHERE s.kind IN {PLAYED}), 0) AS won,
+       {_of("CONVERT", "sum(s.cash)")} AS converted, {_of("CONVERT", "-sum(s.bonus + s.cash)")} AS cut,
+       {_of("FORFEIT")} AS forfeited, {_of("EXPIRE")} AS expired, sum(s.bonus) AS change
 FROM ({STANDING}) s JOIN wallet_currency c ON c.code = s.currency_id
 GROUP BY 1, 2, 3 HAVING bool_or(s.bonus <> 0) OR bool_or(s.kind = 'CONVERT') ORDER BY 2, 1
 """
@@ -57,22 +63,18 @@ def costs(own: Connected, since: date, until: date, *, promised: Collection[str]
     """
     owed = opening(own, since)
     digits = dict(own.execute("SELECT code, digits FROM wallet_currency ORDER BY code").fetchall())
-    moved = groupby(stream(own, _DAYS, span(own, since, until)), key=lambda record: str(record[1]))
-    days = {currency: [(record[0], *map(int, record[3:])) for record in records] for currency, records in moved}
+    moved = groupby(stream(own, _DAYS, span(own, since, until), Spent), key=lambda spent: spent.currency)
+    days = {currency: list(each) for currency, each in moved}
     for currency in digits:
         left, last = owed.get(currency, 0), None
-        for day, *spent, change in days.get(currency, []):
-            left, last = left + change, day
-            yield _summed(day, currency, digits[currency], spent, left)
+        for spent in days.get(currency, []):
+            left, last = left + spent.change, spent.day
+            yield Cost(**asdict(spent), liability=left)
         if last != until and (left or currency in promised):
-            yield _summed(until, currency, digits[currency], [0] * 6, left)
+            yield Cost(day=until, currency=currency, digits=digits[currency], liability=left)
 
 
-def _summed(day: date, currency: str, digits: int, spent: list[int], owed: int) -> Cost:
-    granted, won, converted, cut, forfeited, expired = spent
-    return Cost(day, currency, digits, granted, won, converted, cut, forfeited, expired, owed)
-
-
+SUMMED: Final = ("granted", "won", "converted", "cut", "forfeited", "expired", "change")
 _OWED: Final = f"SELECT s.currency_id, sum(s.bonus) FROM ({STANDING}) s GROUP BY 1"
 
 
@@ -87,8 +89,8 @@ def in_all(own: Connected, since: date, until: date, *, promised: Collection[str
     found = costs(own, since, until, promised=promised)
     for currency, days in groupby(found, key=lambda each: each.currency):
         every = list(days)
-        sums = [sum(getattr(each, name) for each in every) for name in SPENT]
-        yield _summed(until, currency, every[-1].digits, sums, every[-1].liability)
+        sums = {name: sum(getattr(each, name) for each in every) for name in SUMMED}
+        yield Cost(day=until, currency=currency, digits=every[-1].digits, **sums, liability=every[-1].liability)
 
 
 _WAITED: Final = """
@@ -112,7 +114,7 @@ class WaitingBonuses:
 
     @property
     def currencies(self) -> set[str]:
-        return {record[0] for record in self._waited}
+        return {currency for currency, *_ in self._waited}
 
     def waiting(self, currency: str, day: date) -> tuple[int, int]:
         """How many waited at the end of the UTC day, and their minor units."""

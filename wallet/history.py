@@ -21,14 +21,15 @@ from django.db.models import Q, QuerySet
 
 from wallet.kinds import Kind, Status, scoped
 from wallet.models import Transaction, Wallet
+from wallet.pg.rows import by_name
 from wallet.time import first_id
 
 # A row's id begins with the milliseconds at which it was made (UUIDv7), so a time span is a range
 # of the primary key; ``which`` may narrow it. Providers that never send an end of round are done
 # with a round when it paid.
 OPEN: Final = """
-SELECT bet.source, p.code, w.currency_id, bet.round, max(bet.game), min(bet.created_at) AS since, count(*) AS bets,
-       sum(bet.amount) AS staked, c.digits
+SELECT bet.source, p.code AS player, w.currency_id AS currency, bet.round, max(bet.game) AS game,
+       min(bet.created_at) AS since, count(*) AS bets, sum(bet.amount) AS staked, c.digits
 FROM wallet_transaction bet
 JOIN wallet_wallet w ON w.id = bet.wallet_id
 JOIN wallet_player p ON p.id = w.player_id
@@ -64,12 +65,10 @@ class OpenRound(msgspec.Struct, frozen=True):
 
 def open_rounds(*, since: datetime, until: datetime, source: str | None = None) -> Iterator[OpenRound]:
     """Rounds whose first live bet fell between the two instants and which nothing has ended, oldest first."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            OPEN.format(which="true"), {"since": first_id(since), "until": first_id(until), "source": source}
-        )
-        for record in cursor.fetchall():
-            yield OpenRound(*record)
+    connection.ensure_connection()
+    with connection.connection.cursor(row_factory=by_name(OpenRound)) as cursor:
+        values = {"since": first_id(since), "until": first_id(until), "source": source}
+        yield from cursor.execute(OPEN.format(which="true"), values).fetchall()
 
 
 PAGE: Final = 100
@@ -303,7 +302,7 @@ def _matching(wallets: Sequence[Wallet], wanted: StatementFilter) -> Q:
     if wanted.reference is not None:
         with connection.cursor() as cursor:
             cursor.execute(_SOURCES)
-            sources = [record[0] for record in cursor.fetchall()]
+            sources = [code for (code,) in cursor.fetchall()]
         own = [scoped(wallet.player.code, wanted.reference) for wallet in wallets[:1]]
         matching &= Q(source__in=sources, reference__in=[wanted.reference, *own])
     return matching

@@ -39,12 +39,11 @@ def _found(editor: BaseDatabaseSchemaEditor, model: type[Model], name: str) -> _
             " WHERE c.relname = %s AND i.indrelid = %s::regclass",
             [name, editor.quote_name(model._meta.db_table)],
         )
-        record = cursor.fetchone()
-    if record is None:
-        return _Index.ABSENT
-    if not record[0]:
-        return _Index.INVALID
-    return _Index.CONSTRAINT if record[1] else _Index.VALID
+        for is_valid, is_constraint in cursor.fetchall():
+            if not is_valid:
+                return _Index.INVALID
+            return _Index.CONSTRAINT if is_constraint else _Index.VALID
+    return _Index.ABSENT
 
 
 @contextmanager

@@ -323,8 +323,8 @@ def _balances(own: Connected, criteria: Criteria) -> Iterator[Cells]:
 
 
 def _balance_totals(own: Connected, criteria: Criteria) -> Iterator[Cells]:
-    for currency, digits, players, *amounts in figures.held_in_all(own, criteria["day"], criteria["holding"]):
-        yield (f"{players} players", currency, *_monies(digits, *amounts))
+    for each in figures.balance_totals(own, criteria["day"], criteria["holding"]):
+        yield (f"{each.players} players", each.currency, *_monies(each.digits, each.cash, each.bonus, each.held))
 
 
 # --- open rounds -------------------------------------------------------------------------------
@@ -344,12 +344,13 @@ _ROUNDS: Final = _columns(
 def _rounds(own: Connected, criteria: Criteria) -> Iterator[Cells]:
     for each in figures.open_rounds(own, criteria["since"], criteria["until"]):
         name = (each.since, each.source, each.player, each.round, each.game)
-        yield (*name, each.bets, each.currency, Money(int(each.staked), each.digits))
+        yield (*name, each.bets, each.currency, Money(each.staked, each.digits))
 
 
 def _round_totals(own: Connected, criteria: Criteria) -> Iterator[Cells]:
-    for currency, digits, rounds, bets, staked in figures.open_in_all(own, criteria["since"], criteria["until"]):
-        yield (None, None, None, f"{rounds} rounds", None, bets, currency, Money(staked, digits))
+    for each in figures.open_round_totals(own, criteria["since"], criteria["until"]):
+        staked = Money(each.staked, each.digits)
+        yield (None, None, None, f"{each.rounds} rounds", None, each.bets, each.currency, staked)
 
 
 def _nothing(own: Connected, criteria: Criteria) -> Iterator[Cells]:

@@ -169,5 +169,5 @@ def about(model: type[Player | Wallet | Transaction]) -> str:
         return str(exact)
     with connection.cursor() as cursor:
         cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [model._meta.db_table])
-        estimate: int = cursor.fetchone()[0]
+        ((estimate,),) = cursor.fetchall()
     return f"about {estimate:,}" if estimate > exact else "more than 1,000"

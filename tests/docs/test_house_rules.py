@@ -69,3 +69,18 @@ def test_words_that_were_given_up_do_not_come_back() -> None:
         if file.stem in BANNED:
             back.add(str(file.relative_to(PROJECT)))
     assert back == set()
+
+
+def test_no_column_of_a_record_is_named_by_its_position() -> None:
+    """A further column would shift the others without a word: records are taken apart whole, or by name."""
+    found = []
+    for file in python_files(*PRODUCT):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(node, ast.Subscript) or not isinstance(node.slice, ast.Constant | ast.Slice):
+                continue
+            name = getattr(node.value, "id", "")
+            call = node.value.func if isinstance(node.value, ast.Call) else None
+            if name in ("record", "row") or getattr(call, "attr", "") == "fetchone":
+                if not isinstance(getattr(node.slice, "value", 0), str):
+                    found.append(f"{file.relative_to(PROJECT)}:{node.lineno}")
+    assert found == []

@@ -236,7 +236,7 @@ def test_balances_are_those_of_each_wallets_last_row_of_the_day(house: None, day
     wanted = {player: money for player, money in expected.items() if tests[holding](*money)}
     with snapshot() as own:
         found = list(figures.balances(own, day, holding))
-        totals = figures.held_in_all(own, day, holding)
+        totals = figures.balance_totals(own, day, holding)
     assert {each.player: (each.cash, each.bonus, each.held) for each in found} == wanted
-    assert sum(players for _, _, players, *_ in totals) == len(wanted)
-    assert sum(cash for *_, cash, _, _ in totals) == sum(cash for cash, _, _ in wanted.values())
+    assert sum(each.players for each in totals) == len(wanted)
+    assert sum(each.cash for each in totals) == sum(cash for cash, _, _ in wanted.values())

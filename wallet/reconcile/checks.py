@@ -96,9 +96,8 @@ class Look:
 
     def count(self, cursor: Cursored, shard: Shard) -> tuple[int, int]:
         """How many records there are, and how many of them are wrong: one pass."""
-        record = cursor.execute(self.counting, {"first": shard.first, "last": shard.last}).fetchone()
-        assert record is not None
-        return record[0], record[1]
+        ((there, wrong),) = cursor.execute(self.counting, {"first": shard.first, "last": shard.last}).fetchall()
+        return there, wrong
 
     def name(self, cursor: Cursored, shard: Shard) -> Iterator[Discrepancy]:
         """What is wrong with each of them: a second pass, row by row, however many there may be."""

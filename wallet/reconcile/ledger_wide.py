@@ -40,8 +40,7 @@ WHERE i.indrelid = 'wallet_transaction'::regclass AND i.indexrelid = to_regclass
 def in_force(cursor: Cursored, key: Key) -> bool:
     """Whether the key's unique index is there, complete, and of these very columns."""
     values = {"index": key.name, "columns": list(key.columns), "partial": key.among != "true"}
-    record = cursor.execute(_IN_FORCE, values).fetchone()
-    return record is not None and bool(record[0])
+    return any(is_whole for (is_whole,) in cursor.execute(_IN_FORCE, values))
 
 
 # The operator's account on the other side of each kind (DESIGN.md §5). HOLD, RELEASE and END_ROUND
@@ -122,6 +121,5 @@ def seal(cursor: Cursored) -> str:
 
     Kept elsewhere, it shows whether the books were rewritten, even by whoever owns the database.
     """
-    record = cursor.execute(_SEAL).fetchone()
-    assert record is not None
-    return str(record[0])
+    ((digest,),) = cursor.execute(_SEAL).fetchall()
+    return str(digest)

@@ -251,9 +251,8 @@ def _snapshot(shared: Cursored | None = None) -> Iterator[Cursored]:
             cursor.execute(setting)
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         if shared is not None:
-            record = shared.execute("SELECT quote_literal(pg_export_snapshot())").fetchone()
-            assert record is not None
-            cursor.execute(f"SET TRANSACTION SNAPSHOT {record[0]}")
+            ((name,),) = shared.execute("SELECT quote_literal(pg_export_snapshot())").fetchall()
+            cursor.execute(f"SET TRANSACTION SNAPSHOT {name}")
         yield cursor
 
 

@@ -24,7 +24,7 @@ import msgspec
 
 from wallet.history import OPEN, OpenRound, newest_before
 from wallet.reconcile.ledger_wide import ACCOUNTS
-from wallet.reports.sums import STANDING, Connected, span, stream
+from wallet.reports.sums import STANDING, Connected, every, span, stream
 from wallet.time import first_id, midnight
 
 # Before the first day of any house.
@@ -77,21 +77,23 @@ class Revenue(msgspec.Struct, frozen=True):
 
 def revenue(own: Connected, since: date, until: date, by: Sequence[str] = ()) -> Iterator[Revenue]:
     """GGR and NGR of the UTC days ``since`` to ``until`` by currency, and by any of GROUPS."""
-    groups = [f"s.{name}" if name in by else f"NULL::{'date' if name == 'day' else 'text'}" for name in GROUPS]
+    types = {"day": "date", "source": "text", "game": "text"}
+    groups = [f"{f's.{name}' if name in by else f'NULL::{types[name]}'} AS {name}" for name in GROUPS]
     statement = f"""
-SELECT {", ".join(groups)}, s.currency_id, c.digits,
-       coalesce(sum(CASE s.kind WHEN 'BET' THEN s.rows ELSE -s.rows END) FILTER (WHERE {_STAKE}), 0)::bigint,
-       coalesce(-sum(s.cash) FILTER (WHERE {_STAKE}), 0), coalesce(-sum(s.bonus) FILTER (WHERE {_STAKE}), 0),
-       coalesce(sum(s.cash) FILTER (WHERE {_PAYOUT}), 0), coalesce(sum(s.bonus) FILTER (WHERE {_PAYOUT}), 0),
-       coalesce(sum(s.cash) FILTER (WHERE s.kind = 'CONVERT'), 0),
+SELECT {", ".join(groups)}, s.currency_id AS currency, c.digits,
+       coalesce(sum(CASE s.kind WHEN 'BET' THEN s.rows ELSE -s.rows END) FILTER (WHERE {_STAKE}), 0) AS bets,
+       coalesce(-sum(s.cash) FILTER (WHERE {_STAKE}), 0) AS staked_cash,
+       coalesce(-sum(s.bonus) FILTER (WHERE {_STAKE}), 0) AS staked_bonus,
+       coalesce(sum(s.cash) FILTER (WHERE {_PAYOUT}), 0) AS paid_cash,
+       coalesce(sum(s.bonus) FILTER (WHERE {_PAYOUT}), 0) AS paid_bonus,
+       coalesce(sum(s.cash) FILTER (WHERE s.kind = 'CONVERT'), 0) AS converted,
        coalesce(sum(CASE WHEN s.kind = 'BET' OR s.undoes = 'WIN' THEN s.amount ELSE -s.amount END)
-                FILTER (WHERE s.kind <> 'CONVERT'), 0)
+                FILTER (WHERE s.kind <> 'CONVERT'), 0) AS asked
 FROM ({STANDING}) s JOIN wallet_currency c ON c.code = s.currency_id
 WHERE s.kind IN ('BET', 'WIN', 'ROLLBACK', 'CONVERT')
 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4
 """
-    for record in stream(own, statement, span(own, since, until)):
-        yield Revenue(*record[:5], *map(int, record[5:]))
+    yield from stream(own, statement, span(own, since, until), Revenue)
 
 
 class Flow(msgspec.Struct, frozen=True):
@@ -116,24 +118,30 @@ class Flow(msgspec.Struct, frozen=True):
         return self.deposited - self.paid_out
 
 
-_FLOWING: Final = ("DEPOSIT", "HOLD", "SETTLE", "RELEASE")
+# What rows of a kind are counted as, and their amounts.
+_FLOWING: Final = {
+    "DEPOSIT": ("deposits", "deposited"),
+    "HOLD": ("asked", "held"),
+    "SETTLE": ("settled", "paid_out"),
+    "RELEASE": ("released", "returned"),
+}
 
 
 def flows(own: Connected, since: date, until: date, *, daily: bool = True) -> Iterator[Flow]:
     """Deposits, and withdrawals asked, paid and returned, by day, source and currency, or by currency alone."""
     figures = ", ".join(
-        f"coalesce(sum(s.{column}) FILTER (WHERE s.kind = '{kind}'), 0)"
-        for kind in _FLOWING
-        for column in ("rows", "amount")
+        f"coalesce(sum(s.{column}) FILTER (WHERE s.kind = '{kind}'), 0) AS {name}"
+        for kind, names in _FLOWING.items()
+        for column, name in zip(("rows", "amount"), names, strict=True)
     )
     statement = f"""
-SELECT {"s.day, s.source" if daily else "NULL::date, NULL::text"}, s.currency_id, c.digits, {figures}
+SELECT {"s.day, s.source" if daily else "NULL::date AS day, NULL::text AS source"},
+       s.currency_id AS currency, c.digits, {figures}
 FROM ({STANDING}) s JOIN wallet_currency c ON c.code = s.currency_id
 WHERE s.kind IN ({", ".join(f"'{kind}'" for kind in _FLOWING)})
 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3
 """
-    for record in stream(own, statement, span(own, since, until)):
-        yield Flow(*record[:4], *map(int, record[4:]))
+    yield from stream(own, statement, span(own, since, until), Flow)
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -222,22 +230,32 @@ HOLDINGS: Final = {
 def balances(own: Connected, day: date, holding: str) -> Iterator[Balances]:
     """Who held money at the end of the UTC day, ``holding`` being one of HOLDINGS; in the order of wallets."""
     statement = f"""
-SELECT p.code, b.currency_id, c.digits, b.cash, b.bonus, b.held
+SELECT p.code AS player, b.currency_id AS currency, c.digits, b.cash, b.bonus, b.held
 FROM ({_AT}) b JOIN wallet_player p ON p.id = b.player_id JOIN wallet_currency c ON c.code = b.currency_id
 WHERE {HOLDINGS[holding]} ORDER BY b.id
 """
-    for record in stream(own, statement, {"end": midnight(day + timedelta(days=1))}):
-        yield Balances(*record)
+    yield from stream(own, statement, {"end": midnight(day + timedelta(days=1))}, Balances)
 
 
-def held_in_all(own: Connected, day: date, holding: str) -> list[tuple[str, int, int, int, int, int]]:
-    """Currency, digits, players, cash, bonus and held of all of them together."""
+class BalanceTotal(msgspec.Struct, frozen=True):
+    """What all players with money of a currency had together."""
+
+    currency: str
+    digits: int
+    players: int
+    cash: int
+    bonus: int
+    held: int
+
+
+def balance_totals(own: Connected, day: date, holding: str) -> list[BalanceTotal]:
+    """The sums of ``balances``, one of each currency."""
     statement = f"""
-SELECT b.currency_id, c.digits, count(*), sum(b.cash), sum(b.bonus), sum(b.held)
+SELECT b.currency_id AS currency, c.digits, count(*) AS players,
+       sum(b.cash) AS cash, sum(b.bonus) AS bonus, sum(b.held) AS held
 FROM ({_AT}) b JOIN wallet_currency c ON c.code = b.currency_id WHERE {HOLDINGS[holding]} GROUP BY 1, 2 ORDER BY 1
 """
-    found = own.execute(statement, {"end": midnight(day + timedelta(days=1))}).fetchall()
-    return [(record[0], record[1], *map(int, record[2:])) for record in found]
+    return every(own, statement, {"end": midnight(day + timedelta(days=1))}, BalanceTotal)
 
 
 # A row is made after its command was received, and no clock of ours is a day slow.
@@ -245,7 +263,8 @@ _AFTER: Final = timedelta(days=1)
 _LAST_ID: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 _ROUNDS: Final = OPEN.format(which="bet.created_at >= %(begin)s AND bet.created_at < %(end)s")
 _IN_ALL: Final = f"""
-SELECT currency_id, digits, count(*), sum(bets), sum(staked) FROM ({_ROUNDS}) o GROUP BY 1, 2 ORDER BY 1
+SELECT currency, digits, count(*) AS rounds, sum(bets) AS bets, sum(staked) AS staked
+FROM ({_ROUNDS}) o GROUP BY 1, 2 ORDER BY 1
 """
 
 
@@ -256,24 +275,34 @@ def _values(since: date, until: date) -> dict[str, Any]:
 
 def open_rounds(own: Connected, since: date, until: date) -> Iterator[OpenRound]:
     """Open rounds with a live bet of the days ``since`` to ``until``, oldest first."""
-    for record in stream(own, _ROUNDS, _values(since, until)):
-        yield OpenRound(*record)
+    yield from stream(own, _ROUNDS, _values(since, until), OpenRound)
 
 
-def open_in_all(own: Connected, since: date, until: date) -> list[tuple[str, int, int, int, int]]:
-    """Currency, digits, rounds, bets and minor units staked of all of them together."""
-    found = own.execute(_IN_ALL, _values(since, until)).fetchall()
-    return [(currency, digits, rounds, int(bets), int(staked)) for currency, digits, rounds, bets, staked in found]
+class OpenRoundTotal(msgspec.Struct, frozen=True):
+    """All open rounds of a currency together; ``staked`` in minor units."""
+
+    currency: str
+    digits: int
+    rounds: int
+    bets: int
+    staked: int
+
+
+def open_round_totals(own: Connected, since: date, until: date) -> list[OpenRoundTotal]:
+    """The sums of ``open_rounds``, one of each currency."""
+    return every(own, _IN_ALL, _values(since, until), OpenRoundTotal)
 
 
 # A row is made after its command was received, and by the clock of another machine maybe.
 SLACK: Final = timedelta(seconds=5)
 
 _SECONDS: Final = """
-SELECT extract(epoch FROM date_trunc('second', t.created_at))::bigint, w.currency_id, c.digits,
-       count(*) FILTER (WHERE t.kind = 'BET'),
-       coalesce(-sum(t.cash_delta + t.bonus_delta) FILTER (WHERE t.kind = 'BET' OR t.original_kind = 'BET'), 0),
-       coalesce(sum(t.cash_delta + t.bonus_delta) FILTER (WHERE t.kind = 'WIN' OR t.original_kind = 'WIN'), 0)
+SELECT extract(epoch FROM date_trunc('second', t.created_at))::bigint AS at, w.currency_id AS currency, c.digits,
+       count(*) FILTER (WHERE t.kind = 'BET') AS bets,
+       coalesce(-sum(t.cash_delta + t.bonus_delta)
+                FILTER (WHERE t.kind = 'BET' OR t.original_kind = 'BET'), 0) AS staked,
+       coalesce(sum(t.cash_delta + t.bonus_delta)
+                FILTER (WHERE t.kind = 'WIN' OR t.original_kind = 'WIN'), 0) AS paid
 FROM wallet_transaction t
 JOIN wallet_wallet w ON w.id = t.wallet_id
 JOIN wallet_currency c ON c.code = w.currency_id
@@ -301,5 +330,4 @@ def seconds(own: Connected, first: int, end: int) -> Iterator[Second]:
     """
     since, until = (datetime.fromtimestamp(second, UTC) for second in (first, end))
     values = {"from_id": first_id(since - SLACK), "since": since, "until": until}
-    for record in stream(own, _SECONDS, values):
-        yield Second(*record[:4], *map(int, record[4:]))
+    yield from stream(own, _SECONDS, values, Second)

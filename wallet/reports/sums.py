@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 import psycopg
@@ -20,6 +20,7 @@ from django.db import connection, transaction
 
 from wallet import history
 from wallet.pg.connection import Connection
+from wallet.pg.rows import by_name
 from wallet.time import first_id, made_at, midnight
 
 Connected = psycopg.Connection[Any]
@@ -27,6 +28,8 @@ Values = Mapping[str, Any]
 
 # Rows fetched at a time: memory stays flat however long the report is.
 FETCHED: Final = 2_000
+
+T = TypeVar("T")
 
 _cursors = itertools.count()
 
@@ -47,12 +50,18 @@ def snapshot(seconds: int = 0) -> Iterator[Connected]:
         yield own
 
 
-def stream(own: Connected, statement: str, values: Values) -> Iterator[tuple[Any, ...]]:
-    """The rows of a statement, a few thousand at a time."""
-    with own.cursor(name=f"report_{next(_cursors)}") as cursor:
+def stream(own: Connected, statement: str, values: Values, made: Callable[..., T]) -> Iterator[T]:
+    """The rows of a statement, a few thousand at a time, each as what ``made`` makes of its columns by name."""
+    with own.cursor(name=f"report_{next(_cursors)}", row_factory=by_name(made)) as cursor:
         cursor.itersize = FETCHED
         cursor.execute(statement, values)
         yield from cursor
+
+
+def every(own: Connected, statement: str, values: Values, made: Callable[..., T]) -> list[T]:
+    """All rows of a statement at once."""
+    with own.cursor(row_factory=by_name(made)) as cursor:
+        return cursor.execute(statement, values).fetchall()
 
 
 def one(own: Connected, statement: str, values: Values) -> tuple[Any, ...]:
@@ -104,8 +113,8 @@ def refreshed_at() -> datetime | None:
     """When rows were last taken in."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT max(refreshed_at) FROM wallet_summedup")
-        instant: datetime | None = cursor.fetchone()[0]
-    return instant
+        ((instant,),) = cursor.fetchall()
+    return cast("datetime | None", instant)
 
 
 # --- refresh -----------------------------------------------------------------------------------
@@ -142,12 +151,13 @@ def _step(end: UUID) -> datetime | None:
     with transaction.atomic(), connection.cursor() as cursor:
         _begin(cursor)
         cursor.execute(_UP_TO)
-        first: UUID = cursor.fetchone()[0]
+        ((first,),) = cursor.fetchall()
         if end <= first:
             return None
         cursor.execute(_NEXT, {"first": first, "end": end, "stride": STRIDE})
-        record = cursor.fetchone()
-        values = {"first": first, "end": record[0] if record else end}
+        for (further,) in cursor.fetchall():
+            end = further
+        values = {"first": first, "end": end}
         cursor.execute(_MOVE, values)
         if cursor.fetchone() is not None:
             cursor.execute(_TAKE_IN, values)
@@ -182,11 +192,12 @@ class Drift(NamedTuple):
 
 
 _DRIFTED: Final = f"""
-SELECT {", ".join(KEY)}, {", ".join(f"coalesce(k.{name}, 0), coalesce(l.{name}, 0)" for name in MEASURES)}
+SELECT day, currency_id AS currency, source, game, kind, undoes, measure, kept, ledger
 FROM wallet_daysum k FULL JOIN ({grouped("t.id < %(up_to)s")}) l USING ({", ".join(KEY)})
-WHERE ({", ".join(f"k.{name}" for name in MEASURES)})
-    IS DISTINCT FROM ({", ".join(f"l.{name}" for name in MEASURES)})
-ORDER BY {", ".join(KEY)}
+CROSS JOIN LATERAL (VALUES
+    {", ".join(f"('{name}', coalesce(k.{name}, 0), coalesce(l.{name}, 0))" for name in MEASURES)}
+) AS measured(measure, kept, ledger)
+WHERE kept <> ledger ORDER BY {", ".join(KEY)}
 """
 
 
@@ -194,12 +205,7 @@ def drifted() -> Iterator[Drift]:
     """Every kept sum that differs from the ledger, read anew; nothing where they agree."""
     with snapshot() as own:
         (up_to,) = one(own, _UP_TO, {})
-        for record in stream(own, _DRIFTED, {"up_to": up_to}):
-            day, currency, source, game, kind, undoes, *sums = record
-            for place, measure in enumerate(MEASURES):
-                kept, ledger = int(sums[2 * place]), int(sums[2 * place + 1])
-                if kept != ledger:
-                    yield Drift(day, currency, source, game, kind, undoes, measure, kept, ledger)
+        yield from stream(own, _DRIFTED, {"up_to": up_to}, Drift)
 
 
 _REBUILT: Final = f"""
@@ -214,8 +220,8 @@ def rebuild(day: date) -> None:
         _begin(cursor)
         # Held until the end, so that no refresh adds to the day meanwhile.
         cursor.execute("UPDATE wallet_summedup SET refreshed_at = refreshed_at RETURNING up_to")
-        record = cursor.fetchone()
+        bounds = cursor.fetchall()
         cursor.execute("DELETE FROM wallet_daysum WHERE day = %s", [day])
-        if record is not None:
+        for (up_to,) in bounds:
             begin, end = midnight(day), midnight(day + timedelta(days=1))
-            cursor.execute(_REBUILT, {"up_to": record[0], "begin": begin, "end": end})
+            cursor.execute(_REBUILT, {"up_to": up_to, "begin": begin, "end": end})

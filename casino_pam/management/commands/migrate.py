@@ -51,7 +51,8 @@ def alone(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT pg_try_advisory_lock({_KEY})")
-        if not cursor.fetchone()[0]:
+        ((is_alone,),) = cursor.fetchall()
+        if not is_alone:
             raise LockWait("Another migrate is at work on this database.")
         cursor.execute(f"SET lock_timeout = '{LOCK_MILLISECONDS}ms'")
         cursor.execute("SET statement_timeout = 0")
