@@ -1,9 +1,9 @@
 """Reads bonuses into the open book of a posting, and writes what became of them.
 
 One statement reads the live bonuses of the posting's wallets and those that its rows name; the
-others run only when something in the posting asks for them. Reading comes after wallets and rows,
-writing after ``wallet.ledger.write``: a bonus of a stale wallet is not written, and one whose own
-version moved sends the whole posting back.
+others run only when something in the posting asks for them. The live ones are asked for right after
+the wallets, the others once the rows are known; writing comes after ``wallet.ledger.write``: a bonus of
+a stale wallet is not written, and one whose own version moved sends the whole posting back.
 """
 
 from __future__ import annotations

@@ -327,8 +327,8 @@ def write(session: Session, book: Book) -> set[int]:
     A stale wallet is one whose version moved since it was read: somebody was first, and its
     commands must be decided again. That holds for a wallet whose balances are only shown as well:
     a refusal that leaves no row must not rest on balances older than the rows and bonuses that
-    were read after them. Raises ``IntegrityError`` when a reference was spent by a command on
-    another wallet meanwhile.
+    were read after them. Raises ``psycopg.errors.UniqueViolation`` when a reference was spent by a
+    command on another wallet meanwhile.
     """
     known = sorted(book.wallets_by_id.values(), key=lambda wallet: wallet.id)
     touched = [wallet for wallet in known if wallet.rows]

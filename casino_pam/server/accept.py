@@ -17,7 +17,7 @@ import uvloop
 
 log = structlog.get_logger(__name__)
 
-# After each connection the other workers have so long to be faster; a thousand a second are enough for one worker.
+# After each connection the other workers have so long to be faster; three hundred a second are enough for one worker.
 MOMENT_SECONDS: Final = 0.003
 # When the process can open no more, it looks again after so long.
 FULL_SECONDS: Final = 0.5
