@@ -1,16 +1,18 @@
-"""The pages for people: what this is, and a player's own page. Neither knows anything of the player:
-the token stands in the address's fragment, which no browser sends."""
+"""The pages for people: what this is, a player's own page, and what each refusal means. None knows anything of the
+player: the token stands in the address's fragment, which no browser sends."""
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from casino_pam import demo
+from casino_pam import demo, problems
+from wallet.errors import STATUS
 
 # Everything comes from here, nothing is written into the page itself, and nobody frames it.
 POLICY: Final = (
@@ -30,6 +32,34 @@ def landing(request: HttpRequest) -> HttpResponse:
 def play(request: HttpRequest) -> HttpResponse:
     """A player's page: `/play#token=…`."""
     return _page(request, "pages/play.html")
+
+
+@require_safe
+def problem_list(request: HttpRequest) -> HttpResponse:
+    """Every code of a refusal there is, by the families of their statuses."""
+    families = {
+        status: [(code, *problems.TEXTS[code]) for code in STATUS if STATUS[code] == status]
+        for status in sorted(set(STATUS.values()))
+    }
+    return _page(request, "pages/problem_list.html", families=families)
+
+
+@require_safe
+def problem(request: HttpRequest, code: str) -> HttpResponse:
+    """What a problem's `type` leads to: what the code means and what to do next."""
+    if code not in STATUS:
+        raise Http404
+    title, detail = problems.TEXTS[code]
+    return _page(
+        request,
+        "pages/problem.html",
+        code=code,
+        status=STATUS[code],
+        title=title,
+        detail=detail,
+        advice=problems.advice(code),
+        example=json.dumps(problems.example(code), indent=1, ensure_ascii=False),
+    )
 
 
 def _page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:

@@ -189,6 +189,82 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
+class Advice(msgspec.Struct, frozen=True):
+    """What a caller does next: with the very same request, and with a rollback of what was asked."""
+
+    resend: str
+    roll_back: str
+
+
+_NOTHING_MOVED: Final = "No: nothing moved."
+_ADVICE: Final[dict[int, Advice]] = {
+    **dict.fromkeys(
+        (400, 401, 403, 404, 405, 408, 413, 415),
+        Advice("No: it would be refused again. Mend what the problem names first.", _NOTHING_MOVED),
+    ),
+    409: Advice("No: what stands in the books says no. Read it again, and ask for something else.", _NOTHING_MOVED),
+    422: Advice(
+        "No. Of a bet, a deposit, a withdrawal or an adjustment the refusal is remembered under its reference: a new"
+        " attempt takes a new one.",
+        _NOTHING_MOVED,
+    ),
+    429: Advice("Yes, when the time in the header `Retry-After` is over.", "No: nothing was done."),
+    **dict.fromkeys(
+        (500, 503),
+        Advice(
+            "Yes: the very same request under the same reference, until there is another answer. It is carried out at"
+            " most once.",
+            "Only by whoever gives up: it is right whether the request was carried out or not.",
+        ),
+    ),
+}
+
+_BALANCES_OF_NOW: Final[dict[str, Any]] = {"balance": 1500, "cash": 1500, "bonus": 0, "currency": "EUR", "digits": 2}
+# The facts with which a problem may come, as an example.
+_EXAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "invalid_field": {"detail": 'amount must be a decimal string such as "10.00"', "field": "amount"},
+    "forbidden": {"why": "provider_disabled"},
+    "unknown_player": {"player": "nobody"},
+    "unknown_wallet": {"player": "alice", "currency": "JPY"},
+    "unknown_currency": {"currency": "XXX"},
+    "unknown_transaction": {"reference": "b-1"},
+    "unknown_withdrawal": {"reference": "out-1"},
+    "unknown_offer": {"offer": "welcome"},
+    "too_large": {"limit_bytes": 65536},
+    "reference_reused": {"differing": ["amount"]},
+    "original_mismatch": {"differing": ["amount"]},
+    "already_exists": {"player": "alice"},
+    "rolled_back": _BALANCES_OF_NOW,
+    "already_rolled_back": _BALANCES_OF_NOW,
+    "round_closed": {"round": "round-1", **_BALANCES_OF_NOW},
+    "has_payout": _BALANCES_OF_NOW,
+    "unknown_original": _BALANCES_OF_NOW,
+    "insufficient_funds": _BALANCES_OF_NOW,
+    "wallet_locked": {"lock": "bet", **_BALANCES_OF_NOW},
+    "player_excluded": _BALANCES_OF_NOW,
+    "limit_reached": {
+        "limit": "stake_day",
+        "left": 500,
+        "resets_at": "2026-11-23T00:00:00.000000Z",
+        **_BALANCES_OF_NOW,
+    },
+    "stake_above_limit": _BALANCES_OF_NOW,
+    "game_excluded": {"game": "slot-9", **_BALANCES_OF_NOW},
+    "currency_disabled": _BALANCES_OF_NOW,
+    "offer_not_available": {"why": "already_claimed"},
+    "bonus_active": _BALANCES_OF_NOW,
+}
+
+
+def advice(code: str) -> Advice:
+    return _ADVICE[STATUS[code]]
+
+
+def example(code: str) -> dict[str, Any]:
+    """A problem of this code as a caller may get it."""
+    return problem(Refused(code, **_EXAMPLES.get(code, {})), "0198c0a4-52b1-7d3e-9f60-2b8f4c1d7e05")
+
+
 _FIXED: Final[dict[str, dict[str, Any]]] = {
     code: {
         "type": f"/problems/{code}",

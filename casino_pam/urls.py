@@ -11,6 +11,8 @@ from casino_pam.backoffice import permissions, search
 urlpatterns = [
     path("", pages.landing, name="landing"),
     path("play", pages.play, name="play"),
+    path("problems/", pages.problem_list, name="problem_list"),
+    path("problems/<slug:code>", pages.problem, name="problem"),
     path("healthz", health.healthz),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", ExportToDjangoView),

@@ -5,9 +5,10 @@ import re
 import pytest
 from django.test import Client, override_settings
 
-from casino_pam import demo
+from casino_pam import demo, problems
+from wallet.errors import STATUS, Refused
 
-PAGES = ["/", "/play"]
+PAGES = ["/", "/play", "/problems/", "/problems/limit_reached"]
 
 
 def get(path: str, **options: str) -> tuple[int, dict[str, str], str]:
@@ -68,3 +69,17 @@ def test_the_landing_page_opens_demo_players_on_a_demo_machine_alone() -> None:
 def test_the_players_page_knows_nothing_of_a_token_in_the_query() -> None:
     _, _, html = get("/play?token=secret-text")
     assert "secret-text" not in html
+
+
+@pytest.mark.parametrize("code", STATUS)
+def test_what_a_problem_s_type_leads_to_says_what_to_do_next(code: str) -> None:
+    address = problems.problem(Refused(code), "request")["type"]
+    status, _, html = get(address)
+    assert status == 200
+    assert f"<code>{code}</code>" in html and f"<dd>{STATUS[code]}</dd>" in html
+    assert "Send it again?" in html and "Roll it back?" in html
+    assert f'href="{address}"' in get("/problems/")[2]
+
+
+def test_there_is_no_page_of_a_problem_that_does_not_exist() -> None:
+    assert get("/problems/nothing")[0] == 404
