@@ -1,29 +1,71 @@
-"""The lines of docs/api.md, run one after the other at a real server."""
+"""The lines of docs/api.md, run one after the other at a real server; the typed client that it tells how to make."""
 
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests import rest_client, scenario
-from tests.game_client import served
+from tests.game_client import Client, served
 
 PROJECT = Path(__file__).parents[2]
 PAGE = PROJECT / "docs" / "api.md"
 
 
-def test_runs_every_line_of_the_page(books: None) -> None:
+@pytest.fixture(scope="module")
+def server(django_db_setup: None) -> Iterator[Client]:
+    with served(workers=1) as opened:
+        yield opened
+
+
+@pytest.fixture
+def key(books: None) -> str:
     scenario.catalogue()
-    key = rest_client.key(provider="acme")._headers["Authorization"].partition(" ")[2]
+    return str(rest_client.key(provider="acme")._headers["Authorization"].partition(" ")[2])
+
+
+def test_runs_every_line_of_the_page(server: Client, key: str) -> None:
     lines = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL))
     script = 'curl() { "$PYTHON" -m tests.docs.curl "$@"; }\n' + lines
-    with served(workers=1) as server:
-        named = {"CASINO": f"http://127.0.0.1:{server.port}", "KEY": key, "PYTHON": sys.executable}
-        bash = ["bash", "-euo", "pipefail", "-c", script]
-        done = subprocess.run(bash, cwd=PROJECT, env=os.environ | named, capture_output=True, text=True)
+    named = {"CASINO": f"http://127.0.0.1:{server.port}", "KEY": key, "PYTHON": sys.executable}
+    bash = ["bash", "-euo", "pipefail", "-c", script]
+    done = subprocess.run(bash, cwd=PROJECT, env=os.environ | named, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     made = ('/players"', '/tokens"')
     expected = ["201" if any(path in line for path in made) else "200" for line in re.findall("curl .*", lines)]
     assert done.stderr.split() == expected, done.stdout
     assert scenario.balances("dora") == (6_150, 0, 0)
+
+
+# What an integrator writes with the client that was made: each name is the document's.
+TYPED = """
+import sys
+from casino_client import AuthenticatedClient
+from casino_client.api.deposits import deposits_create
+from casino_client.api.players import players_create, players_wallets_retrieve
+from casino_client.models import DepositAsked, NewPlayer, Problem
+
+client = AuthenticatedClient(base_url=sys.argv[1], token=sys.argv[2], prefix="Api-Key")
+players_create.sync(client=client, body=NewPlayer(player="dora", country="MT", wallets=["EUR"]))
+deposit = DepositAsked(player="dora", currency="EUR", reference="card-1", amount="100.00")
+assert deposits_create.sync(client=client, body=deposit).balance == "100.00"
+assert deposits_create.sync(client=client, body=deposit).replayed is True
+assert players_wallets_retrieve.sync("dora", "EUR", client=client).cash == "100.00"
+problem = players_wallets_retrieve.sync("dora", "JPY", client=client)
+assert isinstance(problem, Problem) and problem.code == "unknown_wallet" and problem.retry is False, problem
+"""
+
+
+def test_a_typed_client_is_made_from_the_document_and_works(server: Client, key: str, tmp_path: Path) -> None:
+    base = f"http://127.0.0.1:{server.port}"
+    (command,) = re.findall(r"^    openapi-python-client (.*)$", PAGE.read_text(), re.MULTILINE)
+    argv = [sys.executable, "-m", "openapi_python_client", *command.replace("$CASINO", base).split()]
+    made = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True)
+    assert made.returncode == 0, made.stdout + made.stderr
+    used = subprocess.run([sys.executable, "-c", TYPED, base, key], cwd=tmp_path, capture_output=True, text=True)
+    assert used.returncode == 0, used.stderr
+    assert scenario.balances("dora") == (10_000, 0, 0)

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
 from drf_spectacular.generators import SchemaGenerator
@@ -155,5 +156,10 @@ def document() -> bytes:
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """drf-spectacular's last hook: what is not said view by view."""
     result["info"]["description"] = ABOUT
+    # The page tries things out where it came from; others reach the house by its address.
+    result["servers"] = [
+        {"url": "/", "description": "The server this document is from"},
+        {"url": settings.BASE_URL, "description": "As other systems reach it"},
+    ]
     result["components"]["securitySchemes"] = SECURITY
     return result
