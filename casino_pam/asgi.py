@@ -80,7 +80,10 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Lead a request to its door."""
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
-    elif scope["type"] == "websocket" and scope["path"] == PATH:
+        return
+    # Every door and every route matches the path as it was sent: decoded, one name could become two segments.
+    scope["path"] = guard.path_as_sent(scope)
+    if scope["type"] == "websocket" and scope["path"] == PATH:
         await player_socket(scope, receive, send)
     elif scope["type"] == "websocket" and scope["path"] == dashboard_socket.PATH:
         await dashboard_socket.dashboard_socket(scope, receive, send)

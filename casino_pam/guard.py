@@ -45,6 +45,12 @@ PREFIX: Final = "/api/v1/"
 _length_shape = re.compile(rb"[0-9]{1,18}").fullmatch
 
 
+def path_as_sent(scope: Scope) -> str:
+    """The path with its escapes (PLAY.md §1), where the server layer's own ``path`` is decoded."""
+    raw: bytes = scope["raw_path"]
+    return raw.decode("latin-1")
+
+
 class Front:
     """Hands whole, bounded requests on to Django and answers the others itself."""
 

@@ -214,6 +214,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Casino PAM",
     "VERSION": "1",
     "SCHEMA_PATH_PREFIX": "/api/(v1|game)/",
+    "PATH_CONVERTER_OVERRIDES": {"name": str},
     "POSTPROCESSING_HOOKS": ["casino_pam.api.rest.schema.complete", "casino_pam.api.game.openapi.with_game_door"],
 }
 

@@ -117,7 +117,7 @@ class BoundedHttp(HttpToolsProtocol):
             raise HeadTooLarge
         super().on_headers_complete()
         self._largest = LARGEST_MESSAGE
-        if self.scope.get("path") == PATH and self.scope["method"] == "POST":
+        if self.scope.get("raw_path") == PATH.encode() and self.scope["method"] == "POST":
             # The form around the file is within what any message may have.
             self._largest += settings.PROVIDER_FILE_MB * 1024 * 1024
             self._unwatch()

@@ -1,30 +1,48 @@
-"""The paths below /api/v1/. A name in a path may itself hold a slash, sent as %2F."""
+"""The paths below /api/v1/. A name in a path may itself hold a slash, sent as %2F; it stays one name."""
 
 from __future__ import annotations
 
-from django.urls import path, re_path
+from urllib.parse import unquote
+
+from django.urls import path, re_path, register_converter
+from django.urls.converters import StringConverter
 
 from casino_pam.api.rest import bonus_views, money_views, player_views, wallet_views
 from casino_pam.api.rest.base import NotFoundView
 
-WALLET = "players/<path:player>/wallets/<str:currency>"
+
+class Name(StringConverter):
+    """One segment of the path as it was sent, decoded once and only when it is known to be one segment.
+
+    What is not UTF-8 becomes a name that nothing can have (RestView.initial).
+    """
+
+    regex = "(?:[^/%]|%[0-9A-Fa-f]{2})+"
+
+    def to_python(self, value: str) -> str:
+        return unquote(value)
+
+
+register_converter(Name, "name")
+
+WALLET = "players/<name:player>/wallets/<name:currency>"
 
 urlpatterns = [
     path("players", player_views.Players.as_view()),
     path(f"{WALLET}/transactions", wallet_views.Transactions.as_view()),
     path(f"{WALLET}/transactions.csv", wallet_views.TransactionsCsv.as_view()),
     path(WALLET, wallet_views.Wallet.as_view()),
-    path("players/<path:player>/wallets", player_views.PlayerWallets.as_view()),
-    path("players/<path:player>/bonuses", bonus_views.PlayerBonuses.as_view()),
-    path("players/<path:player>/limits", player_views.PlayerLimits.as_view()),
-    path("players/<path:player>/tokens", player_views.PlayerTokens.as_view()),
-    path("players/<path:player>", player_views.Player.as_view()),
+    path("players/<name:player>/wallets", player_views.PlayerWallets.as_view()),
+    path("players/<name:player>/bonuses", bonus_views.PlayerBonuses.as_view()),
+    path("players/<name:player>/limits", player_views.PlayerLimits.as_view()),
+    path("players/<name:player>/tokens", player_views.PlayerTokens.as_view()),
+    path("players/<name:player>", player_views.Player.as_view()),
     path("deposits", money_views.Deposits.as_view()),
     path("deposits/check", money_views.DepositCheck.as_view()),
     path("withdrawals", money_views.Withdrawals.as_view()),
-    path("withdrawals/<path:reference>/settle", money_views.Settle.as_view()),
-    path("withdrawals/<path:reference>/release", money_views.Release.as_view()),
-    path("withdrawals/<path:reference>", money_views.Withdrawal.as_view()),
+    path("withdrawals/<name:reference>/settle", money_views.Settle.as_view()),
+    path("withdrawals/<name:reference>/release", money_views.Release.as_view()),
+    path("withdrawals/<name:reference>", money_views.Withdrawal.as_view()),
     path("adjustments", money_views.Adjustments.as_view()),
     path("bets", money_views.Bets.as_view()),
     path("wins", money_views.Wins.as_view()),
@@ -36,13 +54,13 @@ urlpatterns = [
     path("me/exclusion", player_views.MyExclusion.as_view()),
     path("me/socket-ticket", player_views.MySocketTicket.as_view()),
     path("offers", bonus_views.Offers.as_view()),
-    path("offers/<str:offer>", bonus_views.Offer.as_view()),
+    path("offers/<name:offer>", bonus_views.Offer.as_view()),
     path("bonuses", bonus_views.Bonuses.as_view()),
-    path("bonuses/<str:bonus>/forfeit", bonus_views.ForfeitBonus.as_view()),
-    path("bonuses/<str:bonus>", bonus_views.Bonus.as_view()),
+    path("bonuses/<name:bonus>/forfeit", bonus_views.ForfeitBonus.as_view()),
+    path("bonuses/<name:bonus>", bonus_views.Bonus.as_view()),
     path("me/offers", bonus_views.MyOffers.as_view()),
     path("me/bonuses", bonus_views.MyBonuses.as_view()),
-    path("me/bonuses/<str:bonus>/forfeit", bonus_views.ForfeitMyBonus.as_view()),
+    path("me/bonuses/<name:bonus>/forfeit", bonus_views.ForfeitMyBonus.as_view()),
     path("feed", wallet_views.Feed.as_view()),
     re_path(r"", NotFoundView.as_view()),
 ]

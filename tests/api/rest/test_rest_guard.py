@@ -137,3 +137,88 @@ def test_streams_a_file(server: Client, key: str) -> None:
     assert (answer.status, answer.headers["Transfer-Encoding"]) == (200, "chunked")
     assert len(answer.read().splitlines()) == Transaction.objects.count() + 1
     connection.close()
+
+
+# --- paths as they were sent ---------------------------------------------------------------------
+
+
+def got(server: Client, key: str, path: str, method: str = "GET") -> Answer:
+    return sent(server, f"{method} {path}", f"Authorization: {key}", "Content-Length: 0")
+
+
+@pytest.mark.parametrize("name", ["x/limits", "x/wallets/EUR", "%2F", "..", "50%", "a b?c#d", "x/", "/x", "a//b"])
+def test_a_name_with_a_slash_is_one_name_in_every_path(server: Client, key: str, name: str) -> None:
+    scenario.player(name, "5.00")
+    scenario.player("x", "1.00")
+    scenario.hold(name, "2.00", reference=name)
+    quoted = rest_client.name(name)
+    assert got(server, key, f"/api/v1/players/{quoted}").json["player"] == name
+    assert got(server, key, f"/api/v1/players/{quoted}/limits").json["player"] == name
+    assert got(server, key, f"/api/v1/players/{quoted}/wallets/EUR").json["player"] == name
+    assert got(server, key, f"/api/v1/withdrawals/{quoted}").json["reference"] == name
+    assert got(server, key, f"/api/v1/withdrawals/{quoted}/settle", "POST").json["reference"] == name
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("GET", "/api/v1/players/x%2Flimits", "unknown_player"),
+        ("GET", "/api/v1/players/x%2flimits", "unknown_player"),
+        ("GET", "/api/v1/players/x%252Flimits", "unknown_player"),
+        ("GET", "/api/v1/players/x%2Fwallets%2FEUR", "unknown_player"),
+        ("GET", "/api/v1/players/x/wallets%2FEUR", "not_found"),
+        ("GET", "/api/v1/players%2Fx", "not_found"),
+        ("GET", "/api/v1/players/x/wallets/EUR%2Ftransactions", "unknown_wallet"),
+        ("POST", "/api/v1/withdrawals/w%2Fsettle", "method_not_allowed"),
+        ("POST", "/api/v1/withdrawals/w%2Frelease", "method_not_allowed"),
+        ("GET", "/api/v1/offers/a%2Fb", "unknown_offer"),
+        ("GET", "/api/v1/%70layers/x", "not_found"),
+        ("GET", "/api/v1/players/%2e%2e/x", "not_found"),
+        ("GET", "/api/v1/players/../players/x", "not_found"),
+        ("GET", "/api/v1/players/%2e%2e", "unknown_player"),
+        ("GET", "/api/v1/players//limits", "not_found"),
+        ("GET", "/api/v1/players/%FF", "unknown_player"),
+        ("GET", "/api/v1/players/%C0%AF", "unknown_player"),
+        ("GET", "/api/v1/players/%00", "unknown_player"),
+        ("GET", "/api/v1/players/%zz", "not_found"),
+        ("GET", "/api/v1/players/%2", "not_found"),
+        ("GET", "/api/v1/players/x%2F", "unknown_player"),
+        ("GET", "/api/v1/players/x/", "not_found"),
+    ],
+)
+def test_no_escape_makes_two_segments_of_one(server: Client, key: str, method: str, path: str, code: str) -> None:
+    scenario.player("x", "5.00")
+    scenario.hold("x", "2.00", reference="w")
+    answer = got(server, key, path, method)
+    assert (answer.json["code"], answer.status) == (code, 405 if code == "method_not_allowed" else 404)
+    assert not Transaction.objects.filter(kind__in=("SETTLE", "RELEASE")).exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/%61dmin/login/",
+        "/admin%2Flogin/",
+        "/admin/office%2Fprovider-files/",
+        "/admin/office/provider%2Dfiles/",
+        "/health%7A",
+        "/api%2Fv1/players/x",
+        "/api%2Fgame/v1/bet",
+        "/static%2Fadmin/css/base.css",
+    ],
+)
+def test_no_door_is_reached_by_another_spelling(server: Client, key: str, path: str) -> None:
+    answer = got(server, key, path, "POST")
+    assert answer.status in (302, 403, 404)
+    assert b"provider" not in answer.content.lower()
+
+
+@pytest.mark.parametrize("path", ["/ws/player%2F?ticket=x", "/ws%2Fplayer/", "/%77s/player/"])
+def test_no_socket_is_reached_by_another_spelling(server: Client, key: str, path: str) -> None:
+    upgrade = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
+    assert sent(server, f"GET {path}", *upgrade, f"Sec-WebSocket-Key: {'A' * 22}==").status == 403
+
+
+def test_bytes_beyond_ascii_in_a_path_are_no_request(server: Client, key: str) -> None:
+    answer = sent(server, "GET /api/v1/players/\xe9")
+    assert (answer.status, answer.json["code"]) == (400, "malformed")
