@@ -23,7 +23,7 @@ _MISSING: Final = object()
 _currency_shape = re.compile(r"[A-Z][A-Z0-9_]{2,31}").fullmatch
 _integer_shape = re.compile(r"0|[1-9][0-9]{0,17}").fullmatch
 _instant_shape = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|\+00:00)"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}(:?[0-5][0-9])?)"
 ).fullmatch
 
 
@@ -101,13 +101,17 @@ def integer(body: Body, field: str, least: int, most: int) -> int:
 
 
 def instant(body: Body, field: str) -> datetime:
-    """A moment in UTC, ISO 8601 to the second or finer."""
+    """A moment by ISO 8601 to the second or finer, with any offset; in UTC."""
     text = _text(body, field, "a string")
-    # The shape admits days and hours that do not exist; those are ValueErrors.
-    with suppress(ValueError):
+    # The shape admits days and hours that do not exist, and moments of UTC before year 1 or after year 9999.
+    with suppress(ValueError, OverflowError):
         if _instant_shape(text):
             return datetime.fromisoformat(text).astimezone(UTC)
-    raise InvalidField(field, 'must be a moment in UTC by ISO 8601, such as "2026-11-22T10:30:00Z"')
+    raise InvalidField(
+        field,
+        "must be a moment by ISO 8601 with its offset from UTC, such as "
+        '"2026-11-22T10:30:00Z" or "2026-11-22T12:30:00+02:00"',
+    )
 
 
 def parts(body: Body, field: str, most: int) -> list[Any]:

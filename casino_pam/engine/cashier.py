@@ -11,14 +11,22 @@ from casino_pam.engine.commands import Adjust, Deposit, Hold, Release, Settle
 from casino_pam.engine.execution import Execution
 from casino_pam.engine.replay import once
 from casino_pam.engine.results import Receipt
-from wallet import limits
-from wallet.errors import Refused
+from wallet import audit, limits
+from wallet.errors import InvalidField, Refused
 from wallet.kinds import Kind
 from wallet.state import Columns, Entry, OpenWallet, Row
 
 
 def deposit(execution: Execution, command: Deposit) -> Receipt:
+    """Money in. Raises InvalidField for an amount of zero."""
+    _must_move(command)
     return once(execution, command, _deposit, {"captured": command.captured})
+
+
+def _must_move(command: Deposit | Hold | Adjust) -> None:
+    """A row of the cashier that moves nothing would still use up a first deposit, or forfeit a bonus (PLAY.md §1)."""
+    if command.amount == 0:
+        raise InvalidField("amount", "must not be zero")
 
 
 def _deposit(execution: Execution, entry: Entry, command: Deposit) -> None:
@@ -47,7 +55,11 @@ def may_deposit(wallet: OpenWallet, at: int, amount: int) -> None:
 
 
 def hold(execution: Execution, command: Hold) -> Receipt:
-    """Set money aside for a withdrawal; only the withdraw lock and the cash itself gate it."""
+    """Set money aside for a withdrawal; only the withdraw lock and the cash itself gate it.
+
+    Raises InvalidField for an amount of zero.
+    """
+    _must_move(command)
     return once(execution, command, _hold)
 
 
@@ -93,7 +105,13 @@ def _open_hold(execution: Execution, wallet: OpenWallet, command: Settle | Relea
 
 
 def adjust(execution: Execution, command: Adjust) -> Receipt:
-    """Correct a balance by hand, with a reason; nothing gates it but the money itself."""
+    """Correct a balance by hand, with a reason; nothing gates it but the money itself.
+
+    Raises InvalidField for an amount of zero or a blank reason.
+    """
+    _must_move(command)
+    if not audit.is_reason(command.reason):
+        raise InvalidField("reason", "must not be blank")
     return once(execution, command, _adjust, {"reason": command.reason})
 
 

@@ -27,10 +27,10 @@ from rest_framework.serializers import (
 from casino_pam.api import fields, responses
 from casino_pam.api.fields import Body
 from casino_pam.engine import accounts
+from wallet import audit
+from wallet.audit import LONGEST_REASON
 from wallet.errors import InvalidField, Refused
 from wallet.money import show
-
-LONGEST_REASON: Final = 500
 
 _AMOUNT: Final = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _SIGNED: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
@@ -168,12 +168,14 @@ class CurrenciesField(StrictField, ListField):
 
 class ReasonField(StrictField, RegexField):
     def __init__(self, **options: Any) -> None:
-        super().__init__(r"^.+$", max_length=LONGEST_REASON, **options)
+        super().__init__(r"^.*\S.*$", max_length=LONGEST_REASON, **options)
 
     def read(self, body: Body, name: str) -> str:
         reason = body.get(name)
-        if type(reason) is not str or not 0 < len(reason) <= LONGEST_REASON or not reason.isprintable():
-            raise InvalidField(name, f"must be a string of 1 to {LONGEST_REASON} printable characters")
+        if type(reason) is not str or not audit.is_reason(reason):
+            raise InvalidField(
+                name, f"must be a string of 1 to {LONGEST_REASON} printable characters that is not blank"
+            )
         return reason
 
 
@@ -185,13 +187,20 @@ class FlagField(StrictField, BooleanField):
 
 
 class InstantField(StrictField, DateTimeField):
-    """A moment in UTC; answers show a datetime, or microseconds since 1970, to the microsecond."""
+    """A moment with any offset; answers show a datetime, or microseconds since 1970, in UTC to the microsecond."""
 
     def read(self, body: Body, name: str) -> datetime:
         return fields.instant(body, name)
 
     def to_representation(self, value: datetime | int) -> str:
         return responses.instant(_epoch + timedelta(microseconds=value) if isinstance(value, int) else value)
+
+
+class QueryInstantField(InstantField):
+    """As ``InstantField``, in a query, where the plus of an offset arrives as a space unless it was escaped."""
+
+    def read(self, body: Body, name: str) -> datetime:
+        return super().read({name: body[name].replace(" ", "+")}, name)
 
 
 class WordField(StrictField, ChoiceField):
@@ -247,6 +256,23 @@ class AmountField(StrictField, RegexField):
         return show(value, self.parent.digits_of(instance))
 
 
+def _not_zero(body: Body, name: str) -> None:
+    """Raises InvalidField for an amount of zero, of whatever currency."""
+    if not body[name].strip("-0."):
+        raise InvalidField(name, "must not be zero")
+
+
+class MovingAmountField(AmountField):
+    """An amount that moves money, and so is not zero."""
+
+    shape = rf"^(?!0(\.0+)?$){_AMOUNT[1:]}"
+
+    def read(self, body: Body, name: str) -> int:
+        minor = super().read(body, name)
+        _not_zero(body, name)
+        return minor
+
+
 class SignedAmountField(AmountField):
     shape = _SIGNED
     about = "Decimal string, negative where money leaves."
@@ -256,3 +282,14 @@ class SignedAmountField(AmountField):
             return fields.signed_amount(body, name, self.digits)
         text = body.get(name)
         return super().read({name: text.removeprefix("-")} if type(text) is str else body, name)
+
+
+class MovingSignedAmountField(SignedAmountField):
+    """As ``MovingAmountField``, negative where money leaves."""
+
+    shape = rf"^(?!-?0(\.0+)?$){_SIGNED[1:]}"
+
+    def read(self, body: Body, name: str) -> int:
+        minor = super().read(body, name)
+        _not_zero(body, name)
+        return minor

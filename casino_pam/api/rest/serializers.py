@@ -32,7 +32,10 @@ from casino_pam.api.rest.serializer_fields import (
     InstantField,
     KindField,
     KnownCurrencySerializer,
+    MovingAmountField,
+    MovingSignedAmountField,
     NameField,
+    QueryInstantField,
     ReasonField,
     ReferenceField,
     SignedAmountField,
@@ -81,7 +84,7 @@ class NewPlayer(StrictSerializer):
 
 class PlayerChanges(StrictSerializer):
     locks = SomeLocks(source="*", required=False)
-    excluded_until = InstantField(allow_null=True, help_text="UTC; null lifts the exclusion.")
+    excluded_until = InstantField(allow_null=True, help_text="With any offset; null lifts the exclusion.")
     country = CountryField()
 
 
@@ -169,7 +172,7 @@ class Limits(StrictSerializer):
 
 
 class ExclusionAsked(StrictSerializer):
-    excluded_until = InstantField(help_text="UTC; not before the exclusion in force, which nobody can shorten here.")
+    excluded_until = InstantField(help_text="Not before the exclusion in force, which nobody can shorten here.")
 
 
 # --- statements ------------------------------------------------------------------------------
@@ -265,7 +268,7 @@ class Asked(KnownCurrencySerializer):
     currency = CurrencyField()
     player = NameField()
     reference = NameField(help_text="Spent once, for ever; a repeat answers as the first time.")
-    amount = AmountField()
+    amount = MovingAmountField(help_text="Decimal string above zero, at most the currency's digits.")
 
 
 class DepositOptions(StrictSerializer):
@@ -312,7 +315,7 @@ class Reason(StrictSerializer):
 
 
 class AdjustmentAsked(Reason, Asked):
-    amount = SignedAmountField()
+    amount = MovingSignedAmountField(help_text="Decimal string, negative where money leaves; never zero.")
 
 
 class AdjustmentWaits(StrictSerializer):
@@ -321,12 +324,14 @@ class AdjustmentWaits(StrictSerializer):
 
 
 class Bet(Asked):
+    amount = AmountField()
     round = NameField()
     game = NameField()
     end_round = BooleanField(required=False)
 
 
 class Win(Asked):
+    amount = AmountField()
     round = NameField(required=False, help_text="Optional for jackpots and promotions only.")
     game = NameField(required=False, help_text="Optional for jackpots and promotions only.")
     bet = NameField(required=False)
@@ -461,8 +466,8 @@ class StatementQuery(StrictSerializer):
     status = WordField(*STATUSES, required=False, help_text="`posted`, `refused` or `void`.")
     round = NameField(required=False, help_text="Rows of one round.")
     reference = NameField(required=False, help_text="Rows spent under one reference.")
-    since = InstantField(required=False, help_text="From this instant on (UTC, ISO 8601).")
-    until = InstantField(required=False, help_text="Before this instant (UTC, ISO 8601).")
+    since = QueryInstantField(required=False, help_text="From this instant on (ISO 8601, with any offset).")
+    until = QueryInstantField(required=False, help_text="Before this instant (ISO 8601, with any offset).")
 
 
 class CurrencyQuery(StrictSerializer):
@@ -470,6 +475,6 @@ class CurrencyQuery(StrictSerializer):
 
 
 class InstantQuery(StrictSerializer):
-    at = InstantField(
-        required=False, help_text="The balances at this instant (UTC, ISO 8601); `wagering` is then null."
+    at = QueryInstantField(
+        required=False, help_text="The balances at this instant (ISO 8601, with any offset); `wagering` is then null."
     )

@@ -19,12 +19,11 @@ from uuid_utils.compat import uuid7
 
 from bonus.models import Bonus, Offer
 from bonus.terms import OfferKind
-from wallet import money
+from wallet import audit, money
 from wallet.models import Currency, Player, Transaction, Wallet
 
 LOCKS: Final = {"bet": "bets", "deposit": "deposits", "withdraw": "withdrawals"}
 
-LONGEST_REASON: Final = 500
 _COOL_OFFS: Final = {"1": "24 hours", "3": "3 days", "7": "7 days", "30": "30 days"}
 # Longer than anybody means, and still a date that every reader of it can hold.
 _LONGEST: Final = timedelta(days=100 * 365)
@@ -37,11 +36,11 @@ class Reason(forms.CharField):
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("help_text", "One line, kept for ever with the act.")
-        super().__init__(max_length=LONGEST_REASON, **kwargs)
+        super().__init__(max_length=audit.LONGEST_REASON, **kwargs)
 
     def clean(self, value: Any) -> str:
         text: str = super().clean(value)
-        if not (text.isprintable() or not text):
+        if text and not audit.is_reason(text):
             raise ValidationError("Write it in one line of printable characters.")
         return text
 

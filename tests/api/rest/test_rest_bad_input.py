@@ -52,9 +52,10 @@ INSTANTS = [
     "2027-01-01",
     "2027-01-01T00:00:00",
     "2027-02-30T00:00:00Z",
-    "2027-01-01T00:00:00+01:00",
+    "2027-01-01T00:00:00+24:00",
+    "2027-01-01T00:00:00 01:00",
 ]
-REASONS = [None, 1, "", "a" * 501, "two\nlines", "tab\there", "\x7f", "\u2028"]
+REASONS = [None, 1, "", " ", "\u00a0", "a" * 501, "two\nlines", "tab\there", "\x7f", "\u2028"]
 WALLETS = [None, "EUR", {}, [None], ["eur"], ["EUR", "EUR"], [["EUR"]], ["EUR"] * 101]
 LOCKS = [None, [], True, {"bet": None}, {"bet": "true"}, {"withdraw": 1}]
 LIMITS = [None, [], True, "1.00", *({"week": value} for value in (*UNSIGNED[1:], False))]

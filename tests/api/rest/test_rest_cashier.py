@@ -232,3 +232,37 @@ def test_lets_nobody_play_without_a_provider(shop: rest_client.Caller, path: str
     answer = shop.post(path, played("b-1", original="b-0"))
     assert (answer.status, answer["code"]) == (403, "forbidden")
     assert scenario.balances() == (10_000, 0, 0)
+
+
+# --- nothing, and no reason ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["deposits", "deposits/check", "withdrawals", "adjustments"])
+@pytest.mark.parametrize("amount", ["0", "0.0", "0.00", "-0", "-0.00"])
+@pytest.mark.parametrize("currency", ["EUR", "JPY", "XYZ"])
+def test_an_amount_of_zero_is_no_amount(shop: rest_client.Caller, path: str, amount: str, currency: str) -> None:
+    """Also before anything is looked up: there is no XYZ, and Alice has no yen."""
+    rows = Transaction.objects.count()
+    answer = shop.post(path, asked("z-1", amount, currency=currency, reason="Paid twice"))
+    assert (answer.status, answer["code"], answer["field"]) == (400, "invalid_field", "amount")
+    assert Transaction.objects.count() == rows
+
+
+def test_a_deposit_of_zero_uses_no_first_deposit_up(shop: rest_client.Caller) -> None:
+    bonus_scenario.match(which_deposit="first")
+    shop.post("players", {"player": "dora", "wallets": ["EUR"]})
+    shop.post("deposits", {**asked("z-1", "0.00"), "player": "dora"})
+    answer = shop.post("deposits", {**asked("d-1", "10.00", offer="welcome"), "player": "dora"})
+    assert (answer["grant_refusal"], answer["granted"]["amount"]) == (None, "10.00")
+
+
+@pytest.mark.parametrize("reason", ["", " ", "    ", "\u00a0", "\u3000 ", "\t", "a\nb", "\0", "x" * 501, None, 5])
+def test_a_blank_reason_is_no_reason(shop: rest_client.Caller, reason: Any) -> None:
+    answer = shop.post("adjustments", asked("a-1", reason=reason))
+    assert answer.status == 400
+    assert scenario.balances() == (10_000, 0, 0)
+
+
+def test_plays_of_zero_stay_what_they_were(shop: rest_client.Caller) -> None:
+    assert shop.post("bets", played("b-1", "0.00"))["amount"] == "0.00"
+    assert shop.post("wins", played("w-1", "0.00"))["amount"] == "0.00"
