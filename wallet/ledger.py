@@ -153,9 +153,11 @@ UNION ALL
 _READ_RELATED = f"""
 WITH named AS ({_NAMED}), answers AS (
     SELECT t.* FROM named n
+    CROSS JOIN LATERAL (SELECT player_id FROM wallet_wallet WHERE id = n.wallet_id OFFSET 0) owner
+    CROSS JOIN LATERAL (SELECT id FROM wallet_wallet WHERE player_id = owner.player_id OFFSET 0) own
     CROSS JOIN LATERAL (
         SELECT * FROM wallet_transaction x
-        WHERE x.wallet_id = n.wallet_id AND x.original = n.reference AND x.kind = 'WIN' OFFSET 0
+        WHERE x.wallet_id = own.id AND x.original = n.reference AND x.kind = 'WIN' OFFSET 0
     ) t
 )
 SELECT {_select("answers")} FROM answers
@@ -248,8 +250,8 @@ def read_rows(
 ) -> None:
     """Read the rows spent under ``keys``, what closed them, their companions and their rounds.
 
-    Also the wins that name one of them as their bet, of whatever round, and what closed those, and
-    the bet that one of them names.
+    Also the wins that name one of them as their bet, of whatever round and wallet of the player, and
+    what closed those, and the bet that one of them names.
 
     Must come after ``read_wallets``: a twin that committed before the wallet was read is then
     seen here, and one that commits later makes the wallet stale (DESIGN.md §6).
@@ -270,13 +272,16 @@ def _columns(keys: Collection[Key]) -> list[str]:
 
 # The sub-select fixes the order in which rows are locked, ascending by id, so that two processes
 # cannot deadlock; the engine's transaction turns hash and merge joins off to keep that order.
+# A wallet that is only relied on is written as it was: a mere look at its version would let two
+# commands that rely on each other's wallets both pass.
 _STANDING: Final = ("cash", "bonus", "held", "version", "staked_total", "paid_total", "deposited_total")
 _NUMBERS: Final = ("id", "seen", "newest_at", *_STANDING)
 
 UPDATE_WALLETS = f"""
 UPDATE wallet_wallet w
 SET {", ".join(f"{name} = n.{name}" for name in _STANDING)},
-    digest = decode(n.digest, 'hex'), newest_at = {timestamp("n.newest_at")}
+    digest = decode(n.digest, 'hex'),
+    newest_at = CASE WHEN n.version > n.seen THEN {timestamp("n.newest_at")} ELSE w.newest_at END
 FROM (
     SELECT * FROM unnest({"%s::bigint[], " * len(_NUMBERS)} %s::text[]) AS u({", ".join(_NUMBERS)}, digest)
     ORDER BY u.id
@@ -331,9 +336,9 @@ def write(session: Session, book: Book) -> set[int]:
     command on another wallet meanwhile.
     """
     known = sorted(book.wallets_by_id.values(), key=lambda wallet: wallet.id)
-    touched = [wallet for wallet in known if wallet.rows]
-    shown = [wallet for wallet in known if wallet.balances_shown and not wallet.rows]
-    lines = {wallet.id: _digested(wallet) for wallet in touched}
+    touched = [wallet for wallet in known if wallet.rows or wallet.relied_on]
+    shown = [wallet for wallet in known if wallet.balances_shown and not (wallet.rows or wallet.relied_on)]
+    lines = {wallet.id: _digested(wallet) for wallet in touched if wallet.rows}
     matched = _update_wallets(session, touched) if touched else set()
     _insert_rows(session, [line for id in lines if id in matched for line in lines[id]])
     matched |= _unmoved(session, shown) if shown else set()
@@ -354,7 +359,7 @@ def _digested(wallet: OpenWallet) -> list[tuple[str, ...]]:
 
 def _update_wallets(session: Session, wallets: list[OpenWallet]) -> set[int]:
     columns = [array([str(getattr(wallet, name)) for wallet in wallets], quoted=False) for name in _NUMBERS]
-    digests = array([wallet.digest.hex() for wallet in wallets if wallet.digest], quoted=False)
+    digests = array([wallet.digest.hex() if wallet.digest else "" for wallet in wallets], quoted=False)
     return {id for (id,) in session.rows(UPDATE_WALLETS, [*columns, digests])}
 
 

@@ -146,6 +146,7 @@ class OpenWallet(msgspec.Struct):
     """A wallet while its commands are decided; ``seen`` is the version that was read.
 
     ``balances_shown``: an answer shows its balances of now, whether or not a row is written.
+    ``relied_on``: what is written on another wallet of the player rests on this one's rows, so it must not have moved.
     """
 
     id: int
@@ -164,6 +165,7 @@ class OpenWallet(msgspec.Struct):
     seen: int
     rows: list[Row]
     balances_shown: bool = False
+    relied_on: bool = False
     limits: OpenLimits | None = None
 
     @property
@@ -242,6 +244,13 @@ class Book:
         self.companions: dict[str, list[Row]] = {}
         self.answers: dict[RoundKey, list[Row]] = {}
         self.added: list[Row] = []
+        # The wallets that the request at hand decides on, by id: it stands or falls with all of them.
+        self.footprint: set[int] = set()
+
+    def rely_on(self, wallet: OpenWallet) -> None:
+        """Let the request at hand stand only if this wallet, which is not its own, has not moved since it was read."""
+        wallet.relied_on = True
+        self.footprint.add(wallet.id)
 
     def wallets_of(self, player: str) -> dict[str, OpenWallet]:
         if player not in self.players:
@@ -268,9 +277,14 @@ class Book:
         """The round's rows in version order; a round is (source, wallet, round)."""
         return [] if round is None else self.rounds.get((wallet, source, round), [])
 
+    def others(self, wallet: OpenWallet) -> list[OpenWallet]:
+        """The player's further wallets."""
+        return [other for other in self.wallets[wallet.player.code].values() if other is not wallet]
+
     def answers_to(self, bet: Row) -> list[Row]:
-        """Wins that name this bet, whatever their round."""
-        return self.answers.get((bet.wallet, bet.source, bet.reference), [])
+        """Wins of the player that name this bet, whatever their round and wallet."""
+        own = self.wallets[self.wallets_by_id[bet.wallet].player.code].values()
+        return [win for wallet in own for win in self.answers.get((wallet.id, bet.source, bet.reference), [])]
 
     def rolled_back(self, row: Row) -> bool:
         return row.id in self.closers
@@ -366,6 +380,7 @@ class Entry:
         self.id = str(uuid7())
         self.first = len(book.added)
         self.named_row: Row | None = None
+        book.footprint.add(wallet.id)
 
     def named(self, kind: str, source: str, reference: str, amount: int, **columns: Unpack[Columns]) -> Row:
         self.named_row = self._add(self.id, kind, source, reference, amount, columns)

@@ -105,15 +105,18 @@ def standing(it: Standing) -> dict[str, Any]:
     return {"player": it.player, "held": show(it.held, it.digits), **balance(it)}
 
 
-def wallet_at(wallet: Wallet, row: Transaction | None) -> dict[str, Any]:
-    """A wallet as ``row`` left it; what was wagered then is not kept by the wallet."""
+def wallet_at(wallet: Wallet, row: Transaction | None, *, due: bool = False) -> dict[str, Any]:
+    """A wallet as ``row`` left it; what was wagered then is not kept by the wallet.
+
+    ``due``: its bonus was past its time, so that its money is no longer shown.
+    """
     return standing(
         Standing(
             player=wallet.player.code,
             currency=wallet.currency_id,
             digits=wallet.currency.digits,
             cash=0 if row is None else row.cash_after,
-            bonus=0 if row is None else row.bonus_after,
+            bonus=0 if row is None or due else row.bonus_after,
             held=0 if row is None else row.held_after,
             version=0 if row is None else row.version,
         )

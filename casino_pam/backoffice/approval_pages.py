@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from casino_pam.backoffice import permissions
 from casino_pam.backoffice.actions.forms import Reason
 from casino_pam.engine import approvals
 from casino_pam.engine.approvals import Decided
+from casino_pam.engine.posting import Alongside
 from wallet import audit, money
 from wallet.errors import Refused
 from wallet.models import Approval, Currency, Player
@@ -51,12 +53,14 @@ class PendingApproval:
     reason: str
     author: str
     since: datetime
-    approve: Callable[[str, str], object]
-    reject: Callable[[str, str], object]
+    approve: Callable[[str, str, approvals.Record], object]
+    reject: Callable[[str, str, approvals.Record], object]
     bonus: UUID | None = None
     offer: str | None = None
     # Who has decided, and how.
     decided: str | None = None
+    # Carries out what was approved and, after a crash, never posted.
+    post: Callable[[Alongside], object] | None = None
 
     @property
     def age(self) -> str:
@@ -74,7 +78,7 @@ class Decision(forms.Form):
     """Why; kept with the request and in the audit trail. Which button was pressed says the rest."""
 
     reason = Reason(help_text="One line, kept for ever with your decision.")
-    decision = forms.ChoiceField(choices=[(verb, verb) for verb in ("approve", "reject")])
+    decision = forms.ChoiceField(choices=[(verb, verb) for verb in ("approve", "reject", "post")])
 
 
 def _of_approval(approval: Approval) -> PendingApproval:
@@ -89,10 +93,11 @@ def _of_approval(approval: Approval) -> PendingApproval:
         reason=approval.reason,
         author=approval.author,
         since=approval.created_at,
-        approve=lambda by, why: approvals.approve(approval, by, why),
-        reject=lambda by, why: approvals.reject(approval, by, why),
+        approve=lambda by, why, record: approvals.approve(approval, by, why, record),
+        reject=lambda by, why, record: approvals.reject(approval, by, why, record),
         bonus=approval.bonus,
         decided=f"{approval.approver} has {approval.state} it" if approval.approver else None,
+        post=lambda alongside: approvals.post(approval, alongside),
     )
 
 
@@ -107,8 +112,8 @@ def _of_grant(bonus: Bonus) -> PendingApproval:
         reason=bonus.reason or "",
         author=bonus.actor or bonus.source,
         since=bonus.created_at,
-        approve=lambda by, why: approvals.approve_grant(bonus, by),
-        reject=lambda by, why: approvals.reject_grant(bonus, by, why),
+        approve=lambda by, why, record: approvals.approve_grant(bonus, by, record),
+        reject=lambda by, why, record: approvals.reject_grant(bonus, by, why, record),
         bonus=bonus.pk,
         offer=bonus.offer.code,
         decided=f"{bonus.approver} has decided: the bonus is {bonus.status}" if bonus.approver else None,
@@ -122,6 +127,11 @@ def queue() -> list[PendingApproval]:
         *map(_of_grant, approvals.waiting_grants()[:SHOWN]),
     ]
     return sorted(found, key=lambda waiting: waiting.since)
+
+
+def unposted() -> list[PendingApproval]:
+    """What was approved and never posted, the oldest first."""
+    return list(map(_of_approval, approvals.unposted()[:SHOWN]))
 
 
 def count() -> int:
@@ -142,7 +152,12 @@ def patterns() -> list[URLPattern]:
 
 @permissions.page(VIEW)
 def show(request: HttpRequest) -> HttpResponse:
-    context = {"title": "Waiting for approval", "queue": queue(), "me": request.user.get_username()}
+    context = {
+        "title": "Waiting for approval",
+        "queue": queue(),
+        "unposted": unposted(),
+        "me": request.user.get_username(),
+    }
     return render(request, "backoffice/approvals.html", admin.site.each_context(request) | context)
 
 
@@ -176,7 +191,11 @@ def _find(pk: UUID) -> PendingApproval:
 def _respond(request: HttpRequest, waiting: PendingApproval, form: Decision) -> HttpResponse:
     verb, why, by = form.cleaned_data["decision"], form.cleaned_data["reason"], request.user.get_username()
     try:
-        (waiting.approve if verb == "approve" else waiting.reject)(by, why)
+        record = partial(_record, request, waiting, verb, why)
+        if verb == "post":
+            _post(waiting, record)
+        else:
+            (waiting.approve if verb == "approve" else waiting.reject)(by, why, record)
     except Refused as refused:
         _record(request, waiting, verb, why, outcome=refused.code)
         form.add_error(None, backoffice_messages.message(refused))
@@ -185,9 +204,18 @@ def _respond(request: HttpRequest, waiting: PendingApproval, form: Decision) -> 
         _record(request, waiting, verb, why, outcome=audit.REFUSED)
         messages.warning(request, f"{_of_approval(decided.approval).decided}, before you.")
         return redirect("backoffice:approvals")
-    _record(request, waiting, verb, why)
-    messages.success(request, f"{'Approved' if verb == 'approve' else 'Rejected'} the {waiting}.")
+    messages.success(request, f"{_DONE[verb]} the {waiting}.")
     return redirect("backoffice:approvals")
+
+
+_DONE: Final = {"approve": "Approved", "reject": "Rejected", "post": "Posted"}
+
+
+def _post(waiting: PendingApproval, record: approvals.Record) -> None:
+    """Carry out what a second person approved before. Raises Refused, also for what was not approved."""
+    if waiting.post is None or not approvals.unposted().filter(pk=waiting.id).exists():
+        raise Refused("forbidden", why="nothing_to_post")
+    waiting.post(lambda _: record())
 
 
 def _record(request: HttpRequest, waiting: PendingApproval, verb: str, why: str, outcome: str = audit.DONE) -> None:
@@ -210,6 +238,7 @@ def _page(request: HttpRequest, waiting: PendingApproval, form: Decision, status
         "waiting": waiting,
         "form": form,
         "own": own,
+        "unposted": approvals.unposted().filter(pk=waiting.id).exists(),
         "may": request.user.has_perm(waiting.permission) and not own,
     }
     return render(request, "backoffice/approval.html", admin.site.each_context(request) | context, status=status)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.core.cache import cache
-from django.db.models import Count
+from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
@@ -19,6 +19,7 @@ from psycopg.errors import QueryCanceled
 from bonus.models import LIVE, Bonus
 from casino_pam import metrics
 from casino_pam.backoffice import permissions
+from casino_pam.engine import approvals
 from wallet import money
 from wallet.admin import operator_admin
 from wallet.models import ReconciliationRun
@@ -133,5 +134,14 @@ def _watch() -> dict[str, Any]:
         "bonuses": {status: counts.get(status, 0) for status in LIVE},
         "verdict": strip_tags(operator_admin.verdict(run)) if run else "not proven yet",
         "proven": run.finished_at.isoformat() if run else None,
-        "findings": findings[:FINDINGS],
+        "findings": [*_unposted(), *findings][:FINDINGS],
     }
+
+
+def _unposted() -> list[dict[str, Any]]:
+    """A line where something was approved and never posted."""
+    count, since = approvals.unposted().order_by().aggregate(count=Count("id"), since=Min("decided_at")).values()
+    if not count:
+        return []
+    text = f"Approved and never posted: {count}"
+    return [{"text": text, "found": since.isoformat(), "link": reverse("backoffice:approvals")}]

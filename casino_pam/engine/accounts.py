@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import Prefetch
+from django.db.models import F, Prefetch
 from django.utils import timezone
 
 from casino_pam.engine import commands, jobs, posting
@@ -27,7 +27,11 @@ RESTRICTIONS: Final = ("bet_locked", "deposit_locked", "withdraw_locked", "exclu
 after_restriction: list[Callable[[str], None]] = []
 
 
-def create(player: str, *, country: str | None, currencies: Sequence[str]) -> Player:
+# Leaves a row of the audit trail, in the transaction of what it is about (``wallet.audit.named``).
+Record = Callable[..., object]
+
+
+def create(player: str, *, country: str | None, currencies: Sequence[str], record: Record) -> Player:
     """Make a player with these wallets, or nothing at all.
 
     Raises Refused: ``unknown_currency``, ``already_exists``.
@@ -37,13 +41,15 @@ def create(player: str, *, country: str | None, currencies: Sequence[str]) -> Pl
         with transaction.atomic():
             made = Player.objects.create(code=player, country=country)
             Wallet.objects.bulk_create(Wallet(player=made, currency_id=code) for code in currencies)
+            about = {"country": country, "wallets": list(currencies)}
+            record("add player", player=player, subject=player, after=about)
     except IntegrityError:
         # The name is the only thing here that somebody else can have taken.
         raise Refused("already_exists", player=player) from None
     return find(player)
 
 
-def open_wallet(player: str, currency: str) -> Wallet:
+def open_wallet(player: str, currency: str, record: Record) -> Wallet:
     """Open an empty wallet; a disabled currency refuses bets only, so it may still be held.
 
     Raises Refused: ``unknown_player``, ``unknown_currency``, ``already_exists``.
@@ -53,6 +59,7 @@ def open_wallet(player: str, currency: str) -> Wallet:
     try:
         with transaction.atomic():
             made = Wallet.objects.create(player=holder, currency_id=currency)
+            record("add wallet", player=player, subject=f"{player}, {currency}", after={"currency": currency})
     except IntegrityError:
         raise Refused("already_exists", player=player, currency=currency) from None
     return made
@@ -67,17 +74,29 @@ def find(player: str) -> Player:
     return found
 
 
-def change(player: str, **fields: Any) -> Player:
-    """Set the named fields (locks, ``excluded_until``, ``country``) and no other.
+def change(player: str, record: Record | None = None, **fields: Any) -> Player:
+    """Set the named fields (locks, ``excluded_until``, ``country``) and no other; ``record`` is told what changed.
 
     A self-exclusion cancels the bonuses that wait (PLAY.md rule 27).
     """
-    if fields:
-        Player.objects.filter(code=player).update(**fields)
+    with transaction.atomic():
+        before = _taken(player)
+        changed = {name: value for name, value in fields.items() if getattr(before, name) != value}
+        if changed:
+            Player.objects.filter(code=player).update(**changed)
+            if record is not None:
+                was = {name: getattr(before, name) for name in changed}
+                record("change player", player=player, subject=player, before=was, after=changed)
     if any(fields.get(name) for name in RESTRICTIONS):
         _tell_restricted(player)
     if fields.get("excluded_until") is not None:
         _tend(player)
+    return find(player)
+
+
+def _taken(player: str) -> Player:
+    """The player, whom nobody else can change until this transaction ends. Raises Refused (``unknown_player``)."""
+    Player.objects.filter(code=player).update(country=F("country"))
     return find(player)
 
 
@@ -94,7 +113,7 @@ def exclude(player: str, until: datetime) -> Player:
     return find(player)
 
 
-def exclude_myself(player: str, until: datetime, record: Callable[..., object]) -> Player:
+def exclude_myself(player: str, until: datetime, record: Record) -> Player:
     """As ``exclude``, by the player; leaves a row of the audit trail if that changes anything.
 
     Raises InvalidField for a moment that has passed, or one before the end of the exclusion in force.
@@ -102,7 +121,7 @@ def exclude_myself(player: str, until: datetime, record: Callable[..., object]) 
     if until <= timezone.now():
         raise InvalidField("excluded_until", "must be a moment to come")
     with transaction.atomic():
-        before = find(player).excluded_until
+        before = _taken(player).excluded_until
         try:
             excluded = exclude(player, until)
         except Refused:

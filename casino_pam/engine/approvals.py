@@ -1,29 +1,39 @@
 """Money by hand: small sums are posted at once, large ones wait for a second person.
 
 An adjustment or a completion waits as an approval, a grant as a bonus that has not begun. An approval
-is claimed by one conditional update, then posted under its own reference. Whoever finds it claimed
-but not posted (two approved at once, or a process died in between) posts it again: a reference is
-taken once.
+is claimed by one conditional update, then posted under its own reference. Where two approved at once, or a
+process died in between, it is posted again (``unposted``): a reference is taken once.
+
+Who asks for something or decides about it leaves a row of the audit trail in the transaction that does so: what is
+called ``alongside`` here is called in it, with what came of the request.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from bonus.models import Bonus, BonusStatus
 from casino_pam.engine import accounts, commands, posting
 from casino_pam.engine.commands import Adjust, Approve, BonusRequest, Complete, Grant, Reject
+from casino_pam.engine.posting import Alongside
 from casino_pam.engine.results import BonusResult, Receipt
 from wallet.errors import Refused
 from wallet.kinds import OPERATOR, Kind
 from wallet.models import Approval, Transaction, Wallet
+
+Record = Callable[[], object]
+
+# Longer than any posting takes, or waits for its turn.
+POSTING_TIME: Final = timedelta(seconds=10)
 
 
 class Decided(Exception):
@@ -37,7 +47,7 @@ class Decided(Exception):
 # --- asking --------------------------------------------------------------------------------------
 
 
-def adjust(command: Adjust) -> Receipt | Approval:
+def adjust(command: Adjust, alongside: Alongside | None = None) -> Receipt | Approval:
     """Post the adjustment, or leave it pending above the currency's ``approval_above``.
 
     A repeat is compared with what was first asked and answered as that stands now. Raises Refused.
@@ -46,15 +56,15 @@ def adjust(command: Adjust) -> Receipt | Approval:
     approval = _asked_before(command)
     if approval is None:
         if abs(command.amount) <= wallet.currency.approval_above or _spent(command):
-            return _adjusted(command)
-        approval = _ask(wallet, command, Approval.Act.ADJUST, amount=command.amount)
+            return _adjusted(command, alongside)
+        approval = _ask(wallet, command, Approval.Act.ADJUST, alongside, amount=command.amount)
     differing = _differing(approval, command)
     if differing:
         raise Refused("reference_reused", differing=differing)
     return _adjusted(_adjustment(approval)) if approval.state == Approval.State.APPROVED else approval
 
 
-def complete(command: Complete) -> BonusResult | Approval:
+def complete(command: Complete, alongside: Alongside | None = None) -> BonusResult | Approval:
     """Complete the bonus, or leave that pending if it makes more cash than the currency's ``approval_above``.
 
     A repeat is answered as what was first asked stands now. Raises Refused: ``unknown_bonus``, also
@@ -66,63 +76,71 @@ def complete(command: Complete) -> BonusResult | Approval:
     approval = _asked_before(command)
     if approval is None:
         try:
-            return _bonus_result(msgspec.structs.replace(command, waits_above=bonus.wallet.currency.approval_above))
+            above = bonus.wallet.currency.approval_above
+            return _bonus_result(msgspec.structs.replace(command, waits_above=above), alongside)
         except Refused as refusal:
             if refusal.facts.get("why") != "needs_approval":
                 raise
-            approval = _ask(
-                bonus.wallet, command, Approval.Act.COMPLETE, amount=refusal.facts["amount"], bonus=bonus.pk
-            )
+            amount = refusal.facts["amount"]
+            approval = _ask(bonus.wallet, command, Approval.Act.COMPLETE, alongside, amount=amount, bonus=bonus.pk)
     if approval.bonus != bonus.pk:
         raise Refused("reference_reused", differing=["bonus" if approval.bonus else "kind"])
     return _bonus_result(_completion(approval)) if approval.state == Approval.State.APPROVED else approval
 
 
-def grant(command: Grant) -> BonusResult:
+def grant(command: Grant, alongside: Alongside | None = None) -> BonusResult:
     """Grant the bonus; of more than the currency's ``approval_above`` it waits, PENDING, for a second person.
 
     Raises Refused.
     """
     (wallet,) = accounts.wallets(command.player, command.currency)
-    return _bonus_result(msgspec.structs.replace(command, waits_above=wallet.currency.approval_above))
+    return _bonus_result(msgspec.structs.replace(command, waits_above=wallet.currency.approval_above), alongside)
 
 
 # --- deciding ------------------------------------------------------------------------------------
 
 
-def approve(approval: Approval, operator: str, reason: str = "") -> Receipt | BonusResult:
+def approve(
+    approval: Approval, operator: str, reason: str = "", record: Record = lambda: None
+) -> Receipt | BonusResult:
     """Post what was asked, once. Raises Refused (also what the ledger says) and Decided."""
-    decided = _decide(approval, operator, Approval.State.APPROVED, reason)
-    if decided.act == Approval.Act.COMPLETE:
-        return _bonus_result(_completion(decided))
-    return _adjusted(_adjustment(decided))
+    return post(_decide(approval, operator, Approval.State.APPROVED, reason, record))
 
 
-def reject(approval: Approval, operator: str, reason: str) -> Approval:
+def reject(approval: Approval, operator: str, reason: str, record: Record = lambda: None) -> Approval:
     """Let it never be posted; its reference stays spent. Raises Refused and Decided."""
-    return _decide(approval, operator, Approval.State.REJECTED, reason)
+    return _decide(approval, operator, Approval.State.REJECTED, reason, record)
 
 
-def approve_grant(bonus: Bonus, operator: str) -> BonusResult:
+def approve_grant(bonus: Bonus, operator: str, record: Record = lambda: None) -> BonusResult:
     """Let a grant begin that waits. Raises Refused: ``forbidden`` for who asked for it, and the gates of a grant."""
-    return _bonus_result(Approve(actor=operator, **_of(bonus)))
+    return _bonus_result(Approve(actor=operator, **_of(bonus)), lambda _: record())
 
 
-def reject_grant(bonus: Bonus, operator: str, reason: str) -> BonusResult:
+def reject_grant(bonus: Bonus, operator: str, reason: str, record: Record = lambda: None) -> BonusResult:
     """Cancel a grant that waits; the reason stays with it. Raises Refused as ``approve_grant`` does."""
-    return _bonus_result(Reject(actor=operator, reason=reason, **_of(bonus)))
+    return _bonus_result(Reject(actor=operator, reason=reason, **_of(bonus)), lambda _: record())
 
 
-def _decide(approval: Approval, operator: str, state: str, reason: str) -> Approval:
+def _decide(approval: Approval, operator: str, state: str, reason: str, record: Record) -> Approval:
     if approval.author == operator:
         raise Refused("forbidden", why="own_request")
     pending = Approval.objects.filter(pk=approval.pk, state=Approval.State.PENDING)
-    # No row: somebody decided before us. The same way is as good as ours.
-    pending.update(state=state, approver=operator, decided_at=timezone.now(), decision_reason=reason or None)
+    with transaction.atomic():
+        # No row: somebody decided before us. The same way is as good as ours.
+        if pending.update(state=state, approver=operator, decided_at=timezone.now(), decision_reason=reason or None):
+            record()
     decided = asked().get(pk=approval.pk)
     if decided.state != state:
         raise Decided(decided)
     return decided
+
+
+def post(approved: Approval, alongside: Alongside | None = None) -> Receipt | BonusResult:
+    """Carry an approved request out; a repeat is answered as the first time. Raises Refused."""
+    if approved.act == Approval.Act.COMPLETE:
+        return _bonus_result(_completion(approved), alongside)
+    return _adjusted(_adjustment(approved), alongside)
 
 
 # --- looking -------------------------------------------------------------------------------------
@@ -131,6 +149,18 @@ def _decide(approval: Approval, operator: str, state: str, reason: str) -> Appro
 def waiting() -> QuerySet[Approval]:
     """Adjustments and completions that nobody has decided about, oldest first."""
     return asked().filter(state=Approval.State.PENDING).order_by("created_at")
+
+
+def unposted() -> QuerySet[Approval]:
+    """Approved and never carried out, oldest first: whoever approved it lost PostgreSQL or died before it was posted.
+
+    One that was approved a moment ago is being posted. What the ledger refused under its reference was carried out.
+    """
+    row = Transaction.objects.filter(source=OuterRef("source"), reference=OuterRef("reference"), kind=Kind.ADJUST)
+    ended = Bonus.objects.filter(pk=OuterRef("bonus"), ended_at__isnull=False)
+    approved = asked().filter(state=Approval.State.APPROVED, decided_at__lt=timezone.now() - POSTING_TIME)
+    open_adjustments = Q(act=Approval.Act.ADJUST) & ~Exists(row)
+    return approved.filter(open_adjustments | Q(act=Approval.Act.COMPLETE) & ~Exists(ended)).order_by("created_at")
 
 
 def waiting_grants() -> QuerySet[Bonus]:
@@ -163,11 +193,17 @@ def _spent(command: Adjust) -> bool:
 
 
 def _ask(
-    wallet: Wallet, command: Adjust | Complete, act: Approval.Act, *, amount: int, bonus: UUID | None = None
+    wallet: Wallet,
+    command: Adjust | Complete,
+    act: Approval.Act,
+    alongside: Alongside | None,
+    *,
+    amount: int,
+    bonus: UUID | None = None,
 ) -> Approval:
     try:
         with transaction.atomic():
-            Approval.objects.create(
+            made = Approval.objects.create(
                 id=uuid7(),
                 wallet=wallet,
                 source=command.source,
@@ -179,6 +215,8 @@ def _ask(
                 author=command.actor or command.source,
                 created_at=timezone.now(),
             )
+            if alongside is not None:
+                alongside(made)
     except IntegrityError:
         # A twin was first; its request is compared with ours like any other.
         pass
@@ -237,13 +275,13 @@ def _of(bonus: Bonus) -> dict[str, Any]:
     }
 
 
-def _adjusted(command: Adjust) -> Receipt:
-    receipt = posting.execute(command)
+def _adjusted(command: Adjust, alongside: Alongside | None = None) -> Receipt:
+    receipt = posting.execute(command, alongside)
     assert isinstance(receipt, Receipt)
     return receipt
 
 
-def _bonus_result(command: BonusRequest) -> BonusResult:
-    promised = posting.execute(command)
+def _bonus_result(command: BonusRequest, alongside: Alongside | None = None) -> BonusResult:
+    promised = posting.execute(command, alongside)
     assert isinstance(promised, BonusResult)
     return promised

@@ -7,14 +7,14 @@ then the verb's own decision, then what follows from it (a bonus completed, the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from bonus import lifecycle
 from bonus.open_bonuses import Bonuses, summary
 from casino_pam.engine.commands import BonusRequest, Command
-from casino_pam.engine.results import Receipt, Standing, receipt, remembered
+from casino_pam.engine.results import Receipt, Standing, kept_facts, receipt, remembered
 from wallet.errors import REMEMBERED, TELLS_BALANCES, Refused
 from wallet.kinds import Kind, Status
 from wallet.state import Book, Columns, Entry, Mark, OpenWallet, Row
@@ -80,18 +80,23 @@ class Execution:
             return entry
 
         def refused(entry: Entry, refusal: Refused) -> None:
-            self.remember(entry, command, refusal.code, columns)
+            self.remember(entry, command, refusal, columns)
 
         entry = self.run(wallet, command, decided, refused)
         assert entry.named_row is not None
         return self.receipt(wallet, entry.named_row)
 
-    def remember(self, entry: Entry, command: Command, code: str, columns: Columns) -> None:
+    def remember(self, entry: Entry, command: Command, refusal: Refused, columns: Columns) -> None:
         """Spend the reference on the refusal, where forgetting it would be dangerous."""
-        if code not in REMEMBERED or command.kind not in REMEMBERED_KINDS:
+        if refusal.code not in REMEMBERED or command.kind not in REMEMBERED_KINDS:
             return
         amount: int = getattr(command, "amount", 0)
-        refused: Columns = {**columns, "status": Status.REFUSED, "refusal": code}
+        refused: Columns = {
+            "reason": kept_facts(refusal),
+            **columns,
+            "status": Status.REFUSED,
+            "refusal": refusal.code,
+        }
         entry.named(command.kind, command.source, command.reference, amount, **refused)
 
     def explain(self, entry: Entry, refusal: Refused) -> Refused:
@@ -101,8 +106,13 @@ class Execution:
             known = remembered(entry.wallet, row, self.book.last_of(row), replayed=False)
             return Refused(refusal.code, **{**refusal.facts, **known.facts})
         if refusal.code in TELLS_BALANCES:
-            return Refused(refusal.code, **{**refusal.facts, **entry.wallet.balances()})
+            return Refused(refusal.code, **{**refusal.facts, **self.balances(entry.wallet)})
         return refusal
+
+    def balances(self, wallet: OpenWallet) -> dict[str, Any]:
+        """The facts about where the wallet stands, without the money of a bonus that is due to expire (PLAY.md §1)."""
+        bonus = self.bonuses.money(wallet)
+        return {**wallet.balances(), "bonus": bonus, "balance": wallet.cash + bonus}
 
     def receipt(self, wallet: OpenWallet, row: Row) -> Receipt:
         """The receipt of a row that stands in the book, as its first answer was."""

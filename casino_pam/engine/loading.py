@@ -98,6 +98,11 @@ def _rounds(book: Book, requests: Iterable[Request]) -> Iterator[tuple[int, str]
                 yield wallet.id, request.round
 
 
+def names_offer(request: Request) -> bool:
+    """Whether what was granted of an offer so far may decide it."""
+    return isinstance(request, (Grant, Claim, Browse)) or (isinstance(request, Deposit) and request.offer is not None)
+
+
 # --- bonuses -----------------------------------------------------------------------------------
 
 

@@ -127,6 +127,9 @@ def _win(execution: Execution, entry: Entry, command: Win) -> None:
     rules = profile(execution, command)
     bets = _bets_of_round(execution, entry.wallet, command)
     named = _named_bet(execution, command)
+    if named is not None and named.wallet != entry.wallet.id:
+        # Whether that bet still lives is decided in its own wallet.
+        execution.book.rely_on(execution.book.wallets_by_id[named.wallet])
     if _undone(execution, command, named, bets):
         raise Refused("rolled_back")
     late = _closing_row(execution, entry.wallet, command.source, command.round)
@@ -135,7 +138,8 @@ def _win(execution: Execution, entry: Entry, command: Win) -> None:
     live = [row for row in bets if _live(execution, row)]
     # Its stakes are of its own wallet, whatever bet it names.
     answered = named if named is not None and named.wallet == entry.wallet.id and _live(execution, named) else None
-    if rules.win_requires_bet and _from_game(command) and not (answered or live):
+    # Rule 11: a win that names its bet needs that very bet; another needs one of its round.
+    if rules.win_requires_bet and _from_game(command) and not (answered if command.bet is not None else live):
         raise Refused("unknown_original")
     payout = wagering.payout(
         execution.bonuses,
@@ -248,8 +252,12 @@ def _rollback(execution: Execution, entry: Entry, command: Rollback) -> None:
         raise Refused("already_rolled_back")
     rules = profile(execution, command)
     if original.kind == Kind.BET:
-        if rules.rollback_after_win == "refuse" and _has_payout(execution, original):
-            raise Refused("has_payout")
+        if rules.rollback_after_win == "refuse":
+            for other in execution.book.others(entry.wallet):
+                # A win that names the bet may be paid there at this moment.
+                execution.book.rely_on(other)
+            if _has_payout(execution, original):
+                raise Refused("has_payout")
         money_back = wagering.refund(execution.bonuses, entry, original)
     else:
         if not (rules.rollback_wins or command.by_hand):
@@ -324,28 +332,35 @@ def batch(execution: Execution, command: Batch) -> list[Receipt]:
             receipts.append(VERBS[type(operation)](execution, operation))
         except Refused as refusal:
             execution.back_to(mark)
-            facts = {**refusal.facts, **_refused_row(execution, wallet, operation, refusal)}
-            if "balance" in facts and _tells_now(execution, operation, refusal):
-                facts.update(wallet.balances())
-                if "version" in facts:
-                    facts["version"] = wallet.version
-            raise Refused(refusal.code, **facts, index=index) from None
+            raise Refused(refusal.code, **_facts_of_whole(execution, wallet, operation, refusal), index=index) from None
     return receipts
 
 
-def _tells_now(execution: Execution, operation: Play, refusal: Refused) -> bool:
-    """A remembered refusal tells the balances of its first time, unless the profile wants those of now."""
-    return not refusal.facts.get("replayed") or shows_now(execution, operation.source)
-
-
-def _refused_row(execution: Execution, wallet: OpenWallet, operation: Play, refusal: Refused) -> dict[str, Any]:
-    """Remember the refusal by itself, unless it is not of that kind or already stands."""
-    if operation.kind not in REMEMBERED_KINDS or refusal.code not in REMEMBERED:
-        return {}
+def _facts_of_whole(execution: Execution, wallet: OpenWallet, operation: Play, refusal: Refused) -> dict[str, Any]:
+    """What is told of a batch once it was undone: balances are those before it, but for a replayed refusal's own."""
     if refusal.facts.get("replayed"):
-        return {}
-    entry = Entry(execution.book, wallet, at=operation.at, actor=operation.actor)
-    columns: Columns = {"round": getattr(operation, "round", None), "game": getattr(operation, "game", None)}
-    execution.remember(entry, operation, refusal.code, columns)
-    row = entry.named_row
-    return {} if row is None else {"transaction": row.id, "version": row.version}
+        if not shows_now(execution, operation.source):
+            return refusal.facts
+        return {**refusal.facts, **execution.balances(wallet), "version": wallet.version}
+    if operation.kind in REMEMBERED_KINDS and refusal.code in REMEMBERED:
+        return _remembered_alone(execution, wallet, operation, refusal).facts
+    if "balance" in refusal.facts:
+        return {**refusal.facts, **execution.balances(wallet)}
+    return refusal.facts
+
+
+def _remembered_alone(execution: Execution, wallet: OpenWallet, operation: Play, refusal: Refused) -> Refused:
+    """Refuse the operation once more, by itself, so that its row is there."""
+
+    def refuse(_: Entry) -> None:
+        raise refusal
+
+    def refused(entry: Entry, _: Refused) -> None:
+        columns: Columns = {"round": getattr(operation, "round", None), "game": getattr(operation, "game", None)}
+        execution.remember(entry, operation, refusal, columns)
+
+    try:
+        execution.run(wallet, operation, refuse, refused)
+    except Refused as told:
+        return told
+    raise AssertionError("a refusal was decided and did not come")

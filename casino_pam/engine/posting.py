@@ -10,6 +10,7 @@ batch, and the others post without them.
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
@@ -50,7 +51,7 @@ from casino_pam.engine.commands import (
     Settle,
 )
 from casino_pam.engine.execution import Execution
-from casino_pam.engine.loading import each, keys, read
+from casino_pam.engine.loading import each, keys, names_offer, read
 from casino_pam.engine.results import BonusResult, OfferList, Receipt, Standing
 from wallet import ledger, limits
 from wallet.errors import Busy, Refused
@@ -64,6 +65,7 @@ log = structlog.get_logger(__name__)
 
 Outcome = Receipt | list[Receipt] | Standing | BonusResult | OfferList | Refused
 Listener = Callable[[Execution], None]
+Alongside = Callable[[Any], object]
 
 VERBS: dict[
     type[AnyRequest], Callable[[Execution, Any], Receipt | list[Receipt] | Standing | BonusResult | OfferList]
@@ -97,7 +99,7 @@ class HeldUp(Busy):
 
 
 class _RestsOnUnwritten(Exception):
-    """A request was decided by a row of another player's stale wallet."""
+    """A request was decided by what was to be written on a stale wallet that is not its own."""
 
 
 # Somebody was first: look again.
@@ -176,14 +178,19 @@ def own_connection() -> None:
         _lose(lost)
 
 
-def ask(request: AnyRequest) -> Outcome:
-    """Post one request in the caller's own thread and return what became of it."""
-    return post([request])[0]
+def ask(request: AnyRequest, alongside: Alongside | None = None) -> Outcome:
+    """Post one request in the caller's own thread and return what became of it.
+
+    ``alongside`` is called with an outcome that is no refusal, inside the transaction and after all its writes: what
+    it writes on Django's connection stands if the request does, and it is called again where that is tried again. It
+    must not open a transaction.
+    """
+    return post([request], alongside=alongside)[0]
 
 
-def execute(request: AnyRequest) -> Any:
+def execute(request: AnyRequest, alongside: Alongside | None = None) -> Any:
     """As ``ask``, raising the refusal."""
-    outcome = ask(request)
+    outcome = ask(request, alongside)
     if isinstance(outcome, Refused):
         raise outcome
     return outcome
@@ -200,13 +207,13 @@ def rehearse(request: AnyRequest) -> Outcome:
         return Busy("unavailable")
 
 
-def post(requests: Sequence[AnyRequest], *, part: bool = False) -> list[Outcome]:
+def post(requests: Sequence[AnyRequest], *, part: bool = False, alongside: Alongside | None = None) -> list[Outcome]:
     """Post requests in order, in as few transactions as it takes; one outcome for each.
 
     Blocks until every one has its outcome or its deadline passed (``busy``, ``unavailable``), and
     never much longer, whatever PostgreSQL does. With ``part`` the requests of a player whose row
     somebody else keeps locked are left to the caller at once, with ``HeldUp`` for an outcome.
-    Must not be called inside a transaction.
+    ``alongside`` is for one request alone (``ask``). Must not be called inside a transaction.
     """
     _check_no_transaction()
     outcomes: list[Outcome] = [Busy()] * len(requests)
@@ -215,7 +222,7 @@ def post(requests: Sequence[AnyRequest], *, part: bool = False) -> list[Outcome]
     attempts = 0
     while waiting := _in_time(requests, waiting, patience):
         with deadline.until(_last_moment(requests, waiting, patience)):
-            found = _try([requests[place] for place in waiting], attempts)
+            found = _try([requests[place] for place in waiting], attempts, alongside)
         for place, outcome in zip(waiting, found, strict=True):
             outcomes[place] = outcome
         waiting = [place for place in waiting if isinstance(outcomes[place], Busy)]
@@ -249,12 +256,12 @@ def _in_time(requests: Sequence[AnyRequest], places: list[int], patience: float)
     return [place for place in places if now < min(requests[place].deadline, patience)]
 
 
-def _try(requests: Sequence[AnyRequest], attempts: int) -> list[Outcome]:
+def _try(requests: Sequence[AnyRequest], attempts: int, alongside: Alongside | None = None) -> list[Outcome]:
     """Try the requests once; ``Busy`` for those that must be tried again."""
     if deadline.remaining() == 0:
         return [Busy()] * len(requests)
     try:
-        return _attempt(requests)
+        return _attempt(requests, alongside)
     except errors.LockNotAvailable as locked:
         return _around(requests, locked, attempts)
     except _RACES:
@@ -310,40 +317,58 @@ def _halves(requests: Sequence[AnyRequest], attempts: int) -> list[Outcome]:
     return [*first, *(Busy() if request.player in held_up else next(found) for request in requests[middle:])]
 
 
-def _attempt(requests: Sequence[AnyRequest]) -> list[Outcome]:
-    """One transaction; ``Busy`` is the outcome of every request of a player with a stale wallet.
+def _attempt(requests: Sequence[AnyRequest], alongside: Alongside | None = None) -> list[Outcome]:
+    """One transaction; ``Busy`` is the outcome of every request that decided on a stale wallet.
 
-    Whether such a request wrote rows on another wallet or not, what was decided may rest on rows
-    of the same batch that were not written; what was written is found when it is looked at again.
+    A request stands or falls whole: its rows on other wallets are not written either.
     """
     with _transaction() as session:
         execution = read(session, requests)
         book = execution.book
-        outcomes = [_decide(execution, request) for request in requests]
+        outcomes, footprints = [], []
+        for request in requests:
+            book.footprint = set()
+            outcomes.append(_decide(execution, request))
+            footprints.append(book.footprint)
         stale = ledger.write(session, book)
-        _check_others(book, stale, requests)
+        again = [_looks_again(*each, book, stale) for each in zip(requests, footprints, strict=True)] if stale else []
+        _check_others(execution, stale, [request for request, looks in zip(requests, again, strict=False) if not looks])
         store.write(session, execution.bonuses, stale)
+        if alongside is not None and not any(again) and not isinstance(outcomes[0], Refused):
+            session.send()
+            alongside(outcomes[0])
     for wallet in stale:
         book.wallets_by_id[wallet].rows.clear()
     limits.keep(book)
     _announce(execution)
-    again = _players(book, stale)
-    return [Busy() if request.player in again else outcome for request, outcome in zip(requests, outcomes, strict=True)]
+    return [Busy() if looks else outcome for outcome, looks in itertools.zip_longest(outcomes, again, fillvalue=False)]
 
 
-def _players(book: Book, wallets: Iterable[int]) -> set[str]:
-    return {book.wallets_by_id[wallet].player.code for wallet in wallets}
+def _looks_again(request: AnyRequest, footprint: set[int], book: Book, stale: set[int]) -> bool:
+    """Whether a request must be decided anew, for a wallet that it decided on is stale.
 
-
-def _check_others(book: Book, stale: set[int], requests: Sequence[AnyRequest]) -> None:
-    """Raise if another player's request may rest on a row of this batch that was not written.
-
-    Players who collide on a reference see each other's rows; then all look again together.
+    One that decided nothing (a question, a repeat) may have been answered by the rows of any wallet of its player.
+    Raises _RestsOnUnwritten where a request relied on a stale wallet and wrote on another.
     """
-    unwritten = {row.key for wallet in stale for row in book.wallets_by_id[wallet].rows}
-    players = _players(book, stale)
-    for request in each(requests) if unwritten else ():
-        if request.player not in players and not unwritten.isdisjoint(keys(request)):
+    if not footprint:
+        return any(wallet.id in stale for wallet in book.wallets.get(request.player, {}).values())
+    if stale.isdisjoint(footprint):
+        return False
+    if not footprint <= stale:
+        raise _RestsOnUnwritten
+    return True
+
+
+def _check_others(execution: Execution, stale: set[int], requests: Iterable[AnyRequest]) -> None:
+    """Raise if a request that stands may rest on a row or a bonus of this batch that was not written.
+
+    Requests that collide on a reference see each other's rows, and those that name an offer what was granted of it;
+    then all look again together.
+    """
+    unwritten = {row.key for wallet in stale for row in execution.book.wallets_by_id[wallet].rows}
+    unmade = any(bonus.seen is None and bonus.wallet in stale for bonus in execution.bonuses.changed())
+    for request in each(requests) if unwritten or unmade else ():
+        if not unwritten.isdisjoint(keys(request)) or (unmade and names_offer(request)):
             raise _RestsOnUnwritten
 
 

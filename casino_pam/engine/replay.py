@@ -49,9 +49,10 @@ def once(
 
 def replay(execution: Execution, wallet: OpenWallet, row: Row, command: Command) -> Receipt:
     """Answer a command whose reference ``row`` has spent; writes nothing."""
+    undone = _undone(execution, row)
     if execution.owner_code(row) != command.player:
-        raise Refused("reference_reused", differing=_differing_of_another(row, command))
-    differing = [] if _undone(execution, row) else _differing(execution, row, command)
+        raise Refused("reference_reused", differing=["player"] if undone else _differing_of_another(row, command))
+    differing = [] if undone else _differing(execution, row, command)
     if differing:
         raise Refused("reference_reused", differing=differing)
     return answer_again(execution, wallet, row)
@@ -76,11 +77,11 @@ def answer_again(execution: Execution, wallet: OpenWallet, row: Row) -> Receipt:
     if row.status == Status.REFUSED:
         refusal = remembered(wallet, row, execution.book.last_of(row), replayed=True)
         if current:
-            refusal.facts.update(wallet.balances(), version=wallet.version)
+            refusal.facts.update(execution.balances(wallet), version=wallet.version)
         raise refusal
     first = as_profiled(execution, wallet, execution.receipt(wallet, row))
     first.replayed = True
-    return _as_of_now(first, wallet) if current else first
+    return _as_of_now(execution, first, wallet) if current else first
 
 
 def shows_now(execution: Execution, source: str) -> bool:
@@ -95,12 +96,12 @@ def as_profiled(execution: Execution, wallet: OpenWallet, receipt: Receipt) -> R
     provider = execution.book.providers.get(row.source)
     unknown = row.kind == Kind.ROLLBACK and row.status == Status.VOID and row.closes is None
     if unknown and provider is not None and provider.unknown_rollback == "not_found":
-        raise Refused("unknown_original", **wallet.balances())
+        raise Refused("unknown_original", **execution.balances(wallet))
     return receipt
 
 
-def _as_of_now(receipt: Receipt, wallet: OpenWallet) -> Receipt:
-    now = wallet.balances()
+def _as_of_now(execution: Execution, receipt: Receipt, wallet: OpenWallet) -> Receipt:
+    now = execution.balances(wallet)
     receipt.cash, receipt.bonus, receipt.held = now["cash"], now["bonus"], wallet.held
     receipt.version = wallet.version
     return receipt
@@ -110,8 +111,8 @@ def _answer_undone(execution: Execution, wallet: OpenWallet, row: Row) -> Receip
     """Rules 3 and 16: never `posted` again, whether the rollback came before or after."""
     provider = execution.book.providers.get(row.source)
     if provider is None or provider.late_bet == "refuse":
-        raise Refused("rolled_back", **wallet.balances())
-    answer = _as_of_now(execution.receipt(wallet, row), wallet)
+        raise Refused("rolled_back", **execution.balances(wallet))
+    answer = _as_of_now(execution, execution.receipt(wallet, row), wallet)
     return msgspec.structs.replace(answer, status="void", amount=0, replayed=True)
 
 
@@ -120,7 +121,7 @@ def _differing_of_another(row: Row, command: Command) -> list[str]:
     differing = ["player"]
     for name in ("amount", "round", "game"):
         asked = getattr(command, name, None)
-        if isinstance(command, Rollback) or row.status == Status.VOID:
+        if isinstance(command, Rollback):
             break
         if asked is not None and asked != getattr(row, name):
             differing.append(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -88,11 +88,32 @@ def receipt(wallet: OpenWallet, row: Row, last: Row, wagering: dict[str, Any] | 
     )
 
 
+# What a refusal tells of the wallet and of its own row stands in other columns.
+_IN_COLUMNS: Final = frozenset(
+    ("balance", "cash", "bonus", "currency", "digits", "transaction", "version", "replayed", "index")
+)
+
+
+def kept_facts(refusal: Refused) -> str | None:
+    """The named facts of a refusal, as its row keeps them in ``reason``: a repeat tells them again (rule 5)."""
+    facts = {name: fact for name, fact in refusal.facts.items() if name not in _IN_COLUMNS}
+    return msgspec.json.encode(facts).decode() if facts else None
+
+
+def _facts_of(row: Row) -> dict[str, Any]:
+    """What ``kept_facts`` left in a REFUSED row. An adjustment's reason is its own; a balance is its only limit."""
+    if row.kind == Kind.ADJUST:
+        return {"limit": "balance"} if row.refusal == "limit_reached" else {}
+    facts: dict[str, Any] = msgspec.json.decode(row.reason) if row.reason is not None else {}
+    return facts
+
+
 def remembered(wallet: OpenWallet, row: Row, last: Row, *, replayed: bool) -> Refused:
     """The refusal that a REFUSED row stands for."""
     assert row.refusal is not None
     return Refused(
         row.refusal,
+        **_facts_of(row),
         transaction=row.id,
         version=last.version,
         replayed=replayed,

@@ -6,9 +6,10 @@ import pytest
 
 from bonus import lifecycle
 from casino_pam.engine import commands
-from tests import scenario
+from tests import bonus_scenario, clean_books, scenario
+from tests.limit_scenario import limit
 from wallet.errors import Refused
-from wallet.models import Currency, Game, Player, Provider, Transaction, Wallet
+from wallet.models import Currency, Game, Player, Provider, Transaction, Wallet, WalletLimits
 from wallet.money import MAX_BALANCE
 
 
@@ -43,6 +44,86 @@ REMEMBERED = {
     "adjustment below zero": (None, lambda: scenario.adjust(reference="r", amount="-500.00"), "insufficient_funds"),
     "bet on a closed round": (None, lambda: scenario.bet(reference="r", round="closed"), "round_closed"),
 }
+
+# What a refusal of each kind names beside its balances, and what brings it about.
+FACTS = {
+    "a locked bet": (lambda: lock(bet_locked=True), lambda: scenario.bet(reference="r"), {"lock": "bet"}),
+    "a locked deposit": (
+        lambda: lock(deposit_locked=True),
+        lambda: scenario.deposit("alice", reference="r", amount=5),
+        {"lock": "deposit"},
+    ),
+    "a locked withdrawal": (
+        lambda: lock(withdraw_locked=True),
+        lambda: scenario.hold(reference="r"),
+        {"lock": "withdraw"},
+    ),
+    "a closed round": (
+        lambda: scenario.end_round(round="closed"),
+        lambda: scenario.bet(reference="r", round="closed"),
+        {"round": "closed"},
+    ),
+    "a limit on stakes": (
+        lambda: limit(stake_day="4.00", loss_week="5.00"),
+        lambda: scenario.bet(reference="r"),
+        {"limit": "stake_day", "left": 400, "resets_at": "2026-09-22T00:00:00.000000Z"},
+    ),
+    "a limit on deposits": (
+        lambda: limit(deposit_month="100.00"),
+        lambda: scenario.deposit("alice", reference="r", amount=5),
+        {"limit": "deposit_month", "left": 0, "resets_at": "2026-10-01T00:00:00.000000Z"},
+    ),
+    "an excluded game": (
+        lambda: bonus_scenario.wagering(who="carol", excluded={"game": ['wh"at\\']}),
+        lambda: scenario.bet("carol", reference="r", game='wh"at\\'),
+        {"game": 'wh"at\\'},
+    ),
+    "a deposit beyond the bound of a balance": (
+        lambda: Wallet.objects.filter(player__code="alice").update(cash=MAX_BALANCE),
+        lambda: scenario.deposit("alice", reference="r", amount=5),
+        {"limit": "balance"},
+    ),
+    "an adjustment beyond the bound of a balance": (
+        lambda: Wallet.objects.filter(player__code="alice").update(cash=MAX_BALANCE),
+        lambda: scenario.adjust(reference="r"),
+        {"limit": "balance"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FACTS)
+def test_rule_5_a_repeated_refusal_keeps_its_facts(case):
+    before, act, facts = FACTS[case]
+    before()
+    first = act()
+    lock(bet_locked=False, deposit_locked=False, withdraw_locked=False)
+    WalletLimits.objects.update(stake_day=None, deposit_month=None)
+    repeat = act()
+    assert {name: repeat.facts[name] for name in facts} == facts
+    assert repeat.facts == {**first.facts, "replayed": True}
+    if facts == {"limit": "balance"}:
+        # The books had a balance that no row explains.
+        clean_books.emptied()
+
+
+def test_rule_5_a_refusal_of_a_batch_keeps_its_facts_when_it_is_sent_alone():
+    limit(stake_day="4.00")
+    asked = {"source": "acme", "player": "alice", "at": scenario.NOON, "currency": "EUR", "round": "r", "game": "g"}
+    bets = [commands.Bet(reference=f"b{number}", amount=300, **asked) for number in (1, 2)]
+    refused = scenario.do(commands.Batch(operations=tuple(bets)))
+    limit(stake_day=None)
+    named = ("limit", "left", "resets_at", "transaction", "version", "cash")
+    assert [refused.facts[name] for name in named[:3]] == ["stake_day", 100, "2026-09-22T00:00:00.000000Z"]
+    for repeat in (scenario.do(bets[1]), scenario.do(commands.Batch(operations=tuple(bets)))):
+        assert [repeat.facts[name] for name in named] == [refused.facts[name] for name in named]
+        assert repeat.facts["replayed"]
+    assert (refused.facts["cash"], refused.facts["replayed"], refused.facts["index"]) == (10000, False, 1)
+
+
+def test_rule_5_a_refused_adjustment_keeps_its_reason():
+    scenario.adjust(reference="r", amount="-500.00")
+    row = Transaction.objects.get(reference="r")
+    assert (row.refusal, row.reason) == ("insufficient_funds", "a correction")
 
 
 @pytest.mark.parametrize("case", REMEMBERED)

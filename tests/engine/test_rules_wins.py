@@ -64,6 +64,12 @@ def test_rule_11_the_profile_may_require_a_bet_and_remembers_nothing():
         ({}, "posted"),
         ({"bet": "b"}, "posted"),
         ({"bet": "b", "round": "other"}, "posted"),
+        ({"bet": "not there"}, "unknown_original"),
+        ({"bet": "refused"}, "unknown_original"),
+        ({"bet": "hers"}, "unknown_original"),
+        ({"bet": "undone"}, "rolled_back"),
+        ({"bet": "in yen"}, "unknown_original"),
+        ({"bet": "not there", "win_source": "free_round"}, "posted"),
         ({"round": "other"}, "unknown_original"),
         ({"round": "refused"}, "unknown_original"),
         ({"bet": "refused", "round": "refused"}, "unknown_original"),
@@ -76,6 +82,12 @@ def test_rule_11_the_required_bet_is_the_one_it_names_or_one_of_its_round(fields
     scenario.profile(win_requires_bet=True)
     scenario.bet(reference="b")
     scenario.bet(reference="refused", round="refused", amount="500.00")
+    scenario.player("bob", "100.00")
+    scenario.bet("bob", reference="hers")
+    scenario.bet(reference="undone")
+    scenario.rollback("undone")
+    scenario.player("alice", "100", currency="JPY")
+    scenario.bet(reference="in yen", currency="JPY", amount="0.10")
     assert word(scenario.win(**fields)) == expected
 
 

@@ -15,7 +15,7 @@ from casino_pam.api.rest.serializer_fields import StrictSerializer
 from casino_pam.api.strict_json import Malformed
 from casino_pam.engine import commands
 from casino_pam.tokens import PlayerToken
-from wallet import money
+from wallet import audit, money
 from wallet.errors import Refused
 from wallet.models import ApiKey
 
@@ -91,9 +91,19 @@ class RestView(GenericAPIView[Any]):
         assert isinstance(self.request.auth, PlayerToken)
         return self.request.auth
 
+    @property
+    def actor(self) -> str:
+        """The caller as rows of the ledger and of the audit trail name it."""
+        caller = self.request.auth
+        return f"player:{caller.player}" if isinstance(caller, PlayerToken) else f"key:{self.key.name}"
+
+    def record(self, act: str, **about: Any) -> None:
+        """Leave a row of the audit trail about what the caller did, in the transaction that does it."""
+        audit.named(self.request._request, self.actor, act, **about)
+
     def carried(self) -> dict[str, Any]:
         """What every command of a back end carries, whatever it is about."""
-        return {"actor": f"key:{self.key.name}", "at": commands.now(), "deadline": commands.deadline()}
+        return {"actor": self.actor, "at": commands.now(), "deadline": commands.deadline()}
 
 
 class NotFoundView(RestView):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from django.db import transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -28,6 +29,7 @@ from casino_pam.engine.results import BonusResult, OfferList
 from casino_pam.tokens import PlayerToken
 from wallet.errors import Busy, Refused
 from wallet.kinds import BONUS
+from wallet.money import show
 
 # Somebody else editing the same offer at the same moment, over and over, is not to be expected.
 EDITS_TRIED: Final = 5
@@ -49,7 +51,10 @@ class Offers(RestView):
         refusals=("already_exists",),
     )
     def post(self, request: Request) -> Response:
-        return created(offer_to_json(create_offer(self.body)))
+        with transaction.atomic():
+            made = offer_to_json(create_offer(self.body))
+            self.record("add offer", subject=made["code"], after=made)
+        return created(made)
 
     @documented("List the offers", answers=serializers.Offer(many=True))
     def get(self, request: Request) -> Response:
@@ -78,10 +83,23 @@ class Offer(RestView):
         changes = self.body
         for _ in range(EDITS_TRIED):
             try:
-                return Response(offer_to_json(edit_offer(_offer(offer), changes)))
+                return Response(self._edited(_offer(offer), changes))
             except Busy:
                 continue
         raise Busy
+
+    def _edited(self, offer: OfferModel, changes: dict[str, Any]) -> dict[str, Any]:
+        """The offer with the changes. Raises Busy where somebody else was first."""
+        with transaction.atomic():
+            before, after = offer_to_json(offer), offer_to_json(edit_offer(offer, changes))
+            changed = [name for name in after if after[name] != before[name]]
+            if changed:
+                about = {
+                    "before": {name: before[name] for name in changed},
+                    "after": {name: after[name] for name in changed},
+                }
+                self.record("change offer", subject=offer.code, **about)
+        return after
 
 
 def _offer(code: str) -> OfferModel:
@@ -97,7 +115,23 @@ NOT_GRANTED: Final = ("unknown_offer", "player_excluded", "wallet_locked", "offe
 # --- back ends -----------------------------------------------------------------------------------
 
 
-class Bonuses(RestView):
+class BonusView(RestView):
+    """Whatever is done to a bonus here is in the audit trail too: not every end of a bonus has a row of the ledger."""
+
+    def alongside(self, act: str) -> posting.Alongside:
+        """Records the act in the transaction of its posting; a repeat is none."""
+
+        def record(it: BonusResult) -> None:
+            if it.replayed:
+                return
+            bonus = it.bonus
+            after = {"offer": bonus.offer, "status": bonus.status, "amount": show(bonus.amount, it.digits)}
+            self.record(act, player=it.player, subject=f"{bonus.offer} of {it.player}, {bonus.currency}", after=after)
+
+        return record
+
+
+class Bonuses(BonusView):
     """Grant a bonus."""
 
     scope = "bonuses"
@@ -111,7 +145,7 @@ class Bonuses(RestView):
     )
     def post(self, request: Request) -> Response:
         command = Grant(source=self.key.source, **self.validated(serializers.GrantAsked), **self.carried())
-        return _newly_made(posting.execute(command))
+        return _newly_made(posting.execute(command, self.alongside("grant")))
 
 
 class Bonus(RestView):
@@ -124,7 +158,7 @@ class Bonus(RestView):
         return Response(_now(_record(bonus)))
 
 
-class ForfeitBonus(RestView):
+class ForfeitBonus(BonusView):
     """Take a bonus back; one that still waits is cancelled."""
 
     scope = "bonuses"
@@ -148,7 +182,7 @@ class ForfeitBonus(RestView):
             **body,
             **self.carried(),
         )
-        return Response(_bonus_of(posting.execute(command)))
+        return Response(_bonus_of(posting.execute(command, self.alongside("forfeit"))))
 
 
 class PlayerBonuses(RestView):
@@ -182,7 +216,7 @@ class MyOffers(RestView):
         return self.get_paginated_response(responses.offers(outcome, accounts.digits()))
 
 
-class MyBonuses(RestView):
+class MyBonuses(BonusView):
     """The player's bonuses, newest first; and a claim of another one."""
 
     scope = PLAYER
@@ -204,10 +238,10 @@ class MyBonuses(RestView):
     )
     def post(self, request: Request) -> Response:
         command = Claim(**self.validated(serializers.ClaimAsked), **_player_of(self.token))
-        return _newly_made(posting.execute(command))
+        return _newly_made(posting.execute(command, self.alongside("claim")))
 
 
-class ForfeitMyBonus(RestView):
+class ForfeitMyBonus(BonusView):
     """The player gives a bonus up."""
 
     scope = PLAYER
@@ -226,7 +260,7 @@ class ForfeitMyBonus(RestView):
             reason="given up by the player",
             **_player_of(self.token),
         )
-        return Response(_bonus_of(posting.execute(command)))
+        return Response(_bonus_of(posting.execute(command, self.alongside("forfeit"))))
 
 
 # --- both ----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ The bodies and answers of plays are the game door's. The provider is the key's, 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -19,9 +20,10 @@ from casino_pam.api.rest.schema import documented
 from casino_pam.engine import accounts, approvals, commands, posting
 from casino_pam.engine.commands import Adjust, Deposit, Hold
 from casino_pam.engine.results import BonusResult, Receipt
-from wallet import history
+from wallet import audit, history
 from wallet.errors import Refused
-from wallet.models import Provider, Transaction
+from wallet.models import Approval, Provider, Transaction
+from wallet.money import show
 
 NO_WALLET = ("unknown_player", "unknown_wallet", "unknown_currency")
 
@@ -163,10 +165,26 @@ class Adjustments(CashierView):
         refusals=(*NO_WALLET, "reference_reused", "insufficient_funds", "limit_reached"),
     )
     def post(self, request: Request) -> Response:
-        outcome = approvals.adjust(Adjust(**self.validated(serializers.AdjustmentAsked), **self.carried()))
+        command = Adjust(**self.validated(serializers.AdjustmentAsked), **self.carried())
+        outcome = approvals.adjust(command, partial(self._record, command))
         if isinstance(outcome, Receipt):
             return Response(responses.receipt(outcome))
         return Response({"status": outcome.state, "id": str(outcome.id)}, 202)
+
+    def _record(self, command: Adjust, outcome: Receipt | Approval) -> None:
+        """Money moved by hand is in the audit trail beside the ledger, as that of operators is; a repeat is no act."""
+        posted = isinstance(outcome, Receipt)
+        if posted and outcome.replayed:
+            return
+        digits = accounts.digits()[command.currency]
+        self.record(
+            "adjust",
+            player=command.player,
+            subject=f"{command.player}, {command.currency}",
+            reason=command.reason,
+            after={"amount": show(command.amount, digits), "reference": command.reference},
+            outcome=audit.DONE if posted else audit.WAITS,
+        )
 
 
 def _deposit_receipt(it: Receipt) -> dict[str, Any]:

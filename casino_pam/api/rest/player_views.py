@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from functools import partial
 
 from django.db import transaction
 from rest_framework.request import Request
@@ -18,7 +17,7 @@ from casino_pam.api.rest.base import RestView, created
 from casino_pam.api.rest.pagination import STATEMENT, OnePage, StatementPagination, named
 from casino_pam.api.rest.schema import documented
 from casino_pam.engine import accounts, commands
-from wallet import audit, limits
+from wallet import limits
 from wallet.errors import Refused
 from wallet.limits import NewLimits
 from wallet.models import Wallet
@@ -40,7 +39,8 @@ class Players(RestView):
     )
     def post(self, request: Request) -> Response:
         body = self.validated(serializers.NewPlayer)
-        made = accounts.create(body["player"], country=body.get("country"), currencies=body.get("wallets", []))
+        wallets = body.get("wallets", [])
+        made = accounts.create(body["player"], country=body.get("country"), currencies=wallets, record=self.record)
         return created(serializers.Player(made).data)
 
 
@@ -63,7 +63,7 @@ class Player(RestView):
     )
     def patch(self, request: Request, player: str) -> Response:
         changes = self.validated(serializers.PlayerChanges, partial=True)
-        return Response(serializers.Player(accounts.change(player, **changes)).data)
+        return Response(serializers.Player(accounts.change(player, self.record, **changes)).data)
 
 
 class PlayerWallets(RestView):
@@ -80,7 +80,7 @@ class PlayerWallets(RestView):
         refusals=("unknown_player", "unknown_currency", "already_exists"),
     )
     def post(self, request: Request, player: str) -> Response:
-        opened = accounts.open_wallet(player, **self.validated(serializers.NewWallet))
+        opened = accounts.open_wallet(player, record=self.record, **self.validated(serializers.NewWallet))
         return created(responses.wallet_at(opened, None))
 
 
@@ -94,6 +94,7 @@ class PlayerTokens(RestView):
         _ = self.body_if_any
         text, token = tokens.issue(accounts.find(player).code, time.time())
         expires = datetime.fromtimestamp(token.expires_at, UTC)
+        self.record("issue token", player=player, subject=player, after={"expires_at": expires})
         return created(serializers.Token({"token": text, "expires_at": expires}).data)
 
 
@@ -107,7 +108,7 @@ class LimitsView(RestView):
         """Of the wallet named by ``?currency=``, or else of the one opened first."""
         return _answer(_wallet(player, self.query(serializers.CurrencyQuery).get("currency")))
 
-    def put_down(self, player: str, actor: str) -> Response:
+    def put_down(self, player: str) -> Response:
         body = self.validated(serializers.LimitsAsked)
         currency = body.pop("currency")
         wanted: NewLimits = {
@@ -118,7 +119,7 @@ class LimitsView(RestView):
             changes = limits.change(wallet, wanted, commands.now())
             if changes is not None:
                 about = {"player": player, "subject": currency, "before": changes.before, "after": changes.after}
-                audit.named(self.request._request, actor, "limit", **about)
+                self.record("limit", **about)
         return _answer(wallet)
 
 
@@ -144,7 +145,7 @@ class PlayerLimits(LimitsView):
         refusals=NO_WALLET,
     )
     def put(self, request: Request, player: str) -> Response:
-        return self.put_down(player, f"key:{self.key.name}")
+        return self.put_down(player)
 
 
 class MyLimits(LimitsView):
@@ -169,7 +170,7 @@ class MyLimits(LimitsView):
         refusals=("unknown_wallet",),
     )
     def put(self, request: Request) -> Response:
-        return self.put_down(self.token.player, f"player:{self.token.player}")
+        return self.put_down(self.token.player)
 
 
 class MyExclusion(RestView):
@@ -187,8 +188,7 @@ class MyExclusion(RestView):
     def put(self, request: Request) -> Response:
         player = self.token.player
         until = self.validated(serializers.ExclusionAsked)["excluded_until"]
-        record = partial(audit.named, request._request, f"player:{player}")
-        return Response(serializers.Player(accounts.exclude_myself(player, until, record)).data)
+        return Response(serializers.Player(accounts.exclude_myself(player, until, self.record)).data)
 
 
 def _wallet(player: str, currency: str | None) -> Wallet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 from django.db import connection
@@ -11,6 +12,7 @@ from drf_spectacular.types import OpenApiTypes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from bonus.models import Bonus
 from casino_pam import spreadsheet
 from casino_pam.api import responses
 from casino_pam.api.rest import examples, serializers
@@ -41,10 +43,16 @@ class Wallet(RestView):
         at = self.query(serializers.InstantQuery).get("at")
         if at is not None:
             (wallet,) = accounts.wallets(player, currency)
-            return Response(responses.wallet_at(wallet, history.row_at(wallet, at)))
+            return Response(responses.wallet_at(wallet, history.row_at(wallet, at), due=_had_bonus_due(wallet, at)))
         now, until = commands.now(), commands.deadline()
         asked = commands.Balance(source=self.key.source, player=player, currency=currency, at=now, deadline=until)
         return Response(responses.standing(posting.execute(asked)))
+
+
+def _had_bonus_due(wallet: WalletModel, at: datetime) -> bool:
+    """Whether the bonus that was active at the instant had run out of time by then, though its end was not posted."""
+    ran_out = Bonus.objects.filter(wallet=wallet, activated_at__lte=at, expires_at__lte=at)
+    return ran_out.exclude(ended_at__lte=at).exists()
 
 
 class Transactions(RestView):

@@ -72,9 +72,13 @@ def _page(act: Action[Any]) -> permissions.View:
 
 def _respond(request: HttpRequest, act: Action[Any], row: Any, form: ActionForm) -> HttpResponse:
     by = request.user.get_username()
-    submission = ActionRequest(on=row, given=form.cleaned_data, by=by, before=act.subject.state(row))
+
+    def record(result: ActionResult) -> Any:
+        return _record(request, act, submission, outcome=result.outcome, after=_after(act, submission, result))
+
+    submission = ActionRequest(on=row, given=form.cleaned_data, by=by, before=act.subject.state(row), record=record)
     try:
-        result = _run_once(request, act, submission)
+        result = _run_once(act, submission)
     except Refused as refused:
         _record(request, act, submission, outcome=refused.code, after={"said": backoffice_messages.message(refused)})
         return _refusal_page(request, act, row, refused)
@@ -82,28 +86,21 @@ def _respond(request: HttpRequest, act: Action[Any], row: Any, form: ActionForm)
     return redirect(_back(request, act, row))
 
 
-def _run_once(request: HttpRequest, act: Action[Any], submission: ActionRequest[Any]) -> ActionResult:
+def _run_once(act: Action[Any], submission: ActionRequest[Any]) -> ActionResult:
     if act.guard is not Guard.COMMAND and (known := _earlier_result(act, submission)):
         return known
     if act.guard is not Guard.TRANSACTION:
-        return _by_command(request, act, submission)
+        # The engine commits by itself; the row of the audit trail is written alongside.
+        return act.run(submission)
     try:
         with transaction.atomic():
             result = act.run(submission)
-            entry = _record(request, act, submission, outcome=result.outcome, after=_after(act, submission, result))
-            if not AuditEntry.objects.filter(pk=entry).exists():
+            if not AuditEntry.objects.filter(pk=submission.record(result)).exists():
                 raise _Replayed
     except _Replayed:
         known = _earlier_result(act, submission)
         assert known is not None
         return known
-    return result
-
-
-def _by_command(request: HttpRequest, act: Action[Any], submission: ActionRequest[Any]) -> ActionResult:
-    """The engine commits by itself; the trail follows, once."""
-    result = act.run(submission)
-    _record(request, act, submission, outcome=result.outcome, after=_after(act, submission, result))
     return result
 
 

@@ -148,12 +148,16 @@ class Guard(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class ActionRequest(Generic[T]):
-    """A form that was filled in rightly: ``given`` is what it says, ``by`` the operator's name."""
+    """A form that was filled in rightly: ``given`` is what it says, ``by`` the operator's name.
+
+    ``record`` leaves the row of the audit trail about a result.
+    """
 
     on: T
     given: dict[str, Any]
     by: str
     before: State
+    record: Callable[[ActionResult], object]
 
     @property
     def reference(self) -> str:
@@ -162,6 +166,10 @@ class ActionRequest(Generic[T]):
     @property
     def reason(self) -> str:
         return str(self.given["reason"])
+
+    def alongside(self, described: Callable[[Any], ActionResult]) -> Callable[[Any], object]:
+        """What is to be called in the transaction of the act with what came of it."""
+        return lambda outcome: self.record(described(outcome))
 
     def carried(self) -> dict[str, Any]:
         """What every command of an operator carries."""

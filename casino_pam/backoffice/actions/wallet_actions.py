@@ -50,10 +50,13 @@ def _adjust(submission: ActionRequest[Wallet]) -> ActionResult:
         reason=submission.reason,
         **submission.carried(),
     )
-    outcome = approvals.adjust(command)
-    if isinstance(outcome, Receipt):
-        return posted(outcome)
-    return waiting(outcome, f"The adjustment of {sum_of(outcome.amount, wallet.currency)}")
+
+    def described(outcome: Receipt | Approval) -> ActionResult:
+        if isinstance(outcome, Receipt):
+            return posted(outcome)
+        return waiting(outcome, f"The adjustment of {sum_of(outcome.amount, wallet.currency)}")
+
+    return described(approvals.adjust(command, submission.alongside(described)))
 
 
 def waiting(approval: Approval, what: str) -> ActionResult:
@@ -81,7 +84,7 @@ def _grant(submission: ActionRequest[Wallet]) -> ActionResult:
         reason=submission.reason or None,
         **submission.carried(),
     )
-    return _granted(approvals.grant(command))
+    return _granted(approvals.grant(command, submission.alongside(_granted)))
 
 
 def _granted(promised: BonusResult) -> ActionResult:
@@ -138,10 +141,13 @@ def _end_hold(verb: type[Settle] | type[Release], submission: ActionRequest[Tran
         reference=held.reference,
         **{**submission.carried(), "source": held.source},
     )
-    receipt = posting.execute(command)
-    if receipt.replayed and receipt.row.actor != submission.by:
-        return replace(posted(receipt), outcome=audit.REPEATED)
-    return posted(receipt)
+
+    def described(receipt: Receipt) -> ActionResult:
+        if receipt.replayed and receipt.row.actor != submission.by:
+            return replace(posted(receipt), outcome=audit.REPEATED)
+        return posted(receipt)
+
+    return described(posting.execute(command, submission.alongside(described)))
 
 
 def _roll_back(submission: ActionRequest[Transaction]) -> ActionResult:
@@ -159,7 +165,7 @@ def _roll_back(submission: ActionRequest[Transaction]) -> ActionResult:
         by_hand=True,
         **{**submission.carried(), "source": row.source},
     )
-    return posted(posting.execute(command))
+    return posted(posting.execute(command, submission.alongside(posted)))
 
 
 def _no_open_hold(row: Transaction) -> str | None:
@@ -244,17 +250,23 @@ def _forfeit(submission: ActionRequest[Bonus]) -> ActionResult:
         reason=submission.reason,
         **submission.carried(),
     )
-    return _ended(posting.execute(command), "Forfeited")
+
+    def described(promised: BonusResult) -> ActionResult:
+        return _ended(promised, "Forfeited")
+
+    return described(posting.execute(command, submission.alongside(described)))
 
 
 def _extend(submission: ActionRequest[Bonus]) -> ActionResult:
     bonus, until = submission.on, submission.given["until"]
     at = to_microseconds(until)
     command = Extend(player=bonus.player.code, bonus=str(bonus.pk), until=at, **submission.carried())
-    promised: BonusResult = posting.execute(command)
-    return ActionResult(
-        message=f"Bonus {bonus.pk}, {promised.bonus.offer} of {promised.player}, now runs until {instant(until)}."
-    )
+
+    def described(promised: BonusResult) -> ActionResult:
+        message = f"Bonus {bonus.pk}, {promised.bonus.offer} of {promised.player}, now runs until {instant(until)}."
+        return ActionResult(message=message)
+
+    return described(posting.execute(command, submission.alongside(described)))
 
 
 def _complete(submission: ActionRequest[Bonus]) -> ActionResult:
@@ -266,10 +278,13 @@ def _complete(submission: ActionRequest[Bonus]) -> ActionResult:
         reason=submission.reason,
         **submission.carried(),
     )
-    outcome = approvals.complete(command)
-    if isinstance(outcome, BonusResult):
-        return _ended(outcome, "Completed")
-    return waiting(outcome, f"Completing the bonus, worth {sum_of(outcome.amount, bonus.wallet.currency)},")
+
+    def described(outcome: BonusResult | Approval) -> ActionResult:
+        if isinstance(outcome, BonusResult):
+            return _ended(outcome, "Completed")
+        return waiting(outcome, f"Completing the bonus, worth {sum_of(outcome.amount, bonus.wallet.currency)},")
+
+    return described(approvals.complete(command, submission.alongside(described)))
 
 
 def _not_live(bonus: Bonus) -> str | None:
