@@ -89,7 +89,7 @@ def named(request: HttpRequest | None, actor: str, act: str, **fields: Any) -> U
 def _insert(entry: AuditEntry) -> None:
     """In one plain statement: the engine's transactions are none of Django's, which could not open another in them."""
     columns = AuditEntry._meta.concrete_fields
-    names = ", ".join(column.column for column in columns)
+    names = ", ".join(str(column.column) for column in columns)
     values = [column.get_db_prep_save(getattr(entry, column.attname), connection) for column in columns]
     places = ", ".join(["%s"] * len(values))
     with connection.cursor() as cursor:

@@ -10,7 +10,6 @@ batch, and the others post without them.
 
 from __future__ import annotations
 
-import itertools
 import random
 import threading
 import time
@@ -325,7 +324,8 @@ def _attempt(requests: Sequence[AnyRequest], alongside: Alongside | None = None)
     with _transaction() as session:
         execution = read(session, requests)
         book = execution.book
-        outcomes, footprints = [], []
+        outcomes: list[Outcome] = []
+        footprints = []
         for request in requests:
             book.footprint = set()
             outcomes.append(_decide(execution, request))
@@ -341,7 +341,9 @@ def _attempt(requests: Sequence[AnyRequest], alongside: Alongside | None = None)
         book.wallets_by_id[wallet].rows.clear()
     limits.keep(book)
     _announce(execution)
-    return [Busy() if looks else outcome for outcome, looks in itertools.zip_longest(outcomes, again, fillvalue=False)]
+    if not stale:
+        return outcomes
+    return [Busy() if looks else outcome for outcome, looks in zip(outcomes, again, strict=True)]
 
 
 def _looks_again(request: AnyRequest, footprint: set[int], book: Book, stale: set[int]) -> bool:

@@ -173,8 +173,7 @@ class Adjustments(CashierView):
 
     def _record(self, command: Adjust, outcome: Receipt | Approval) -> None:
         """Money moved by hand is in the audit trail beside the ledger, as that of operators is; a repeat is no act."""
-        posted = isinstance(outcome, Receipt)
-        if posted and outcome.replayed:
+        if isinstance(outcome, Receipt) and outcome.replayed:
             return
         digits = accounts.digits()[command.currency]
         self.record(
@@ -183,7 +182,7 @@ class Adjustments(CashierView):
             subject=f"{command.player}, {command.currency}",
             reason=command.reason,
             after={"amount": show(command.amount, digits), "reference": command.reference},
-            outcome=audit.DONE if posted else audit.WAITS,
+            outcome=audit.DONE if isinstance(outcome, Receipt) else audit.WAITS,
         )
 
 

@@ -268,7 +268,7 @@ class Asked(KnownCurrencySerializer):
     currency = CurrencyField()
     player = NameField()
     reference = NameField(help_text="Spent once, for ever; a repeat answers as the first time.")
-    amount = MovingAmountField(help_text="Decimal string above zero, at most the currency's digits.")
+    amount: AmountField = MovingAmountField(help_text="Decimal string above zero, at most the currency's digits.")
 
 
 class DepositOptions(StrictSerializer):

@@ -157,7 +157,7 @@ class ActionRequest(Generic[T]):
     given: dict[str, Any]
     by: str
     before: State
-    record: Callable[[ActionResult], object]
+    record: Callable[[ActionResult], Any]
 
     @property
     def reference(self) -> str:

@@ -39,13 +39,15 @@ def _named(locks: list[str]) -> str:
 
 def _lock(submission: ActionRequest[Player]) -> ActionResult:
     locks = submission.given["locks"]
-    accounts.change(submission.on.code, **{f"{lock}_locked": True for lock in locks})
+    changes: dict[str, Any] = {f"{lock}_locked": True for lock in locks}
+    accounts.change(submission.on.code, **changes)
     return ActionResult(message=f"Locked {submission.on.code}: no {_named(locks)} from now on.")
 
 
 def _unlock(submission: ActionRequest[Player]) -> ActionResult:
     locks = submission.given["locks"]
-    accounts.change(submission.on.code, **{f"{lock}_locked": False for lock in locks})
+    changes: dict[str, Any] = {f"{lock}_locked": False for lock in locks}
+    accounts.change(submission.on.code, **changes)
     return ActionResult(message=f"Unlocked {submission.on.code}: {_named(locks)} are allowed again.")
 
 
