@@ -208,7 +208,7 @@ def test_what_the_books_could_not_take_keeps_its_reference(monkeypatch):
     client = operators.sue()
     form = {**action_scenario.opened(client, "settle", row("h-1", "HOLD")())}
 
-    def lost(command: Any) -> Any:
+    def lost(command: Any, *_: Any) -> Any:
         raise Busy("unavailable")
 
     with monkeypatch.context() as patch:

@@ -217,7 +217,9 @@ def test_what_the_ledger_refuses_is_said_and_noted():
     answer = decide(boss(), row, "approve")
     assert answer.status_code == 422
     assert "not that much money" in answer.content.decode()
-    assert entry().outcome == "insufficient_funds"
+    rows = AuditEntry.objects.exclude(act="log in").order_by("id")
+    # The decision stands, and what came of it.
+    assert [row.outcome for row in rows] == ["done", "insufficient_funds"]
 
 
 def test_what_never_waited_has_no_page():
