@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 from django.db.models import Model
 from django.test import Client
 
+from bonus.models import Bonus
 from bonus.offers import create_offer
-from casino_pam.engine import approvals
+from casino_pam.engine import approvals, posting
 from tests import bonus_scenario, operators, scenario
 from tests.backoffice import action_scenario
 from tests.backoffice.action_scenario import DAY, balances, excluded, gifts, locks, player, row, wallet
@@ -231,6 +232,40 @@ def test_an_act_is_undone_when_its_row_of_the_trail_cannot_be_written(monkeypatc
     with pytest.raises(DatabaseError):
         action_scenario.sent(client, "lock", player(), form)
     assert locks() == (False, False, False)
+
+
+# Each of these is one command of the engine, whose transaction the row of the trail is written in.
+BY_COMMAND = {
+    "adjust": (wallet, {"amount": "-5.00"}),
+    "grant": (wallet, {"offer": "gift"}),
+    "settle": (row("h-1", "HOLD"), {}),
+    "release": (row("h-1", "HOLD"), {}),
+    "roll-back": (row("b-1", "BET"), {}),
+    "forfeit": (bonus_scenario.the, {}),
+    "extend": (bonus_scenario.the, DAY),
+    "complete": (bonus_scenario.the, {}),
+}
+
+
+@pytest.mark.parametrize("act", BY_COMMAND)
+def test_a_command_is_not_posted_when_its_row_of_the_trail_cannot_be_written(monkeypatch, act):
+    subject, fields = BY_COMMAND[act]
+    client = operators.sue()
+    form = {**action_scenario.opened(client, act, subject()), "reason": "because", **fields}
+    before = balances(), Transaction.objects.count(), list(Bonus.objects.order_by("id").values())
+
+    def fails(*_: Any) -> None:
+        raise OperationalError("no room")
+
+    with monkeypatch.context() as full:
+        full.setattr(audit, "_insert", fails)
+        full.setattr(posting, "PATIENCE_SECONDS", 0.1)
+        with pytest.raises(OperationalError):
+            # Nor can the refusal be noted.
+            action_scenario.sent(client, act, subject(), form)
+    assert (balances(), Transaction.objects.count(), list(Bonus.objects.order_by("id").values())) == before
+    assert action_scenario.sent(client, act, subject(), form).status_code == 302
+    assert AuditEntry.objects.get(act=act).outcome == "done"
 
 
 # --- two people ----------------------------------------------------------------------------------
