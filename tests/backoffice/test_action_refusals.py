@@ -55,6 +55,15 @@ def test_a_malformed_amount_is_told_to_its_field(amount):
     assert balances() == (7500, 3000, 2000)
 
 
+@pytest.mark.parametrize("reason", ["", " ", "\u00a0\u2003", "\t", "\x07"])
+@pytest.mark.parametrize(("act", "fields"), [("adjust", {"amount": "1.00"}), ("forfeit", {}), ("exclude", DAY)])
+def test_a_blank_reason_is_no_reason(act, fields, reason):
+    subjects = {"adjust": wallet, "forfeit": bonus_scenario.the, "exclude": player}
+    answer = action_scenario.acted(operators.sue(), act, subjects[act](), **fields, reason=reason)
+    assert (answer.status_code, list(answer.context["form"].errors)) == (400, ["reason"])
+    assert (balances(), gifts(), excluded()) == ((7500, 3000, 2000), ["active"], False)
+
+
 def test_a_withdrawal_ends_one_way_only():
     client = operators.sue()
     held = row("h-1", "HOLD")()

@@ -226,6 +226,14 @@ def test_rule_3_accept_void_answers_a_late_win_likewise(rollback_came):
     assert (late.status, late.amount, late.replayed, late.cash) == ("void", 0, True, 10000)
 
 
+@pytest.mark.parametrize("changed", [{}, {"amount": "77.00"}, {"round": "elsewhere", "game": "other"}])
+@pytest.mark.parametrize("rollback_came", ["before", "after"])
+def test_rule_3_anybody_else_is_told_that_the_player_differs_and_nothing_more(changed, rollback_came):
+    undo(lambda: scenario.bet(reference="b"), "b", "BET", rollback_came)
+    reused = scenario.bet("bob", reference="b", **changed)
+    assert (reused.code, reused.facts["differing"]) == ("reference_reused", ["player"])
+
+
 def undo(act, reference, kind, rollback_came):
     if rollback_came == "after":
         assert act().status == "posted"

@@ -195,6 +195,33 @@ def set_right():
     clean_books.emptied()
 
 
+# --- nothing, and no reason, whatever the door ---------------------------------------------------
+
+NOTHING = {
+    "deposit": (lambda: scenario.deposit("alice", reference="z", amount=0), "amount"),
+    "captured deposit": (lambda: scenario.deposit("alice", reference="z", amount=0, captured=True), "amount"),
+    "hold": (lambda: scenario.hold(reference="z", amount="0.00"), "amount"),
+    "adjustment": (lambda: scenario.adjust(reference="z", amount="0.00"), "amount"),
+    "adjustment for nobody": (lambda: scenario.adjust("nobody", reference="z", amount="0.00"), "amount"),
+    "adjustment without a reason": (lambda: blank(""), "reason"),
+    "adjustment with a blank reason": (lambda: blank(" \u00a0"), "reason"),
+}
+
+
+def blank(reason):
+    given = {"source": "operator", "player": "alice", "at": scenario.NOON, "currency": "EUR"}
+    return scenario.do(commands.Adjust(**given, reference="z", amount=1, reason=reason))
+
+
+@pytest.mark.parametrize("case", NOTHING)
+def test_what_moves_nothing_or_has_no_reason_is_malformed_and_leaves_nothing(case):
+    act, field = NOTHING[case]
+    refused = act()
+    assert (refused.code, refused.facts["field"]) == ("invalid_field", field)
+    assert not Transaction.objects.filter(reference="z").exists()
+    assert scenario.deposit("alice", reference="z", amount=5).status == "posted"
+
+
 # --- adjustments ---------------------------------------------------------------------------------
 
 
