@@ -223,6 +223,7 @@ inline close_row(reference_) {
 
 /* The reference is spent: the row of the first time is the answer. */
 inline repeat() {
+    repeats[i] = true;
     if
     :: KIND == bet && (book[me].status[NAME] == void || book[me].closers[NAME] > 0) -> answer[i] = rolled_back
     :: else ->
@@ -556,7 +557,7 @@ inline answer_batch() {
 
 inline forget_answers() {
     for (i : 0 .. 1) {
-        answer[i] = none; left[i] = 0; on[i] = 0; again[i] = false
+        answer[i] = none; left[i] = 0; on[i] = 0; again[i] = false; repeats[i] = false
     }
     i = 0
 }
@@ -593,12 +594,13 @@ inline take(place) {
 #define STALE(w) (tx[me].touched[w] && !tx[me].matched[w])
 #define WRITES   (tx[me].touched[0] || tx[me].touched[1])
 
-/* A wallet was stale: whatever the batch said about its player may rest on rows that were not written. */
+/* A wallet was stale: what was decided on it is decided anew. A repeat decided nothing, and may rest on a row of
+ * either wallet that was not written. */
 inline look_again_at_stale() {
     d_step {
         for (i : 0 .. 1) {
 #ifndef NO_PLAYER_TOGETHER
-            again[i] = STALE(0) || STALE(1);
+            again[i] = STALE(on[i]) || (repeats[i] && (STALE(0) || STALE(1)));
 #else
             again[i] = STALE(on[i]);
 #endif
@@ -613,6 +615,7 @@ proctype Worker(byte me) {
     byte left[2];     /* the cash that the answer tells */
     byte on[2];       /* the wallet on which it was decided */
     bool again[2];
+    bool repeats[2];  /* answered by the row of the first time */
     bool violated, blind;
     byte i, c, w, r;
 

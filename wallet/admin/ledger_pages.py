@@ -215,7 +215,7 @@ Lines = list[tuple[str | None, dict[str, Any]]]
 _PAGE: Final[Lines] = [
     (None, {"fields": [("what", "state"), ("time", "owner"), ("id", "row_number")]}),
     ("Asked by", {"fields": [("source", "name"), ("round", "game"), ("win_source", "named_original"), "closes"]}),
-    ("By hand", {"fields": [("actor", "reason")]}),
+    ("Who and why", {"fields": [("actor", "reason")]}),
     (
         "Money",
         {

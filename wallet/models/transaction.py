@@ -92,6 +92,7 @@ class Transaction(models.Model):
     Amounts are minor units of the wallet's currency, contributions minor units x basis points.
     ``command`` is the id of the row that spent the caller's reference: one command may leave
     several rows. ``bonus`` is a plain uuid, because the wallet can be read without the bonus app.
+    ``reason`` is an operator's words, or else, of a refused row, the refusal's named facts as JSON.
     """
 
     id = models.UUIDField(primary_key=True)

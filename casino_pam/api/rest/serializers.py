@@ -219,7 +219,10 @@ class FeedEntry(Owner, Entry):  # the player comes first
     shortfall = AmountField()
     bonus_id = UUIDField(source="bonus", allow_null=True)
     actor = CharField(allow_null=True)
-    reason = CharField(allow_null=True)
+    reason = CharField(
+        allow_null=True,
+        help_text="An operator's words; of a refused play, deposit or withdrawal what the refusal named, as JSON.",
+    )
 
 
 # --- bonuses ----------------------------------------------------------------------------------
