@@ -91,8 +91,9 @@ class Execution:
         if refusal.code not in REMEMBERED or command.kind not in REMEMBERED_KINDS:
             return
         amount: int = getattr(command, "amount", 0)
+        bonus = self.bonuses.money(entry.wallet)
         refused: Columns = {
-            "reason": kept_facts(refusal),
+            "reason": kept_facts(refusal, bonus if bonus != entry.wallet.bonus else None),
             **columns,
             "status": Status.REFUSED,
             "refusal": refusal.code,

@@ -350,17 +350,8 @@ def _facts_of_whole(execution: Execution, wallet: OpenWallet, operation: Play, r
 
 
 def _remembered_alone(execution: Execution, wallet: OpenWallet, operation: Play, refusal: Refused) -> Refused:
-    """Refuse the operation once more, by itself, so that its row is there."""
-
-    def refuse(_: Entry) -> None:
-        raise refusal
-
-    def refused(entry: Entry, _: Refused) -> None:
-        columns: Columns = {"round": getattr(operation, "round", None), "game": getattr(operation, "game", None)}
-        execution.remember(entry, operation, refusal, columns)
-
-    try:
-        execution.run(wallet, operation, refuse, refused)
-    except Refused as told:
-        return told
-    raise AssertionError("a refusal was decided and did not come")
+    """Remember the refusal by itself: nothing else of the batch is left, not even what was due."""
+    entry = Entry(execution.book, wallet, at=operation.at, actor=operation.actor)
+    columns: Columns = {"round": getattr(operation, "round", None), "game": getattr(operation, "game", None)}
+    execution.remember(entry, operation, refusal, columns)
+    return execution.explain(entry, refusal)

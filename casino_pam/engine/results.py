@@ -94,9 +94,14 @@ _IN_COLUMNS: Final = frozenset(
 )
 
 
-def kept_facts(refusal: Refused) -> str | None:
-    """The named facts of a refusal, as its row keeps them in ``reason``: a repeat tells them again (rule 5)."""
+def kept_facts(refusal: Refused, bonus: int | None = None) -> str | None:
+    """The named facts of a refusal, as its row keeps them in ``reason``: a repeat tells them again (rule 5).
+
+    ``bonus`` is the bonus money that is shown, where a bonus past its time makes it other than the row's.
+    """
     facts = {name: fact for name, fact in refusal.facts.items() if name not in _IN_COLUMNS}
+    if bonus is not None:
+        facts["bonus"] = bonus
     return msgspec.json.encode(facts).decode() if facts else None
 
 
@@ -111,15 +116,17 @@ def _facts_of(row: Row) -> dict[str, Any]:
 def remembered(wallet: OpenWallet, row: Row, last: Row, *, replayed: bool) -> Refused:
     """The refusal that a REFUSED row stands for."""
     assert row.refusal is not None
+    facts = _facts_of(row)
+    bonus = facts.pop("bonus", last.bonus_after)
     return Refused(
         row.refusal,
-        **_facts_of(row),
+        **facts,
         transaction=row.id,
         version=last.version,
         replayed=replayed,
-        balance=last.cash_after + last.bonus_after,
+        balance=last.cash_after + bonus,
         cash=last.cash_after,
-        bonus=last.bonus_after,
+        bonus=bonus,
         currency=wallet.currency.code,
         digits=wallet.currency.digits,
     )

@@ -25,6 +25,8 @@ REFERENCES = st.sampled_from(["r1", "r2", "r3", "r4", "r5", "r6"])
 ROUNDS = st.sampled_from(["round-1", "round-2"])
 GAMES = st.sampled_from(["slot-1", "slot-1", "slot-1", "slot-2"])
 AMOUNTS = st.sampled_from([0, 1, 500, 500, 500, 1000, 1000, 5000, 99_999])
+# A play may be of nothing, money in and out may not.
+MOVED = AMOUNTS.filter(bool)
 MAYBE = st.sampled_from([False, False, False, True])
 
 
@@ -144,11 +146,11 @@ class Houses(RuleBasedStateMachine):
         named = [(verb, self.named(asked, player=player, currency=currency)) for verb, asked in operations]
         self.ask("batch", operations=named)
 
-    @rule(player=PLAYERS, currency=CURRENCIES, reference=REFERENCES, amount=AMOUNTS, captured=MAYBE)
+    @rule(player=PLAYERS, currency=CURRENCIES, reference=REFERENCES, amount=MOVED, captured=MAYBE)
     def deposit(self, captured: bool, **asked: Any) -> None:
         self.ask("deposit", **self.named(asked), captured=captured)
 
-    @rule(player=PLAYERS, currency=CURRENCIES, reference=REFERENCES, amount=AMOUNTS)
+    @rule(player=PLAYERS, currency=CURRENCIES, reference=REFERENCES, amount=MOVED)
     def hold(self, **asked: Any) -> None:
         self.ask("hold", **self.named(asked))
 
