@@ -380,7 +380,7 @@ def _decide(execution: Execution, request: AnyRequest) -> Outcome:
             _still_trusted(execution, single)
         return VERBS[type(request)](execution, request)
     except Refused as refusal:
-        if refusal.facts.get("limit") == "balance":
+        if refusal.facts.get("limit") == "balance" and not refusal.facts.get("replayed"):
             log.critical("posting_balance_at_its_bound", player=request.player)
         return refusal
 

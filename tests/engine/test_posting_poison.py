@@ -7,7 +7,7 @@ from psycopg import errors
 
 from casino_pam.engine import posting
 from casino_pam.engine.results import Receipt
-from tests import scenario
+from tests import clean_books, scenario
 from tests.engine.posting_scenario import START, PassingTime, a_bet, alarms
 from tests.scenario import word
 from wallet import ledger
@@ -93,3 +93,13 @@ def test_an_alarm_is_raised_when_a_balance_would_pass_its_bound(books, caplog):
     assert word(scenario.win(amount="0.01")) == "limit_reached"
     assert alarms(caplog) == ["posting_balance_at_its_bound"]
     Wallet.objects.update(cash=10000)
+
+
+def test_a_repeat_raises_the_alarm_no_second_time(books, caplog):
+    scenario.catalogue()
+    scenario.alice()
+    Wallet.objects.update(cash=MAX_BALANCE)
+    for _ in range(3):
+        assert scenario.deposit("alice", reference="d", amount=1).facts["limit"] == "balance"
+    assert alarms(caplog) == ["posting_balance_at_its_bound"]
+    clean_books.emptied()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from casino_pam.api.rest import urls
 from tests import rest_client, scenario
 from wallet.models import Currency, Player, Wallet
 
@@ -118,6 +119,13 @@ def test_knows_names_that_need_quoting_in_a_path(shop: rest_client.Caller) -> No
         assert shop.post("players", {"player": player, "wallets": ["EUR"]}).status == 201
         assert shop.get(f"players/{rest_client.name(player)}/wallets/EUR")["player"] == player
         assert shop.post(f"players/{rest_client.name(player)}/tokens").status == 201
+
+
+def test_every_name_in_every_path_is_one_segment_and_decoded_once() -> None:
+    """Django's own converters take the path as it was sent for the name itself, or a name for two segments."""
+    converters = [converter for each in urls.urlpatterns for converter in each.pattern.converters.values()]
+    assert converters
+    assert {type(converter) for converter in converters} == {urls.Name}
 
 
 def test_hands_out_a_token_for_fifteen_minutes(shop: rest_client.Caller) -> None:
