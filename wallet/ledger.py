@@ -18,7 +18,18 @@ from psycopg.errors import LockNotAvailable
 
 from wallet.kinds import LIMIT_NAMES
 from wallet.pg.session import Session
-from wallet.state import Book, Key, OpenCurrency, OpenGame, OpenLimits, OpenPlayer, OpenProvider, OpenWallet, Row
+from wallet.state import (
+    Book,
+    Key,
+    OpenCurrency,
+    OpenGame,
+    OpenLimits,
+    OpenPlayer,
+    OpenProvider,
+    OpenWallet,
+    Row,
+    UndoneEarlier,
+)
 from wallet.time import selected, timestamp
 
 
@@ -199,6 +210,9 @@ def read_wallets(
         wallet.seen = wallet.version
         # NULL until the wallet has a row.
         wallet.newest_at = wallet.newest_at or 0
+        if wallet.undone_earlier is not None:
+            # Read as JSON.
+            wallet.undone_earlier = msgspec.convert(wallet.undone_earlier, UndoneEarlier)
         amounts = record[_OF_LIMITS]
         if amounts != _UNLIMITED:
             chosen = {name: amount for name, amount in zip(LIMIT_NAMES, amounts, strict=True) if amount is not None}
@@ -281,9 +295,11 @@ UPDATE_WALLETS = f"""
 UPDATE wallet_wallet w
 SET {", ".join(f"{name} = n.{name}" for name in _STANDING)},
     digest = decode(n.digest, 'hex'),
-    newest_at = CASE WHEN n.version > n.seen THEN {timestamp("n.newest_at")} ELSE w.newest_at END
+    newest_at = CASE WHEN n.version > n.seen THEN {timestamp("n.newest_at")} ELSE w.newest_at END,
+    undone_earlier = n.undone_earlier::jsonb
 FROM (
-    SELECT * FROM unnest({"%s::bigint[], " * len(_NUMBERS)} %s::text[]) AS u({", ".join(_NUMBERS)}, digest)
+    SELECT * FROM unnest({"%s::bigint[], " * len(_NUMBERS)} %s::text[], %s::text[])
+    AS u({", ".join(_NUMBERS)}, digest, undone_earlier)
     ORDER BY u.id
 ) n
 WHERE w.id = n.id AND w.version = n.seen
@@ -360,7 +376,12 @@ def _digested(wallet: OpenWallet) -> list[tuple[str, ...]]:
 def _update_wallets(session: Session, wallets: list[OpenWallet]) -> set[int]:
     columns = [array([str(getattr(wallet, name)) for wallet in wallets], quoted=False) for name in _NUMBERS]
     digests = array([wallet.digest.hex() if wallet.digest else "" for wallet in wallets], quoted=False)
-    return {id for (id,) in session.rows(UPDATE_WALLETS, [*columns, digests])}
+    undone = array([_json(wallet.undone_earlier) for wallet in wallets])
+    return {id for (id,) in session.rows(UPDATE_WALLETS, [*columns, digests, undone])}
+
+
+def _json(undone: UndoneEarlier | None) -> str:
+    return "" if undone is None else msgspec.json.encode(undone).decode()
 
 
 def _unmoved(session: Session, wallets: list[OpenWallet]) -> set[int]:

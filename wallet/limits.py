@@ -17,10 +17,10 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from django.db import connection, transaction
 from django.db.models import F
 
@@ -31,42 +31,29 @@ from wallet.ledger import array
 from wallet.models import Wallet, WalletLimits
 from wallet.money import show
 from wallet.pg.session import Answer, Session, session_of
-from wallet.state import Book, OpenWallet, Totals
-from wallet.time import DAY, timestamp, to_datetime, to_microseconds, to_text
+from wallet.state import Book, OpenWallet, Totals, UndoneEarlier
+from wallet.time import DAY, spans, timestamp, to_datetime, to_microseconds, to_text
 
-# --- periods and what moved in them. Pure ----------------------------------------------------------
-
-
-class Span(NamedTuple):
-    """A period from ``start`` on and before ``end``, in microseconds since 1970."""
-
-    start: int
-    end: int
+# --- what moved in a period. Pure ------------------------------------------------------------------
 
 
-def spans(at: int) -> tuple[Span, Span, Span]:
-    """The day, the week and the month of an instant (microseconds since 1970)."""
-    return _spans(at // DAY)
+def counted(now: Totals, undone: UndoneEarlier | None, period: str, start: int) -> Totals:
+    """The lifetime totals, but for what rollbacks of this period have undone of earlier ones.
 
-
-@lru_cache(maxsize=64)
-def _spans(day: int) -> tuple[Span, Span, Span]:
-    # 1 January 1970 was a Thursday.
-    monday = day - (day + 3) % 7
-    first = to_datetime(day * DAY).replace(day=1)
-    next_first = (first + timedelta(days=31)).replace(day=1)
-    return (
-        Span(day * DAY, (day + 1) * DAY),
-        Span(monday * DAY, (monday + 7) * DAY),
-        Span(to_microseconds(first), to_microseconds(next_first)),
-    )
+    A stake or a win belongs to the periods of its own row, and its rollback changes those and no other (PLAY.md rule
+    27a). What is undone within the period is in the totals already.
+    """
+    if undone is None:
+        return now
+    staked, paid = undone.in_period(period, start)
+    return now._replace(staked=now.staked + staked, paid=now.paid + paid)
 
 
 def used(subject: str, now: Totals, before: Totals) -> int:
     """What of a limit is used up, in minor units.
 
-    Stakes and deposits count from zero: what came back of an earlier period's bet is no room in
-    this one beyond the limit. A net loss below zero is a win, and may be played back.
+    Stakes and deposits count from zero: a rollback that the release before this one has posted, and of which the
+    wallet does not know, makes no room beyond the limit. A net loss below zero is a win, and may be played back.
     """
     if subject == "deposit":
         return max(0, now.deposited - before.deposited)
@@ -78,8 +65,8 @@ def used(subject: str, now: Totals, before: Totals) -> int:
 
 # --- judged inside the posting. Pure ---------------------------------------------------------------
 
-# What a command moves, by subject: the names of its limits, in the order of ``spans``.
-_NAMES: Final = {subject: tuple(f"{subject}_{period}" for period in LIMIT_PERIODS) for subject in LIMIT_SUBJECTS}
+_NAMES: Final = {(subject, period): f"{subject}_{period}" for subject in LIMIT_SUBJECTS for period in LIMIT_PERIODS}
+# What a command moves.
 _DEPOSIT: Final = ("deposit",)
 # A stake counts as lost until it is won back.
 _BET: Final = ("stake", "loss")
@@ -107,17 +94,19 @@ def _check(wallet: OpenWallet, at: int, amount: int, subjects: tuple[str, ...]) 
     limits = wallet.limits
     if limits is None or amount == 0:
         return
-    now = wallet.totals
+    totals = wallet.totals
     reached = []
     # The row's own time will be no earlier than that of the row before it.
-    for place, span in enumerate(spans(max(at, wallet.newest_at))):
-        before: Totals | None = None
+    for period, span in zip(LIMIT_PERIODS, spans(max(at, wallet.newest_at)), strict=True):
+        now, before = totals, None
         for subject in subjects:
-            name = _NAMES[subject][place]
+            name = _NAMES[subject, period]
             limit = limits.amounts.get(name)
             if limit is None:
                 continue
-            before = before or totals_before(wallet, span.start)
+            if before is None:
+                before = totals_before(wallet, span.start)
+                now = counted(totals, wallet.undone_earlier, period, span.start)
             left = limit - used(subject, now, before)
             if amount > left:
                 reached.append(_Reached(max(0, left), -span.end, name))
@@ -310,13 +299,14 @@ def of_each(wallets: Sequence[Wallet], at: int) -> dict[int, list[Limit]]:
 def _limits(wallet: Wallet, kept: WalletLimits, at: int, begun: Mapping[tuple[int, int], Totals]) -> list[Limit]:
     increases = _increases(kept)
     now = Totals(wallet.staked_total, wallet.paid_total, wallet.deposited_total)
+    undone = wallet.undone_earlier and msgspec.convert(wallet.undone_earlier, UndoneEarlier)
     return [
         Limit(
             subject,
             period,
             getattr(kept, f"{subject}_{period}"),
             # A period without a row begins with what there is now.
-            used(subject, now, begun.get((wallet.id, span.start), now)),
+            used(subject, counted(now, undone, period, span.start), begun.get((wallet.id, span.start), now)),
             span.end,
             increases.get(f"{subject}_{period}"),
         )

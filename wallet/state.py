@@ -16,6 +16,7 @@ from uuid_utils import uuid7
 from wallet.errors import Refused
 from wallet.kinds import Kind, Status
 from wallet.money import MAX_BALANCE
+from wallet.time import spans
 
 DIGEST_VERSION: Final = 1
 
@@ -129,6 +130,44 @@ class Totals(NamedTuple):
     deposited: int
 
 
+class ByPeriod(NamedTuple):
+    """An amount for each period that limits know, in minor units."""
+
+    day: int = 0
+    week: int = 0
+    month: int = 0
+
+
+class UndoneEarlier(msgspec.Struct, frozen=True):
+    """What rollbacks have undone of rows that were counted in earlier periods.
+
+    The lifetime totals are net of it, and so it would be room in a period that it never was part of (PLAY.md rule
+    27a). ``at`` is the time of the newest such rollback; the amounts are those of its own day, week and month.
+    """
+
+    at: int
+    staked: ByPeriod = ByPeriod()
+    paid: ByPeriod = ByPeriod()
+
+    def in_period(self, period: str, start: int) -> tuple[int, int]:
+        """Of stakes and of payouts, in the ``day``, ``week`` or ``month`` that began at ``start``."""
+        return (getattr(self.staked, period), getattr(self.paid, period)) if self.at >= start else (0, 0)
+
+    @staticmethod
+    def after(before: UndoneEarlier | None, at: int, original_at: int, moved: int) -> UndoneEarlier | None:
+        """What it is after a rollback at ``at`` that moved so much money of a row of ``original_at``."""
+        if original_at >= spans(at).day.start:
+            # It lies in every period that its rollback lies in.
+            return before
+        staked, paid = {}, {}
+        for period, span in spans(at)._asdict().items():
+            was_staked, was_paid = (0, 0) if before is None else before.in_period(period, span.start)
+            counts = original_at < span.start
+            staked[period] = was_staked + counts * max(0, moved)
+            paid[period] = was_paid + counts * max(0, -moved)
+        return UndoneEarlier(at, ByPeriod(**staked), ByPeriod(**paid))
+
+
 class OpenLimits(msgspec.Struct):
     """A wallet's limits in a posting: ``amounts`` are those that are set, by name (``wallet.kinds.LIMIT_NAMES``).
 
@@ -159,6 +198,7 @@ class OpenWallet(msgspec.Struct):
     paid_total: int
     deposited_total: int
     newest_at: int
+    undone_earlier: UndoneEarlier | None
     # The fields above are columns, read in this order; those below are not.
     player: OpenPlayer
     currency: OpenCurrency
@@ -218,7 +258,10 @@ class OpenWallet(msgspec.Struct):
 
 
 # What posting a row changes in a wallet.
-_POSTED: Final = ("cash", "bonus", "held", "version", "newest_at", "staked_total", "paid_total", "deposited_total")
+_POSTED: Final = (
+    *("cash", "bonus", "held", "version", "newest_at"),
+    *("staked_total", "paid_total", "deposited_total", "undone_earlier"),
+)
 
 
 class Mark(msgspec.Struct):
@@ -302,8 +345,17 @@ class Book:
 
     def add(self, wallet: OpenWallet, row: Row) -> None:
         wallet.append(row)
+        if row.kind == Kind.ROLLBACK and row.posted:
+            self._undo(wallet, row)
         self.added.append(row)
         self._index(row)
+
+    def _undo(self, wallet: OpenWallet, row: Row) -> None:
+        """Note what a rollback has undone of an earlier period."""
+        assert row.original_kind is not None and row.original is not None
+        original = self.rows[row.source, row.original_kind, row.original]
+        moved = row.cash_delta + row.bonus_delta
+        wallet.undone_earlier = UndoneEarlier.after(wallet.undone_earlier, row.created_at, original.created_at, moved)
 
     def _index(self, row: Row) -> None:
         self.rows[row.key] = row

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 from uuid import UUID
 
 SECOND: Final = 1_000_000
@@ -37,6 +38,42 @@ def to_text(instant: datetime) -> str:
 def midnight(day: date) -> datetime:
     """The first instant of a UTC day."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+# --- periods of the calendar ---------------------------------------------------------------------
+
+
+class Span(NamedTuple):
+    """A period from ``start`` on and before ``end``, in microseconds since 1970."""
+
+    start: int
+    end: int
+
+
+class Spans(NamedTuple):
+    """The periods in UTC that an instant lies in; a week begins on Monday (ISO 8601)."""
+
+    day: Span
+    week: Span
+    month: Span
+
+
+def spans(at: int) -> Spans:
+    """The day, the week and the month of an instant (microseconds since 1970)."""
+    return _spans(at // DAY)
+
+
+@lru_cache(maxsize=64)
+def _spans(day: int) -> Spans:
+    # 1 January 1970 was a Thursday.
+    monday = day - (day + 3) % 7
+    first = to_datetime(day * DAY).replace(day=1)
+    next_first = (first + timedelta(days=31)).replace(day=1)
+    return Spans(
+        day=Span(day * DAY, (day + 1) * DAY),
+        week=Span(monday * DAY, (monday + 7) * DAY),
+        month=Span(to_microseconds(first), to_microseconds(next_first)),
+    )
 
 
 # --- in SQL --------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ from casino_pam.engine import commands, posting
 from tests import bonus_scenario, scenario, threads
 from tests.limit_scenario import MIDNIGHT, MONDAY, a_bet, bets, forget, limit
 from tests.scenario import word
-from wallet.kinds import LIMIT_NAMES
-from wallet.models import Player, Transaction
+from wallet.kinds import LIMIT_NAMES, LIMIT_PERIODS
+from wallet.models import Player, Transaction, Wallet
+from wallet.time import spans
 
 HOUR = 3600 * scenario.SECOND
 MONTH_END = int(datetime(2026, 10, 1, tzinfo=UTC).timestamp()) * scenario.SECOND
@@ -120,12 +121,117 @@ def test_a_rollback_gives_the_room_back():
     assert bets("10.01", "10.00", "0.01") == ["limit_reached", "posted", "limit_reached"]
 
 
-def test_a_rollback_of_yesterdays_bet_makes_no_single_stake_larger_than_the_limit():
-    limit(stake_day="10.00")
+def test_a_rollback_of_yesterdays_bet_gives_no_room_today():
+    limit(stake_day="10.00", loss_day="10.00")
+    assert bets("10.00", reference="b", at=MIDNIGHT - 1) == ["posted"]
+    assert bets("10.00", at=MIDNIGHT) == ["posted"]
+    assert word(scenario.rollback("b", at=MIDNIGHT + 1)) == "posted"
+    assert bets("0.01", at=MIDNIGHT + 2) == ["limit_reached"]
+    forget()
+    assert bets("0.01", at=MIDNIGHT + 2) == ["limit_reached"]
+    # The next day is whole again.
+    assert bets("10.00", "0.01", at=MIDNIGHT + scenario.DAY) == ["posted", "limit_reached"]
+
+
+# A bet, its rollback, and whether that gives room in the period that both or only the rollback lie in.
+BORDERS = {
+    "day": (MIDNIGHT - 1, MIDNIGHT),
+    "week": (MONDAY + 7 * scenario.DAY - 1, MONDAY + 7 * scenario.DAY),
+    "month": (MONTH_END - 1, MONTH_END),
+}
+
+
+@pytest.mark.parametrize("period", LIMIT_PERIODS)
+@pytest.mark.parametrize("subject", ["stake", "loss"])
+def test_a_rollback_gives_room_in_the_periods_of_its_bet_and_in_no_other(subject, period):
+    before, after = BORDERS[period]
+    start = getattr(spans(before), period).start
+    scenario.player("dora")
+    scenario.deposit("dora", amount=100_000, at=start)
+    for reference, at in (("inside", start), ("earlier", start), ("later", after)):
+        assert bets("10.00", who="dora", reference=reference, at=at) == ["posted"]
+        if reference == "inside":
+            assert word(scenario.rollback("inside", "dora", at=before)) == "posted"
+    limit("dora", **{f"{subject}_{period}": "20.00"})
+    assert word(scenario.rollback("earlier", "dora", at=after)) == "posted"
+    # Of the new period 10.00 are used.
+    assert bets("10.01", "10.00", "0.01", who="dora", at=after) == ["limit_reached", "posted", "limit_reached"]
+
+
+@pytest.mark.parametrize(("period", "room"), [("day", False), ("week", True), ("month", True)])
+def test_yesterdays_bet_gives_room_where_it_was_counted(period, room):
+    limit(**{f"stake_{period}": "10.00"})
     assert bets("10.00", reference="b", at=MIDNIGHT - 1) == ["posted"]
     assert word(scenario.rollback("b", at=MIDNIGHT)) == "posted"
-    assert bets("10.01", at=MIDNIGHT) == ["limit_reached"]
+    assert bets("10.00", "0.01", at=MIDNIGHT + 1) == ["posted", "limit_reached"]
+    assert bets("10.00", at=MIDNIGHT + scenario.DAY) == ["limit_reached" if room else "posted"]
+
+
+def test_several_rollbacks_add_up_within_their_day_and_are_forgotten_after_it():
+    for n in range(3):
+        assert bets("10.00", reference=f"b{n}", at=MIDNIGHT - 1) == ["posted"]
+    limit(stake_day="20.00", stake_month="1000.00")
+    assert bets("20.00", reference="today", at=MIDNIGHT) == ["posted"]
+    for n in range(2):
+        assert word(scenario.rollback(f"b{n}", at=MIDNIGHT)) == "posted"
+        assert bets("0.01", at=MIDNIGHT) == ["limit_reached"]
+    # What is today's own gives room today.
+    assert word(scenario.rollback("today", at=MIDNIGHT)) == "posted"
+    assert bets("20.00", "0.01", at=MIDNIGHT) == ["posted", "limit_reached"]
+    tomorrow = MIDNIGHT + scenario.DAY
+    assert word(scenario.rollback("b2", at=tomorrow)) == "posted"
+    assert bets("20.00", "0.01", at=tomorrow) == ["posted", "limit_reached"]
+
+
+def test_a_rollback_long_after_changes_no_limit():
+    assert bets("10.00", reference="b") == ["posted"]
+    limit(**dict.fromkeys(LIMIT_NAMES, "10.00"))
+    at = MONTH_END + 40 * scenario.DAY
+    assert bets("10.00", at=at) == ["posted"]
+    assert word(scenario.rollback("b", at=at)) == "posted"
+    assert bets("0.01", at=at) == ["limit_reached"]
+
+
+def test_a_limit_set_after_the_rollback_counts_as_one_set_before():
+    assert bets("10.00", reference="b", at=MIDNIGHT - 1) == ["posted"]
     assert bets("10.00", at=MIDNIGHT) == ["posted"]
+    assert word(scenario.rollback("b", at=MIDNIGHT)) == "posted"
+    limit(stake_day="10.00")
+    assert bets("0.01", at=MIDNIGHT) == ["limit_reached"]
+
+
+def test_a_rollback_and_bets_of_one_posting_see_each_other():
+    limit(stake_day="10.00")
+    assert bets("10.00", reference="b", at=MIDNIGHT - 1) == ["posted"]
+    undo = commands.Rollback(source="acme", player="alice", reference="u", original="b", at=MIDNIGHT)
+    asked = [a_bet("b1", at=MIDNIGHT), undo, a_bet("b2", amount=1, at=MIDNIGHT)]
+    assert [word(each) for each in posting.post(asked)] == ["posted", "posted", "limit_reached"]
+
+
+def test_a_batch_that_is_refused_undoes_its_rollback_too():
+    limit(stake_day="10.00")
+    assert bets("10.00", reference="b", at=MIDNIGHT - 1) == ["posted"]
+    undo = commands.Rollback(source="acme", player="alice", reference="u", original="b", currency="EUR", at=MIDNIGHT)
+    refused = scenario.do(commands.Batch(operations=(undo, a_bet("b1", amount=1001, at=MIDNIGHT))))
+    assert (refused.code, refused.facts["left"]) == ("limit_reached", 1000)
+    assert Wallet.objects.get(player__code="alice").undone_earlier is None
+    assert bets("10.00", "0.01", at=MIDNIGHT) == ["posted", "limit_reached"]
+
+
+def test_a_rollback_of_yesterdays_win_is_no_loss_of_today():
+    scenario.profile(rollback_wins=True)
+    limit(loss_day="10.00")
+    assert word(scenario.win(amount="50.00", reference="w", at=MIDNIGHT - 1)) == "posted"
+    assert word(scenario.rollback("w", original_kind="WIN", at=MIDNIGHT)) == "posted"
+    assert bets("10.01", "10.00", "0.01", at=MIDNIGHT) == ["limit_reached", "posted", "limit_reached"]
+
+
+def test_a_rollback_of_todays_win_takes_its_room_away():
+    scenario.profile(rollback_wins=True)
+    limit(loss_day="10.00")
+    assert word(scenario.win(amount="50.00", reference="w")) == "posted"
+    assert word(scenario.rollback("w", original_kind="WIN")) == "posted"
+    assert bets("10.01", "10.00") == ["limit_reached", "posted"]
 
 
 def test_a_limit_set_below_what_is_used_leaves_nothing():

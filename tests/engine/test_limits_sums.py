@@ -28,6 +28,7 @@ VERBS = st.one_of(
     st.tuples(st.just("win"), AMOUNTS),
     st.tuples(st.just("deposit"), AMOUNTS),
     st.tuples(st.just("rollback"), st.integers(0, 5)),
+    st.tuples(st.just("rollback_win"), st.integers(0, 5)),
 )
 HISTORIES = st.lists(st.tuples(STEPS, st.booleans(), st.lists(VERBS, min_size=1, max_size=4)), min_size=1, max_size=8)
 SET = st.dictionaries(st.sampled_from(LIMIT_NAMES), st.integers(0, 8000), min_size=1, max_size=4)
@@ -38,12 +39,13 @@ def database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     with django_db_blocker.unblock():
         the_books.emptied()
         scenario.catalogue()
+        scenario.profile(rollback_wins=True, win_rollback="clamp", rollback_after_win="allow")
         yield
         the_books.reconciled()
 
 
 def from_rows(wallet: Wallet, name: str, at: int) -> int:
-    """The sum of a period as an accountant would find it."""
+    """The sum of a period as an accountant would find it; a rollback is of its original's period."""
     subject, _, period = name.partition("_")
     now = to_datetime(at)
     begin = now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -52,31 +54,33 @@ def from_rows(wallet: Wallet, name: str, at: int) -> int:
     if period == "month":
         begin = begin.replace(day=1)
     staked = paid = deposited = 0
-    for row in Transaction.objects.filter(wallet=wallet, created_at__gte=begin, status="POSTED"):
+    rows = {row.id: row for row in Transaction.objects.filter(wallet=wallet, status="POSTED")}
+    for row in rows.values():
         money = row.cash_delta + row.bonus_delta
-        if row.kind == "DEPOSIT":
-            deposited += money
-        if row.kind == "BET" or (row.kind == "ROLLBACK" and row.original_kind == "BET"):
-            staked -= money
-        if row.kind == "WIN":
-            paid += money
-    return {"deposit": max(0, deposited), "stake": max(0, staked), "loss": staked - paid}[subject]
+        original = rows[row.closes] if row.kind == "ROLLBACK" else row
+        if original.created_at >= begin:
+            deposited += money if original.kind == "DEPOSIT" else 0
+            staked -= money if original.kind == "BET" else 0
+            paid += money if original.kind == "WIN" else 0
+    return {"deposit": deposited, "stake": staked, "loss": staked - paid}[subject]
 
 
-def command(verb: str, value: int, who: str, at: int, bets: list[str]) -> Any:
+def command(verb: str, value: int, who: str, at: int, plays: list[str]) -> Any:
     reference = scenario.fresh("h")
     named = {"player": who, "at": at, "reference": reference}
-    if verb == "rollback":
-        original = bets[-1 - value] if value < len(bets) else "never"
-        return commands.Rollback(source="acme", original=original, **named)
+    if verb in ("rollback", "rollback_win"):
+        made = [each for each in plays if each.startswith("w-") is (verb == "rollback_win")]
+        original = made[-1 - value] if value < len(made) else "never"
+        kind = "WIN" if verb == "rollback_win" else "BET"
+        return commands.Rollback(source="acme", original=original, original_kind=kind, **named)
     named |= {"currency": "EUR", "amount": value}
     if verb == "deposit":
         return commands.Deposit(source="cashier", **named)
-    named |= {"round": reference, "game": "slot-1"}
     if verb == "win":
-        return commands.Win(source="acme", **named)
-    bets.append(reference)
-    return commands.Bet(source="acme", **named)
+        named["reference"] = f"w-{reference}"
+    plays.append(named["reference"])
+    named |= {"round": reference, "game": "slot-1"}
+    return (commands.Win if verb == "win" else commands.Bet)(source="acme", **named)
 
 
 @given(history=HISTORIES, amounts=SET)
@@ -89,23 +93,23 @@ def test_the_gates_use_what_the_rows_of_the_period_add_up_to(
     scenario.deposit(who, amount=10**6, at=scenario.NOON - 90 * scenario.DAY)
     limit(who, **{name: f"{amount / 100:.2f}" for name, amount in amounts.items()})
     forget()
-    at, bets = scenario.NOON, []
+    at, plays = scenario.NOON, []
     for step, forgets, verbs in history:
         at += step
         if forgets:
             forget()
         if len(verbs) > 1:
             # Together, to see the same rules apply to rows that are not yet in the database.
-            posting.post([command(*verb, who, at, bets) for verb in verbs])
+            posting.post([command(*verb, who, at, plays) for verb in verbs])
         else:
-            check_alone(wallet, verbs[0], at, amounts, bets)
+            check_alone(wallet, verbs[0], at, amounts, plays)
         wallet.refresh_from_db()
         for each in limits.of(wallet, at):
             name = f"{each.subject}_{each.period}"
             assert (each.used, each.amount) == (from_rows(wallet, name, at), amounts.get(name)), name
 
 
-def check_alone(wallet: Wallet, verb: tuple[str, int], at: int, amounts: dict[str, int], bets: list[str]) -> None:
+def check_alone(wallet: Wallet, verb: tuple[str, int], at: int, amounts: dict[str, int], plays: list[str]) -> None:
     """What one request comes to, and why, foretold from the rows."""
     kind, value = verb
     subjects = {"bet": ("stake", "loss"), "deposit": ("deposit",)}.get(kind, ())
@@ -115,9 +119,9 @@ def check_alone(wallet: Wallet, verb: tuple[str, int], at: int, amounts: dict[st
         if name.partition("_")[0] in subjects
     }
     passed = {name: left for name, left in room.items() if value > max(left, 0)}
-    outcome = posting.ask(command(kind, value, wallet.player.code, at, bets))
+    outcome = posting.ask(command(kind, value, wallet.player.code, at, plays))
     if not passed:
-        assert scenario.word(outcome) in ("posted", "void")
+        assert scenario.word(outcome) in ("posted", "void", "already_rolled_back", "insufficient_funds")
     else:
         facts = outcome.facts
         assert outcome.code == "limit_reached"

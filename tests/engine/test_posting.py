@@ -292,6 +292,7 @@ def test_wallets_are_locked_in_ascending_order_whatever_the_planner_knows(books,
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE wallet_wallet")
     columns = [ledger.array(["1", "2"], quoted=False)] * 10 + [ledger.array(["00", "00"], quoted=False)]
+    columns.append(ledger.array(["", ""]))
     with posting._transaction() as session:
         literals = ", ".join(f"'{column}'" for column in columns)
         session.command(f"PREPARE locking AS {numbered(ledger.UPDATE_WALLETS)}")

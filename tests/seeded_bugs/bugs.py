@@ -172,8 +172,8 @@ BUGS: Final = (
         "limit judged outside the transaction",
         "A limit is judged on what was used before the posting began",
         "wallet/limits.py",
-        "    now = wallet.totals\n    reached",
-        "    now = limits.totals\n    reached",
+        "    totals = wallet.totals\n    reached",
+        "    totals = limits.totals\n    reached",
         "tests/engine/test_limits.py::test_bets_of_one_posting_see_each_other",
     ),
     Bug(

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wallet.limits import spans, used
-from wallet.state import Totals
-from wallet.time import to_datetime, to_microseconds, to_text
+from tests.scenario import NOON
+from wallet.limits import counted, used
+from wallet.state import ByPeriod, Totals, UndoneEarlier
+from wallet.time import spans, to_datetime, to_microseconds, to_text
 
 INSTANTS = st.integers(0, 7_258_118_400_000_000 - 1).map(to_datetime)  # to the end of the year 2199
 
@@ -48,6 +49,9 @@ def test_what_came_back_of_an_earlier_stake_makes_no_room_beyond_the_limit():
     yesterday, now = Totals(100, 0, 50), Totals(90, 0, 50)
     assert used("stake", now, yesterday) == 0
     assert used("stake", Totals(130, 0, 0), Totals(100, 0, 0)) == 30
+    undone = UndoneEarlier(NOON, staked=ByPeriod(day=15, week=5))
+    counted_now = [counted(Totals(130, 0, 0), undone, "day", start) for start in (NOON, NOON + 1)]
+    assert [used("stake", each, Totals(100, 0, 0)) for each in counted_now] == [45, 30]
 
 
 def test_a_net_win_may_be_played_back():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
+from casino_pam.engine import commands
 from tests import scenario
 from tests.wallet import corruption
 from tests.wallet.reconcile_runs import found, history, named
@@ -59,6 +60,45 @@ ROWS_CHANGED = {
     "what it closes": ("closes = null", 5, {(2, 5), (4, 5)}),
     "which row it closes": ("closes = gen_random_uuid()", 7, {(2, 7), (4, 7)}),
 }
+
+
+LATER = 4_102_444_800_000_000  # the year 2100, in microseconds; or an amount
+
+
+@pytest.mark.usefixtures("broken_books")
+class TestWhatWasUndoneOfEarlierPeriods:
+    """A wallet knows what rollbacks of its newest day, week and month have undone of earlier ones."""
+
+    @pytest.fixture
+    def undone(self) -> None:
+        """Two bets of yesterday and a win of last month, undone today."""
+        scenario.catalogue()
+        scenario.profile(rollback_wins=True)
+        now = commands.now()
+        scenario.player("alice")
+        scenario.deposit("alice", amount=10_000, at=now - 40 * scenario.DAY)
+        scenario.win(amount="3.00", reference="w", round="w", at=now - 40 * scenario.DAY)
+        for n in range(2):
+            scenario.bet(amount="10.00", reference=f"b{n}", at=now - scenario.DAY)
+        for n in range(2):
+            scenario.rollback(f"b{n}", at=now)
+        scenario.rollback("w", original_kind="WIN", at=now)
+
+    @pytest.mark.parametrize("scope", [Scope.FULL, Scope.INCREMENTAL])
+    def test_is_what_the_rows_add_up_to(self, undone: None, scope: str) -> None:
+        assert found(scope) == []
+        scenario.bet(at=commands.now() + 70 * scenario.DAY)
+        assert found(scope) == []
+
+    @pytest.mark.parametrize("scope", [Scope.FULL, Scope.INCREMENTAL])
+    @pytest.mark.parametrize("path", ["{at}", "{staked,0}", "{paid,2}"])
+    def test_changed_by_hand_is_named(self, undone: None, path: str, scope: str) -> None:
+        corruption.sql(f"UPDATE wallet_wallet SET undone_earlier = jsonb_set(undone_earlier, '{path}', '{LATER}')")
+        assert named(scope) == {(1, "alice", 7)}
+
+    def test_forgotten_is_named_at_each_rollback(self, undone: None) -> None:
+        corruption.sql("UPDATE wallet_wallet SET undone_earlier = NULL")
+        assert named() == {(1, "alice", version) for version in (5, 6, 7)}
 
 
 @pytest.mark.usefixtures("broken_books")

@@ -70,7 +70,8 @@ class Wallet(models.Model):
     """A player's money in one currency, in minor units.
 
     Only ``wallet.ledger`` writes the balances, with ``UPDATE ... WHERE version = <the one read>``.
-    ``digest`` is that of the newest transaction; ``newest_at`` its time.
+    ``digest`` is that of the newest transaction; ``newest_at`` its time. ``undone_earlier`` is
+    ``wallet.state.UndoneEarlier`` as JSON; NULL until a rollback undoes a row of an earlier day.
     """
 
     player = models.ForeignKey(Player, on_delete=models.PROTECT, related_name="wallets")
@@ -84,6 +85,7 @@ class Wallet(models.Model):
     paid_total = models.BigIntegerField(default=0)
     deposited_total = models.BigIntegerField(default=0)
     newest_at = models.DateTimeField(null=True)
+    undone_earlier = models.JSONField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

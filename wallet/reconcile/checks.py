@@ -15,6 +15,8 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Cursor
 
+from wallet.history import newest_before
+from wallet.kinds import LIMIT_PERIODS
 from wallet.ledger import COLUMNS
 from wallet.models import Transaction
 from wallet.time import selected
@@ -194,6 +196,12 @@ _CLOSES_ITS_LIKE: Final = """
     AND CASE r.kind WHEN 'ROLLBACK' THEN o.kind IN ('BET', 'WIN') ELSE o.kind = 'HOLD' END
  FROM wallet_transaction o WHERE o.id = r.closes)"""
 
+_UNDOES_EARLIER: Final = """
+(SELECT o.created_at < date_trunc('day', r.created_at, 'UTC') FROM wallet_transaction o WHERE o.id = r.closes)"""
+
+_UNDONE_AT: Final = """
+coalesce((SELECT (w.undone_earlier ->> 'at')::bigint FROM wallet_wallet w WHERE w.id = r.wallet_id), 0)"""
+
 # The version before this one, however far before; asked only where the very one before is not there.
 _LAST_BEFORE: Final = """
 coalesce((SELECT max(x.version) FROM wallet_transaction x
@@ -251,6 +259,12 @@ ROW_CHECKS: Final = (
         "kind IN ('ROLLBACK', 'SETTLE', 'RELEASE') AND status = 'POSTED'"
         f" AND (closes IS NULL OR {_CLOSES_ITS_LIKE} IS NOT TRUE)",
         "concat(kind, ' ', id, ' closes ', coalesce(closes::text, 'nothing'), ', which it may not')",
+    ),
+    Check(
+        1,
+        "kind = 'ROLLBACK' AND status = 'POSTED' AND created_at >= date_trunc('month', now(), 'UTC')"
+        f" AND {_UNDOES_EARLIER} IS TRUE AND {_UNDONE_AT} < {selected('created_at')}",
+        "'it undid a row of an earlier day, and the wallet does not know of it'",
     ),
     Check(
         1,
@@ -337,6 +351,11 @@ WALLET_CHECKS: Final = (
         "concat('the wallet says its newest row is of ', newest_at, ', it is of ', newest_created_at)",
     ),
     Check(
+        1,
+        "undone_earlier IS DISTINCT FROM undone_by_rows",
+        "concat('the wallet has undone of earlier periods ', undone_earlier, ', its rows make ', undone_by_rows)",
+    ),
+    Check(
         3,
         "least(cash, bonus, held) < 0",
         "concat('is negative: cash ', cash, ' bonus ', bonus, ' held ', held)",
@@ -360,10 +379,42 @@ WALLET_CHECKS: Final = (
 _NEWEST: Final = ", ".join(
     f"n.{column} AS newest_{column}" for column in ("version", "digest", "created_at", *_PAIRS.values())
 )
+
+
+def _undone(column: str, sign: str) -> str:
+    """The sums of what rollbacks moved this way, of rows from before the day, week and month of the newest of them."""
+    sums = (
+        f"coalesce(sum(greatest({sign}moved, 0)) FILTER (WHERE at >= date_trunc('{period}', newest)"
+        f" AND original_at < date_trunc('{period}', newest)), 0)"
+        for period in LIMIT_PERIODS
+    )
+    return f"'{column}', jsonb_build_array({', '.join(sums)})"
+
+
+# Said a second time, beside wallet.state.UndoneEarlier. What is older than the month of the wallet's newest row
+# counts for nothing any more, and is not asked about; only the rows since then are read.
+_MONTH: Final = "date_trunc('month', w.newest_at, 'UTC')"
+_STILL_COUNTS: Final = f"(w.undone_earlier ->> 'at')::bigint >= {selected(_MONTH)}"
+_UNDONE_BY_ROWS: Final = f"""
+    SELECT jsonb_build_object('at', {selected("max(newest) AT TIME ZONE 'UTC'")}, {_undone("staked", "")},
+                              {_undone("paid", "-")}) AS undone
+    FROM (
+        SELECT t.cash_delta + t.bonus_delta AS moved, t.created_at AT TIME ZONE 'UTC' AS at,
+               o.created_at AT TIME ZONE 'UTC' AS original_at, max(t.created_at) OVER () AT TIME ZONE 'UTC' AS newest
+        FROM wallet_transaction t JOIN wallet_transaction o ON o.id = t.closes
+        WHERE t.wallet_id = w.id AND t.kind = 'ROLLBACK' AND t.status = 'POSTED'
+            AND t.version > {newest_before("w.id", "w.version", f"({_MONTH} - interval '7 days')")}
+            AND o.created_at < date_trunc('day', t.created_at, 'UTC')
+            AND {_STILL_COUNTS}
+    ) u
+    HAVING {_STILL_COUNTS}
+"""
+
 LOOK: Final = Look(
     WALLET_CHECKS,
     f"""(
     SELECT w.id AS wallet_id, w.version, w.digest, w.newest_at, {", ".join(f"w.{column}" for column in _PAIRS)},
+           w.undone_earlier, coalesce(u.undone, w.undone_earlier) AS undone_by_rows,
            {_NEWEST}, c.version AS proven, c.digest AS proven_digest,
            CASE WHEN n.version = c.version THEN n.digest ELSE k.digest END AS kept_digest
     FROM wallet_wallet w
@@ -371,6 +422,7 @@ LOOK: Final = Look(
     LEFT JOIN LATERAL (
         SELECT * FROM wallet_transaction t WHERE t.wallet_id = w.id ORDER BY t.version DESC LIMIT 1
     ) n ON true
+    LEFT JOIN LATERAL ({_UNDONE_BY_ROWS}) u ON true
     LEFT JOIN LATERAL (
         SELECT t.digest FROM wallet_transaction t
         WHERE t.wallet_id = w.id AND t.version = c.version AND c.version <> n.version LIMIT 1
