@@ -237,10 +237,11 @@ def take_back(wagered: int, contribution: int) -> int:
 def effective_max_stake(granted: int, *, max_stake: int | None, max_stake_bp: int | None) -> int | None:
     """The largest whole stake while the bonus is active, in minor units; None when there is no limit.
 
-    The share of the granted bonus rounds down. Free rounds are granted with 0, so a share of that
-    would forbid every bet: for them only the fixed limit applies.
+    The share of the granted bonus rounds down, but not to nothing: the currency's smallest unit may always be staked,
+    or cash could not be played with either. Free rounds are granted with 0, so a share of that would forbid every
+    bet: for them only the fixed limit applies.
     """
     limits = [] if max_stake is None else [max_stake]
     if max_stake_bp is not None and granted > 0:
-        limits.append(granted * max_stake_bp // BASIS_POINTS)
+        limits.append(max(1, granted * max_stake_bp // BASIS_POINTS))
     return min(limits, default=None)

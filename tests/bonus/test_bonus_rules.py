@@ -393,6 +393,11 @@ def test_taking_back_more_than_was_added_is_loud():
         (30_00, None, None, None),
         (0, 5_00, 1000, 5_00),  # free rounds have no granted amount to take a share of
         (0, None, 1000, None),
+        (5, None, 1000, 1),  # a share that rounds to nothing lets the smallest unit be staked
+        (1, None, 1, 1),
+        (19, None, 1000, 1),
+        (20, None, 1000, 2),
+        (5, 5_00, 1000, 1),
     ],
 )
 def test_the_smaller_of_both_stake_limits_holds(granted, max_stake, max_stake_bp, limit):

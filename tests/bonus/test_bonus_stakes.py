@@ -212,3 +212,10 @@ def test_a_locked_player_is_told_so_before_any_rule_of_the_bonus():
     bonus_scenario.wagering("10.00", excluded={"game": ["slot-9"]})
     Player.objects.update(bet_locked=True)
     assert scenario.bet("bob", "1.00", game="slot-9").code == "wallet_locked"
+
+
+@pytest.mark.parametrize("cash", ["0.00", "20.00"])
+def test_a_share_of_a_small_bonus_that_rounds_to_nothing_lets_the_smallest_unit_be_staked(cash):
+    bonus_scenario.wagering("0.05", cash=cash, max_stake_bp=1000)
+    assert scenario.bet("bob", "0.02").code == "stake_above_limit"
+    assert scenario.word(scenario.bet("bob", "0.01")) == "posted"
