@@ -80,8 +80,7 @@ def available(bonuses: Bonuses, wallet: OpenWallet, offer: OpenOffer, at: int) -
     if spec.countries and wallet.player.country not in spec.countries:
         raise _no("country")
     terms = spec.terms_for(wallet.currency.code)
-    if any(jurisdiction_breaches(wallet.player.country, terms)):
-        raise _no("jurisdiction")
+    _check_jurisdiction(wallet, terms)
     granted = bonuses.granted_to(offer.id, wallet.player.id)
     if len(granted) >= spec.per_player:
         raise _no("already_claimed", id=max(granted.values()))
@@ -90,6 +89,15 @@ def available(bonuses: Bonuses, wallet: OpenWallet, offer: OpenOffer, at: int) -
     if terms.which_deposit != "any" and _deposits(bonuses, wallet) >= _nth(terms):
         raise _no("which_deposit")
     return terms
+
+
+def _check_jurisdiction(wallet: OpenWallet, terms: Terms) -> None:
+    """The rules of the player's country: at the grant, and again when what was granted would come by its money.
+
+    Rules may have come, or a country become known, while it waited.
+    """
+    if any(jurisdiction_breaches(wallet.player.country, terms)):
+        raise _no("jurisdiction")
 
 
 def _deposits(bonuses: Bonuses, wallet: OpenWallet) -> int:
@@ -168,10 +176,12 @@ def grant(
 def approve(bonuses: Bonuses, entry: Entry, bonus: OpenBonus, approver: str | None) -> OpenBonus:
     """Let a grant queue that waited for a second person.
 
-    Raises ``Refused('forbidden')`` for the one who made it, and for a bonus that waits for something else.
+    Raises ``Refused('forbidden')`` for the one who made it, and for a bonus that waits for something else; and
+    ``offer_not_available`` where the player's country forbids its terms.
     """
     may_be_granted(entry.wallet, entry.at)
     second = _second_person(bonus, approver)
+    _check_jurisdiction(entry.wallet, bonus.terms)
     _queue(bonuses, bonus)
     bonus.approver = second
     return bonus
@@ -240,6 +250,7 @@ def _fulfil_any(bonuses: Bonuses, entry: Entry, amount: int) -> OpenBonus | None
 
 def _fulfil(bonuses: Bonuses, entry: Entry, bonus: OpenBonus, deposit: int) -> OpenBonus:
     """A claim becomes a bonus by its deposit; its terms are those of the day it was claimed."""
+    _check_jurisdiction(entry.wallet, bonus.terms)
     _check_deposit(bonuses, entry, bonus.terms, deposit)
     came_to = figures(bonus.terms, deposit)
     _queue(bonuses, bonus)

@@ -1,7 +1,7 @@
 """An offer as JSON, read, shown and saved: the one way, shared by the REST API and the admin form.
 
 Reading collects everything that is wrong, each tied to the name of its field, so that an operator mends a form once.
-Fields nobody knows are ignored, as everywhere at the doors.
+A term that nobody knows is refused, wherever it stands: misspelt, it would be a promise that nobody keeps.
 """
 
 import json
@@ -28,8 +28,8 @@ from bonus.terms import (
     WhichDeposit,
     jurisdiction_breaches,
 )
-from wallet import money
-from wallet.errors import Busy, Refused
+from wallet import jurisdictions, money
+from wallet.errors import Busy, Refused, unknown_members
 from wallet.models import Currency
 
 MAX_NAMES = 1000
@@ -42,7 +42,6 @@ Reader = Callable[[Any], Any]
 """Turns one JSON value into one of ours, or raises InvalidOffer with paths relative to that value."""
 
 _is_code = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}").fullmatch
-_is_country = re.compile(r"[A-Z]{2}").fullmatch
 
 CODE_SHAPE = "1 to 64 lower-case letters, digits, - and _, beginning with a letter or digit"
 NAME_SHAPE = "1 to 128 printable ASCII characters without spaces at either end"
@@ -153,6 +152,13 @@ def _moment(value: Any) -> datetime:
     raise _wrong('must be an ISO 8601 time with an offset, such as "2026-12-01T00:00:00Z"')
 
 
+def _country(value: Any) -> str:
+    try:
+        return jurisdictions.country(value)
+    except jurisdictions.InvalidCountry as error:
+        raise _wrong(str(error)) from None
+
+
 def _amount(digits: int, *, least: int) -> Reader:
     def read(value: Any) -> int:
         if type(value) is not str:
@@ -172,10 +178,11 @@ def _amount(digits: int, *, least: int) -> Reader:
 
 
 def _members(value: Any, readers: Mapping[str, Reader], *, required: Iterable[str] = ()) -> dict[str, Any]:
-    """The members of an object that have a reader, read; absent ones are left to their defaults."""
+    """The members of an object, each read by its reader; absent ones are left to their defaults."""
     if type(value) is not dict:
         raise _wrong("must be an object")
     problems = [Problem(name, "is required") for name in required if name not in value]
+    problems += [Problem(*unknown) for unknown in unknown_members(value, readers)]
     values = {}
     for name, read in readers.items():
         if name in value:
@@ -291,7 +298,7 @@ _FIELDS: dict[str, Reader] = {
     "valid_until": _or_null(_moment),
     "per_player": _whole(1, 1_000_000),
     "total": _or_null(_whole(1, 10**9)),
-    "countries": _list_of(_text(_is_country, "a country code of two capital letters, such as GB")),
+    "countries": _list_of(_country),
     "enabled": _flag,
 }
 _REQUIRED = ("code", "name", "kind", "multiplier", "amounts")

@@ -71,6 +71,13 @@ class Excluded(msgspec.Struct, frozen=True, kw_only=True):
     category: frozenset[str] = frozenset()
 
 
+class NamedWeight(NamedTuple):
+    """A weight in basis points, and the games that have it."""
+
+    name: str
+    weight_bp: int
+
+
 class Split(NamedTuple):
     """An amount in two parts: what the cash balance moves and what the bonus balance moves."""
 
@@ -147,6 +154,21 @@ def weight_bp(weights: Weights, *, game: str, category: str, provider: str) -> i
 def is_excluded(excluded: Excluded, *, game: str, category: str) -> bool:
     """Whether a game may be played with cash only while the bonus is active."""
     return game in excluded.game or category in excluded.category
+
+
+def least_weight(weights: Weights, excluded: Excluded) -> NamedWeight:
+    """The smallest weight that a game may have which is not excluded.
+
+    An offer does not know which games there are nor what category they are in, so each weight that it sets counts
+    unless that very game or category is excluded, and there are always games that only the default speaks of.
+    """
+    named = [
+        *(NamedWeight(name, bp) for name, bp in weights.game.items() if name not in excluded.game),
+        *(NamedWeight(f"all of {name}", bp) for name, bp in weights.category.items() if name not in excluded.category),
+        *(NamedWeight(f"provider {name}", bp) for name, bp in weights.provider.items()),
+        NamedWeight("every other game", weights.default),
+    ]
+    return min(named, key=lambda each: each.weight_bp)
 
 
 def contribution(stake: Split, counted: Counted, weight_bp: int) -> int:

@@ -11,8 +11,9 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from bonus.rules import Base, Conversion, Counted, Excluded, SpendOrder, Weights
+from bonus.rules import BASIS_POINTS, Base, Conversion, Counted, Excluded, SpendOrder, Weights, least_weight
 from wallet.errors import Refused
+from wallet.jurisdictions import Demand, Rule, rule
 
 
 class OfferKind(StrEnum):
@@ -133,21 +134,33 @@ class Problem(NamedTuple):
     message: str
 
 
-GB_MAX_MULTIPLIER = 10
-
-
 def jurisdiction_breaches(country: str | None, terms: Conditions) -> Iterator[Problem]:
-    """What the rules of a country forbid in these terms.
+    """What the rules of a country forbid in these terms (``wallet.jurisdictions``).
 
-    Asked at save for the countries an offer names, and at grant for the country of the player
-    (docs/decisions/0010-jurisdiction-rules.md). The cap on the multiplier is that of the Gambling
-    Commission's Social Responsibility Code 5.1.1.
+    Asked at save for the countries an offer names, and for the country of the player whenever a bonus is granted or
+    would come by its money (docs/decisions/0010-jurisdiction-rules.md).
     """
-    if country != "GB":
+    cap = rule(country, Demand.WAGERING)
+    if cap is not None:
+        yield from _above(cap, terms)
+        if terms.counted is not Counted.ALL:
+            yield Problem("counted", f"must be all for players in {country}")
+    if rule(country, Demand.WITHOUT_DEPOSIT) and terms.base is Base.DEPOSIT_PLUS_BONUS:
+        yield Problem("base", f"must not include the deposit for players in {country}")
+    if rule(country, Demand.WITHDRAWAL) and terms.on_withdrawal is OnWithdrawal.REFUSE:
+        yield Problem("on_withdrawal", f"must not refuse withdrawals to players in {country}")
+
+
+def _above(cap: Rule, terms: Conditions) -> Iterator[Problem]:
+    """Whether more than the cap need be wagered on the game that counts least: M x 10000 / its weight."""
+    least = least_weight(terms.weights, terms.excluded)
+    if terms.multiplier * BASIS_POINTS <= cap.figure * least.weight_bp:
         return
-    if terms.multiplier > GB_MAX_MULTIPLIER:
-        yield Problem("multiplier", f"must be at most {GB_MAX_MULTIPLIER} for players in GB")
-    if terms.base is Base.DEPOSIT_PLUS_BONUS:
-        yield Problem("base", "must not include the deposit for players in GB")
-    if terms.on_withdrawal is OnWithdrawal.REFUSE:
-        yield Problem("on_withdrawal", "must not refuse withdrawals to players in GB")
+    if terms.multiplier > cap.figure and least.weight_bp <= BASIS_POINTS:
+        yield Problem("multiplier", f"must be at most {cap.figure} for players in {cap.country}")
+    else:
+        counts = f"{least.name} counts {least.weight_bp} of {BASIS_POINTS} basis points"
+        yield Problem(
+            "multiplier",
+            f"must come to at most {cap.figure} times on every game for players in {cap.country}: {counts}",
+        )

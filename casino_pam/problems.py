@@ -170,6 +170,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "A bonus is active",
         "This is not possible while the bonus is active; complete or forfeit it first.",
     ),
+    "one_currency": (
+        "The player may have one currency only",
+        "In the player's country limits hold for the account, so a player there has one wallet; `wallets` are those "
+        "that there are. Nothing was changed.",
+    ),
     "rate_limited": (
         "Too many requests",
         "Nothing was done; wait as the header Retry-After says and send the same request again.",

@@ -4,6 +4,9 @@ The codes and their HTTP families are the contract of the doors; the sentences t
 them to people live beside the doors (``casino_pam/problems.py``).
 """
 
+from collections.abc import Collection, Iterable, Iterator
+from difflib import get_close_matches
+from itertools import islice
 from typing import Any, Final
 
 MALFORMED: Final = ("malformed", "invalid_field")
@@ -53,6 +56,7 @@ STATUS: Final[dict[str, int]] = {
     "too_large": 413,
     "unsupported_media_type": 415,
     **dict.fromkeys(NOT_NOW, 422),
+    "one_currency": 422,
     "rate_limited": 429,
     "internal": 500,
     "busy": 503,
@@ -106,3 +110,21 @@ class InvalidField(Refused):
     def inside(self, where: str) -> "InvalidField":
         """The same refusal for a field of a part, say ``operations[1]``."""
         return InvalidField(f"{where}.{self.field}", self.message)
+
+
+# A body may hold thousands of names; these are enough to mend it by.
+_MOST_NAMED: Final = 10
+_LONGEST_NAMED: Final = 64
+
+
+def unknown_members(names: Iterable[str], known: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The members of a body that it cannot have, and what to say of each.
+
+    A body that sets terms refuses them (PLAY.md §1): ignored, a misspelt term would be one that nobody keeps.
+    """
+    unknown = (name for name in names if name not in known)
+    for name in islice(unknown, _MOST_NAMED):
+        # Any text can be a name, and not every text can be written into an answer.
+        shown = name[:_LONGEST_NAMED].encode("ascii", "backslashreplace").decode()
+        close = get_close_matches(shown, known, n=1)
+        yield shown, f'is no term here; "{close[0]}" is' if close else f"is no term here; known are {', '.join(known)}"

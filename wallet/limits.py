@@ -8,8 +8,9 @@ The judgement is pure: what it rests on is in the open wallet. Where a wallet's 
 looked up at most once in a process. Such totals never change any more: once a wallet has a row of the period, no row
 before the period can come (a row's time is never earlier than that of the row before it). So they may be kept.
 
-A lower limit holds at once. A higher one, or none, is asked for, waits a day, and holds only once it is asked for
-again after that: whoever raises a limit in the heat of the game has slept on it.
+A lower limit holds at once. A higher one, or none, is asked for, waits as long as the player's country wants
+(``wallet.jurisdictions``), and holds only once it is asked for again after that: whoever raises a limit in the heat of
+the game has slept on it. A wish that nobody confirms for a week is forgotten.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from django.db.models import F
 
 from wallet.errors import Refused
 from wallet.history import newest_before
+from wallet.jurisdictions import Demand, rule
 from wallet.kinds import LIMIT_NAMES, LIMIT_PERIODS, LIMIT_SUBJECTS
 from wallet.ledger import array
-from wallet.models import Wallet, WalletLimits
+from wallet.models import Player, Wallet, WalletLimits
 from wallet.money import show
 from wallet.pg.session import Answer, Session, session_of
 from wallet.state import Book, OpenWallet, Totals, UndoneEarlier
-from wallet.time import DAY, spans, timestamp, to_datetime, to_microseconds, to_text
+from wallet.time import DAY, HOUR, Span, spans, timestamp, to_datetime, to_microseconds, to_text
 
 # --- what moved in a period. Pure ------------------------------------------------------------------
 
@@ -241,7 +243,10 @@ def keep(book: Book) -> None:
 
 # --- set and shown ---------------------------------------------------------------------------------
 
+# How long a higher limit waits where the player's country says nothing else.
 WAIT: Final = DAY
+# How long a wish for a higher limit can be confirmed; then it lapses (PLAY.md rule 27a).
+CONFIRMABLE: Final = 7 * DAY
 
 # The limits to set, by column, in minor units; None lifts one. What is not named stays.
 NewLimits = Mapping[str, int | None]
@@ -256,6 +261,14 @@ class Increase(NamedTuple):
     @property
     def available(self) -> datetime:
         return to_datetime(self.available_at)
+
+    @property
+    def lapses_at(self) -> int:
+        return self.available_at + CONFIRMABLE
+
+    @property
+    def lapses(self) -> datetime:
+        return to_datetime(self.lapses_at)
 
 
 class Changes(NamedTuple):
@@ -284,6 +297,11 @@ class Limit(NamedTuple):
         return None if self.amount is None else max(0, self.amount - self.used)
 
 
+def hold_for(player: Player) -> str:
+    """Whether the limits of a wallet bound the player's ``account`` or, a wallet each, its ``currency`` only."""
+    return "account" if rule(player.country, Demand.ONE_CURRENCY) else "currency"
+
+
 def of(wallet: Wallet, at: int) -> list[Limit]:
     """The nine limits of a wallet as they stand at ``at`` (microseconds since 1970)."""
     return of_each([wallet], at)[wallet.id]
@@ -297,7 +315,7 @@ def of_each(wallets: Sequence[Wallet], at: int) -> dict[int, list[Limit]]:
 
 
 def _limits(wallet: Wallet, kept: WalletLimits, at: int, begun: Mapping[tuple[int, int], Totals]) -> list[Limit]:
-    increases = _increases(kept)
+    increases = _increases(kept, at)
     now = Totals(wallet.staked_total, wallet.paid_total, wallet.deposited_total)
     undone = wallet.undone_earlier and msgspec.convert(wallet.undone_earlier, UndoneEarlier)
     return [
@@ -334,11 +352,11 @@ def _newest(wallet: Wallet) -> int:
 
 
 def change(wallet: Wallet, wanted: NewLimits, at: int) -> Changes | None:
-    """Set the named limits, or ask for them; None if that changes nothing."""
+    """Set the named limits, or ask for them, by the rules of the player's country; None if that changes nothing."""
     with transaction.atomic():
         kept = _taken(wallet)
-        before = _amounts(kept), _increases(kept)
-        after = decided(*before, wanted, at)
+        before = _amounts(kept), _increases(kept, at)
+        after = decided(*before, wanted, at, wallet.player.country)
         if after == before:
             return None
         stored = {name: increase._asdict() for name, increase in after[1].items()}
@@ -349,21 +367,31 @@ def change(wallet: Wallet, wanted: NewLimits, at: int) -> Changes | None:
 
 
 def decided(
-    amounts: NewLimits, increases: Mapping[str, Increase], wanted: NewLimits, at: int
+    amounts: NewLimits, increases: Mapping[str, Increase], wanted: NewLimits, at: int, country: str | None = None
 ) -> tuple[dict[str, int | None], dict[str, Increase]]:
-    """What limits and increases become when ``wanted`` is asked for at ``at``. Pure."""
-    amounts, waiting = dict(amounts), dict(increases)
+    """What limits and increases become when ``wanted`` is asked for at ``at`` by a player of the country. Pure."""
+    amounts, waiting = dict(amounts), _not_lapsed(increases, at)
     for name, amount in wanted.items():
         asked = waiting.pop(name, None)
         if not _raises(amounts[name], amount):
             amounts[name] = amount
         elif asked is None or asked.amount != amount:
-            waiting[name] = Increase(amount, at + WAIT)
+            waiting[name] = Increase(amount, at + wait(country, name.partition("_")[2], at))
         elif at < asked.available_at:
             waiting[name] = asked
         else:
             amounts[name] = amount
     return amounts, waiting
+
+
+def wait(country: str | None, period: str, at: int) -> int:
+    """How long a higher limit for a period waits that is asked for at ``at`` (microseconds)."""
+    hours = rule(country, Demand.RAISE_HOURS)
+    least = WAIT if hours is None else hours.figure * HOUR
+    if rule(country, Demand.RAISE_AFTER_PERIOD) is None:
+        return least
+    running: Span = getattr(spans(at), period)
+    return max(least, running.end - at)
 
 
 def _raises(present: int | None, amount: int | None) -> bool:
@@ -393,5 +421,10 @@ def _amounts(kept: WalletLimits) -> dict[str, int | None]:
     return {name: getattr(kept, name) for name in LIMIT_NAMES}
 
 
-def _increases(kept: WalletLimits) -> dict[str, Increase]:
-    return {name: Increase(**fields) for name, fields in kept.increases.items()}
+def _increases(kept: WalletLimits, at: int) -> dict[str, Increase]:
+    """The wishes that wait at ``at``; what has lapsed by then may still be stored, and counts for nothing."""
+    return _not_lapsed({name: Increase(**fields) for name, fields in kept.increases.items()}, at)
+
+
+def _not_lapsed(increases: Mapping[str, Increase], at: int) -> dict[str, Increase]:
+    return {name: increase for name, increase in increases.items() if at < increase.lapses_at}

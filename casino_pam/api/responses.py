@@ -14,6 +14,7 @@ from bonus.offers import show_offer
 from bonus.open_bonuses import OpenBonus
 from casino_pam import problems
 from casino_pam.engine.results import OfferList, Receipt, Standing, wagering_in_money
+from wallet import limits as limits_of
 from wallet.errors import Refused
 from wallet.kinds import unscoped
 from wallet.limits import Limit
@@ -83,7 +84,11 @@ def instant(at: datetime) -> str:
 def limits(wallet: Wallet, found: list[Limit]) -> dict[str, Any]:
     """The nine limits by subject and period."""
     digits = wallet.currency.digits
-    answer: dict[str, Any] = {"player": wallet.player.code, "currency": wallet.currency_id}
+    answer: dict[str, Any] = {
+        "player": wallet.player.code,
+        "currency": wallet.currency_id,
+        "holds_for": limits_of.hold_for(wallet.player),
+    }
     for each in found:
         asked = each.increase
         answer.setdefault(each.subject, {})[each.period] = {
@@ -91,7 +96,12 @@ def limits(wallet: Wallet, found: list[Limit]) -> dict[str, Any]:
             "used": show(each.used, digits),
             "left": _amount(each.left, digits),
             "resets_at": instant(each.resets),
-            "increase": asked and {"limit": _amount(asked.amount, digits), "available_at": instant(asked.available)},
+            "increase": asked
+            and {
+                "limit": _amount(asked.amount, digits),
+                "available_at": instant(asked.available),
+                "lapses_at": instant(asked.lapses),
+            },
         }
     return answer
 

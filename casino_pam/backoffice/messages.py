@@ -21,6 +21,7 @@ _MESSAGES: Final = {
     "player_excluded": "The player is excluded. Nothing can be granted until that ends.",
     "wallet_locked": "The player's deposits are locked, and bonuses with them.",
     "limit_reached": "It would pass a limit on this player or wallet.",
+    "one_currency": "In the player's country a player has one wallet only.",
     "busy": "Nothing is known to have happened. Press the button again: it acts once.",
     "unavailable": "The books cannot be reached, and nothing is known to have happened. Press the button again: it "
     "acts once.",

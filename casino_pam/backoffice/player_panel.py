@@ -1,4 +1,5 @@
-"""What the player's page shows beside wallets and rows, each part to those who may see it; and the page of a round."""
+"""What the player's page shows beside wallets and rows, each part to those who may see it; the page of a round; and
+what the countries of players ask of the house."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from bonus.admin.bonus_admin import badge_of, progress
 from bonus.models import LIVE, Bonus, BonusStatus
 from casino_pam.backoffice import permissions, withdrawals
 from casino_pam.engine import commands
-from wallet import limits, money
+from wallet import jurisdictions, limits, money
 from wallet.admin import ledger_pages
 from wallet.admin.ledger_pages import LedgerPage
 from wallet.kinds import Kind, Status
@@ -40,6 +41,7 @@ def of_player(player: Player, wallets: list[Wallet], user: Any) -> dict[str, Any
     found: dict[str, Any] = {"player": player}
     if may("wallet.view_wallet"):
         found |= {"limited": _limited(wallets), "now": timezone.now(), "may_limit": may("wallet.limit_player")}
+        found["hold_for"] = limits.hold_for(player)
     if may("bonus.view_bonus"):
         found["bonuses"] = _bonuses(player)
     if may("wallet.view_transaction"):
@@ -142,3 +144,13 @@ def _closed(rows: QuerySet[Transaction]) -> bool:
     ending = list(rows.filter(status=Status.POSTED, ends_round=True).values_list("pk", flat=True))
     undone = Transaction.objects.filter(closes__in=ending, status=Status.POSTED, kind=Kind.ROLLBACK)
     return bool(set(ending) - set(undone.values_list("closes", flat=True)))
+
+
+@permissions.page("wallet.view_player")
+def countries(request: HttpRequest) -> HttpResponse:
+    """Every rule of a country that the house keeps, as docs/jurisdictions.md has them."""
+    context = admin.site.each_context(request) | {
+        "title": "Jurisdictions",
+        "rules": [(jurisdictions.name(rule.country), rule) for rule in jurisdictions.RULES],
+    }
+    return render(request, "backoffice/jurisdictions.html", context)

@@ -94,6 +94,7 @@ _NAVIGATION: Final = [
             _link("Providers", "dns", "wallet_provider"),
             _link("Games", "casino", "wallet_game"),
             _link("Currencies", "payments", "wallet_currency"),
+            _page("Jurisdictions", "gavel", "backoffice:jurisdictions", "wallet.view_player"),
         ],
     },
     {

@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern] = [
     *approval_pages.patterns(),
     path("withdrawals/", withdrawals.page, name="withdrawals"),
     path("round/", player_panel.page, name="round"),
+    path("jurisdictions/", player_panel.countries, name="jurisdictions"),
     *report_pages.patterns(),
     *dashboard.patterns(),
     *audit_export.patterns(),

@@ -18,6 +18,7 @@ from django.utils import timezone
 from casino_pam.engine import commands, jobs, posting
 from casino_pam.engine.results import Standing
 from wallet.errors import InvalidField, Refused
+from wallet.jurisdictions import Demand, rule
 from wallet.kinds import CASHIER
 from wallet.models import Currency, Player, Wallet
 
@@ -34,9 +35,10 @@ Record = Callable[..., object]
 def create(player: str, *, country: str | None, currencies: Sequence[str], record: Record) -> Player:
     """Make a player with these wallets, or nothing at all.
 
-    Raises Refused: ``unknown_currency``, ``already_exists``.
+    Raises Refused: ``unknown_currency``, ``one_currency``, ``already_exists``.
     """
     _known(currencies)
+    _may_hold(player, country, currencies)
     try:
         with transaction.atomic():
             made = Player.objects.create(code=player, country=country)
@@ -52,13 +54,15 @@ def create(player: str, *, country: str | None, currencies: Sequence[str], recor
 def open_wallet(player: str, currency: str, record: Record) -> Wallet:
     """Open an empty wallet; a disabled currency refuses bets only, so it may still be held.
 
-    Raises Refused: ``unknown_player``, ``unknown_currency``, ``already_exists``.
+    Raises Refused: ``unknown_player``, ``unknown_currency``, ``already_exists``, ``one_currency``.
     """
-    holder = find(player)
+    find(player)
     _known([currency])
     try:
         with transaction.atomic():
+            holder = _taken(player)
             made = Wallet.objects.create(player=holder, currency_id=currency)
+            _may_hold(player, holder.country, [*_held(holder), currency])
             record("add wallet", player=player, subject=f"{player}, {currency}", after={"currency": currency})
     except IntegrityError:
         raise Refused("already_exists", player=player, currency=currency) from None
@@ -77,12 +81,14 @@ def find(player: str) -> Player:
 def change(player: str, record: Record | None = None, **fields: Any) -> Player:
     """Set the named fields (locks, ``excluded_until``, ``country``) and no other; ``record`` is told what changed.
 
-    A self-exclusion cancels the bonuses that wait (PLAY.md rule 27).
+    A self-exclusion cancels the bonuses that wait (PLAY.md rule 27). Raises Refused: ``unknown_player``,
+    ``one_currency`` where the player has more wallets than the country allows; then nothing is changed.
     """
     with transaction.atomic():
         before = _taken(player)
         changed = {name: value for name, value in fields.items() if getattr(before, name) != value}
         if changed:
+            _may_hold(player, changed.get("country"), _held(before))
             Player.objects.filter(code=player).update(**changed)
             if record is not None:
                 was = {name: getattr(before, name) for name in changed}
@@ -169,6 +175,16 @@ def standings(player: str) -> list[Standing]:
         if isinstance(outcome, Refused):
             raise outcome
     return [outcome for outcome in found if isinstance(outcome, Standing)]
+
+
+def _held(player: Player) -> list[str]:
+    return [wallet.currency_id for wallet in player.wallets.all()]
+
+
+def _may_hold(player: str, country: str | None, currencies: Sequence[str]) -> None:
+    """Raises Refused: ``one_currency``, where limits hold for the account and so for one wallet (PLAY.md rule 27a)."""
+    if len(currencies) > 1 and rule(country, Demand.ONE_CURRENCY):
+        raise Refused("one_currency", player=player, country=country, wallets=list(currencies))
 
 
 def _known(currencies: Sequence[str]) -> None:

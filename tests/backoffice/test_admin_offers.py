@@ -119,6 +119,7 @@ def test_what_the_form_does_not_show_stays_what_it_was():
         ("weights.default", "201", "from 0 to 20000"),
         ("excluded.category", "live\nLi ve", "lower-case"),
         ("countries", "GB Germany", "two capital letters"),
+        ("countries", "UK", "&quot;UK&quot; is &quot;GB&quot; (United Kingdom)"),
         ("countries", "GB", None),
         ("per_player", "0", "from 1"),
         ("total", "0", "from 1"),

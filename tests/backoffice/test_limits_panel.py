@@ -10,11 +10,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.html import conditional_escape
 
 from tests import scenario
 from tests.backoffice import action_scenario
 from tests.limit_scenario import forget, limit
-from wallet.models import AuditEntry, Wallet, WalletLimits
+from wallet.jurisdictions import RULES
+from wallet.models import AuditEntry, Player, Wallet, WalletLimits
 
 NOON = scenario.NOON / scenario.SECOND
 HOURS = 3600
@@ -85,6 +87,7 @@ def test_a_higher_limit_is_confirmed_by_sending_it_again_a_day_later(clock: Any)
     opened = client.get(action_scenario.address("limit", wallet())).content.decode()
     assert "Asked for: 60.00 EUR. To confirm it, enter it and send the form." in opened
     assert "Asked for: no limit. To confirm it, empty this field and send the form." in opened
+    assert "It lapses at 2026-09-29 14:13:20 UTC." in opened
     send(client, stake_day="60.00", loss_day="")
     assert (kept("stake_day"), kept("loss_day"), kept("increases")) == (6000, None, {})
 
@@ -138,3 +141,30 @@ def test_the_players_page_asks_no_more_for_more_wallets(clock: Any) -> None:
             page(client)
         counted.append(sum("walletlimits" in query["sql"] for query in queries))
     assert counted == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("country", "words"), [(None, "A limit holds for its currency"), ("GB", "for the account")])
+def test_the_players_page_and_the_form_say_what_a_limit_holds_for(country: str | None, words: str) -> None:
+    Player.objects.update(country=country)
+    assert words in page(olga())
+    otto = action_scenario.olga("wallet.limit_player", name="otto")
+    form = otto.get(action_scenario.address("limit", wallet())).content.decode()
+    assert ("for the account" if country else "in another one has limits of its own") in form
+
+
+def test_tells_how_long_the_players_country_lets_a_higher_limit_wait(clock: Any) -> None:
+    Player.objects.update(country="SE")
+    limit("bob", stake_day="50.00", loss_month="9.00")
+    said = action_scenario.told(send(olga(), stake_day="60.00", loss_month="10.00"))
+    assert said == (
+        "Limits of bob, EUR: stake in a day asked for: send it again in 72 hours to confirm it; "
+        "loss in a month asked for: send it again in 226 hours to confirm it."
+    )
+
+
+def test_the_page_of_jurisdictions_has_every_rule(clock: Any) -> None:
+    text = action_scenario.olga().get(reverse("backoffice:jurisdictions")).content.decode()
+    for rule in RULES:
+        assert conditional_escape(rule.text) in text
+        assert conditional_escape(rule.source) in text
+        assert f"{rule.since}" in text

@@ -80,6 +80,7 @@ OTHERS: Final = {
     "backoffice:withdrawals": ADMINISTRATOR | {"payments"},
     "backoffice:roll-back": ADMINISTRATOR | {"finance"},
     "backoffice:round": EVERY_ROLE,
+    "backoffice:jurisdictions": EVERY_ROLE,
     "backoffice:approvals": BOOKS | {"bonus"},
     "backoffice:approval": BOOKS | {"bonus"},
     "backoffice:reports": BOOKS,

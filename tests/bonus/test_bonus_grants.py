@@ -7,6 +7,7 @@ import pytest
 from bonus.models import Bonus, Offer
 from bonus.offers import create_offer, edit_offer
 from bonus.rules import MAX_REQUIRED
+from casino_pam.engine import commands
 from tests import bonus_scenario, scenario
 from tests.sample_offers import CASHBACK
 from tests.scenario import DAY, NOON, SECOND, eur
@@ -264,13 +265,67 @@ def test_a_player_of_a_named_country_gets_the_offer():
     assert bonus_scenario.grant().bonus.status == "active"
 
 
-@pytest.mark.parametrize("fields", [{"multiplier": 11}, {"base": "deposit_plus_bonus"}, {"on_withdrawal": "refuse"}])
+@pytest.mark.parametrize("country", [None, "SE"])
+def test_a_player_of_no_country_or_another_gets_no_offer_that_names_countries(country):
+    bonus_scenario.gift(countries=["MT"])
+    Player.objects.update(country=country)
+    assert why(bonus_scenario.grant()) == why(bonus_scenario.claim()) == "country"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"multiplier": 11},
+        {"base": "deposit_plus_bonus"},
+        {"on_withdrawal": "refuse"},
+        {"weights": {"game": {"blackjack-1": 1000}}},
+        {"weights": {"default": 0}},
+        {"counted": "bonus"},
+    ],
+)
 def test_what_britain_forbids_is_not_granted_to_its_players(fields):
     bonus_scenario.gift(**{"multiplier": 10, **fields})
     Player.objects.update(country="GB")
     assert why(bonus_scenario.grant()) == "jurisdiction"
     scenario.alice()
     assert bonus_scenario.grant(who="alice").bonus.status == "active"
+
+
+def test_what_britain_forbids_does_not_begin_for_a_player_who_has_moved_there():
+    bonus_scenario.match(multiplier=30)
+    assert bonus_scenario.claim("welcome").bonus.status == "pending"
+    Player.objects.update(country="GB")
+    deposited = bonus_scenario.deposit("20.00")
+    assert (deposited.status, deposited.facts["granted"]) == ("posted", None)
+    assert deposited.facts["grant_refusal"] == "offer_not_available"
+    assert bonus_scenario.the("welcome").status == "pending"
+    # Nor by a deposit that names no offer.
+    assert bonus_scenario.deposit("20.00", offer=None).facts["granted"] is None
+    Player.objects.update(country="MT")
+    assert bonus_scenario.deposit("20.00", offer=None).facts["granted"].status == "active"
+
+
+def test_what_britain_forbids_is_not_approved_for_its_players():
+    bonus_scenario.gift(multiplier=30)
+    waiting = scenario.do(
+        commands.Grant(
+            source="operator",
+            player="bob",
+            currency="EUR",
+            offer="gift",
+            reference="g",
+            actor="olga",
+            at=scenario.NOON,
+            waits_above=1,
+        )
+    )
+    assert waiting.bonus.status == "pending"
+    Player.objects.update(country="GB")
+    approved = scenario.do(
+        commands.Approve(source="operator", player="bob", bonus=waiting.bonus.id, actor="otto", at=scenario.NOON)
+    )
+    assert why(approved) == "jurisdiction"
+    assert bonus_scenario.the().status == "pending"
 
 
 def test_an_offer_is_exhausted_at_its_total():

@@ -67,8 +67,28 @@ def test_free_rounds_count_winnings_without_being_told():
     assert validate_offer(SPINS, CURRENCIES).base is Base.WINNINGS
 
 
-def test_ignores_fields_it_does_not_know():
-    assert validate_offer({**FIXED, "colour": "red"}, CURRENCIES) == validate_offer(FIXED, CURRENCIES)
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("max_convertion", 'is no term here; "conversion" is'),
+        ("colour", "is no term here; known are code, name"),
+        ("Multiplier", 'is no term here; "multiplier" is'),
+        ("weights.games", 'is no term here; "game" is'),
+        ("excluded.provider", "is no term here; known are game, category"),
+        ("amounts.EUR.max_convertion", 'is no term here; "max_conversion" is'),
+        ("amounts.EUR.currency", "is no term here; known are cap"),
+    ],
+)
+def test_refuses_terms_it_does_not_know_wherever_they_stand(path, words):
+    found = problems(changed(WELCOME, path, "1.00"))
+    assert list(found) == [path]
+    assert words in found[path]
+
+
+def test_tells_some_of_many_terms_it_does_not_know():
+    found = problems({**FIXED, **{f"term-{n}\ud800{'x' * 100}": 1 for n in range(1000)}})
+    assert len(found) == 10
+    assert all(field.isascii() and len(field) < 80 for field in found)
 
 
 @pytest.mark.parametrize(("currency", "text", "minor"), [("EUR", "5", 500), ("JPY", "5", 5), ("BTC", "0.00000005", 5)])
@@ -202,6 +222,8 @@ def test_refuses_a_wrong_field_by_its_name(path, value, words):
         ("excluded.game", ["slot-1", 7], "excluded.game[1]"),
         ("excluded.category", ["Live"], "excluded.category[0]"),
         ("countries", ["DE", "gb"], "countries[1]"),
+        ("countries", ["UK", "GB"], "countries[0]"),
+        ("countries", ["XX"], "countries[0]"),
         ("amounts.JPY", {"cap": "1.5"}, "amounts.JPY.cap"),
     ],
 )
@@ -307,8 +329,52 @@ def test_an_offer_that_names_gb_keeps_the_rules_of_gb():
     }
 
 
-def test_an_offer_within_the_rules_of_gb_is_saved():
-    assert validate_offer({**WELCOME, "multiplier": 10, "countries": ["GB"]}, CURRENCIES).code == WELCOME["code"]
+PLAIN = {"weights": {}, "excluded": {}, "multiplier": 10, "countries": ["GB"]}
+CATEGORY = {"category": {"live": 500}}
+
+
+# M x 10000 / the smallest weight of a game that is not excluded, at most 10.
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"multiplier": 1, "weights": {"default": 1000}},
+        {"multiplier": 1, "weights": {"game": {"blackjack-1": 1000}}},
+        {"weights": {"game": {"blackjack-1": 1000}}, "excluded": {"game": ["blackjack-1"]}},
+        {"weights": CATEGORY, "excluded": {"category": ["live"]}},
+        {"multiplier": 20, "weights": {"default": 20000}},
+        {"multiplier": 5, "weights": {"provider": {"acme": 5000}}},
+        {"multiplier": 0, "weights": {"default": 0}},
+    ],
+)
+def test_an_offer_within_the_rules_of_gb_is_saved(fields):
+    assert validate_offer({**WELCOME, **PLAIN, **fields}, CURRENCIES).code == WELCOME["code"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"multiplier": 11}, "must be at most 10 for players in GB"),
+        ({"weights": {"default": 9999}}, "every other game counts 9999 of 10000 basis points"),
+        ({"weights": {"game": {"blackjack-1": 1000}}}, "blackjack-1 counts 1000 of"),
+        ({"weights": {"game": {"a": 0}}, "multiplier": 1}, "a counts 0 of"),
+        ({"weights": CATEGORY}, "all of live counts 500 of"),
+        ({"weights": CATEGORY, "excluded": {"game": ["live"]}}, "all of live counts 500 of"),
+        ({"weights": {"provider": {"acme": 5000}}, "multiplier": 6}, "provider acme counts 5000 of"),
+        ({"weights": {"default": 20000, "game": {"a": 10000}}, "multiplier": 11}, "at most 10"),
+        ({"weights": {"default": 15000}, "multiplier": 16}, "every other game counts 15000 of"),
+    ],
+)
+def test_more_than_ten_times_on_any_game_is_refused_in_gb(fields, words):
+    found = problems({**WELCOME, **PLAIN, **fields})
+    assert list(found) == ["multiplier"]
+    assert words in found["multiplier"]
+
+
+@pytest.mark.parametrize("counted", ["bonus", "cash"])
+def test_a_stake_counts_whole_in_gb(counted):
+    assert problems({**WELCOME, **PLAIN, "counted": counted}) == {"counted": "must be all for players in GB"}
+    assert validate_offer({**WELCOME, **PLAIN, "counted": counted, "countries": ["MT"]}, CURRENCIES).counted == counted
 
 
 @pytest.mark.parametrize("countries", [[], ["DE"]])

@@ -36,6 +36,7 @@ def test_a_player_sets_a_limit_and_sees_what_is_left_of_it_while_playing(
     ask(bob, "stake", "day", "50")
     expect(section).to_contain_text("Stakes in a day: 50.00 EUR")
     expect(section).to_contain_text("50.00 left, starts anew in")
+    expect(section).to_contain_text("A limit holds for its currency")
     expect(section.get_by_text("You have set none.")).to_be_hidden()
     bet(provider, "bob", "20.00")
     expect(section).to_contain_text("30.00 left")
@@ -53,6 +54,7 @@ def test_a_higher_limit_is_asked_for_and_confirmed_a_day_later(bob: Page) -> Non
     assert WalletLimits.objects.get().increases["loss_month"]["available_at"] <= commands.now() + WAIT
     WalletLimits.objects.update(increases=asked)
     bob.reload()
+    expect(section).to_contain_text("no limit asked for, to confirm within 6 days 23 h")
     section.get_by_role("button", name="Confirm no limit for Net loss in a month").click()
     expect(section.get_by_text("You have set none.")).to_be_visible()
 

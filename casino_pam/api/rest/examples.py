@@ -121,6 +121,7 @@ LIMITS_ASKED: Final = {"currency": "EUR", "stake": {"day": "50.00"}, "loss": {"m
 LIMITS: Final = {
     "player": "alice",
     "currency": "EUR",
+    "holds_for": "currency",
     "deposit": _NONE,
     "stake": {**_NONE, "day": {**_NONE["day"], "limit": "50.00", "left": "30.00"}},
     "loss": {
@@ -129,7 +130,11 @@ LIMITS: Final = {
             **_NONE["month"],
             "limit": "200.00",
             "left": "180.00",
-            "increase": {"limit": "500.00", "available_at": "2026-11-23T10:30:00.000000Z"},
+            "increase": {
+                "limit": "500.00",
+                "available_at": "2026-11-23T10:30:00.000000Z",
+                "lapses_at": "2026-11-30T10:30:00.000000Z",
+            },
         },
     },
 }

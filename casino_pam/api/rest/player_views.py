@@ -35,7 +35,7 @@ class Players(RestView):
         answers=serializers.Player,
         gets=examples.PLAYER,
         status=201,
-        refusals=("unknown_currency", "already_exists"),
+        refusals=("unknown_currency", "already_exists", "one_currency"),
     )
     def post(self, request: Request) -> Response:
         body = self.validated(serializers.NewPlayer)
@@ -59,7 +59,7 @@ class Player(RestView):
         sends={"locks": {"bet": True}, "excluded_until": "2027-01-01T00:00:00Z"},
         answers=serializers.Player,
         gets={**examples.PLAYER, "locks": {"bet": True, "deposit": False, "withdraw": False}},
-        refusals=("unknown_player",),
+        refusals=("unknown_player", "one_currency"),
     )
     def patch(self, request: Request, player: str) -> Response:
         changes = self.validated(serializers.PlayerChanges, partial=True)
@@ -77,7 +77,7 @@ class PlayerWallets(RestView):
         sends={"currency": "EUR"},
         answers=serializers.Wallet,
         status=201,
-        refusals=("unknown_player", "unknown_currency", "already_exists"),
+        refusals=("unknown_player", "unknown_currency", "already_exists", "one_currency"),
     )
     def post(self, request: Request, player: str) -> Response:
         opened = accounts.open_wallet(player, record=self.record, **self.validated(serializers.NewWallet))
@@ -162,7 +162,7 @@ class MyLimits(LimitsView):
         return self.read(self.token.player)
 
     @documented(
-        "Set my limits: a lower one holds at once, a higher one is asked for and confirmed a day later",
+        "Set my limits: a lower one holds at once, a higher one is asked for and confirmed later",
         asks=serializers.LimitsAsked,
         sends=examples.LIMITS_ASKED,
         answers=serializers.Limits,

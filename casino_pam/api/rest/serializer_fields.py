@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -27,9 +26,9 @@ from rest_framework.serializers import (
 from casino_pam.api import fields, responses
 from casino_pam.api.fields import Body
 from casino_pam.engine import accounts
-from wallet import audit
+from wallet import audit, jurisdictions
 from wallet.audit import LONGEST_REASON
-from wallet.errors import InvalidField, Refused
+from wallet.errors import InvalidField, Refused, unknown_members
 from wallet.money import show
 
 _AMOUNT: Final = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$"
@@ -63,6 +62,15 @@ class StrictSerializer(Serializer[Any]):
         """By which the amounts of ``instance`` are shown."""
         digits: int = instance.digits
         return digits
+
+
+# A body that sets terms: unlike others it refuses fields that it does not have, for a misspelt one would be a term that
+# nobody keeps (PLAY.md section 1).
+class TermsSerializer(StrictSerializer):
+    def to_internal_value(self, data: Any) -> Any:
+        for name, message in unknown_members(data, self.fields):
+            raise InvalidField(name, message)
+        return super().to_internal_value(data)
 
 
 # A body that names a currency, by whose digits its amounts are read.
@@ -133,16 +141,14 @@ class CurrencyField(StrictField, RegexField):
 
 
 class CountryField(StrictField, RegexField):
-    _shape = re.compile(_COUNTRY[1:-1])
-
     def __init__(self, **options: Any) -> None:
         super().__init__(_COUNTRY, **options)
 
     def read(self, body: Body, name: str) -> str:
-        code = body.get(name)
-        if type(code) is not str or self._shape.fullmatch(code) is None:
-            raise InvalidField(name, 'must be the two capital letters of ISO 3166, such as "MT"')
-        return code
+        try:
+            return jurisdictions.country(body.get(name))
+        except jurisdictions.InvalidCountry as error:
+            raise InvalidField(name, str(error)) from None
 
 
 class CurrenciesField(StrictField, ListField):

@@ -40,6 +40,7 @@ from casino_pam.api.rest.serializer_fields import (
     ReferenceField,
     SignedAmountField,
     StrictSerializer,
+    TermsSerializer,
     WordField,
 )
 from wallet.errors import STATUS
@@ -70,19 +71,19 @@ class Locks(StrictSerializer):
     withdraw = BooleanField(source="withdraw_locked")
 
 
-class SomeLocks(StrictSerializer):
+class SomeLocks(TermsSerializer):
     bet = FlagField(source="bet_locked", required=False)
     deposit = FlagField(source="deposit_locked", required=False)
     withdraw = FlagField(source="withdraw_locked", required=False)
 
 
-class NewPlayer(StrictSerializer):
+class NewPlayer(TermsSerializer):
     player = NameField()
     country = CountryField(required=False)
     wallets = CurrenciesField(required=False, max_length=100)
 
 
-class PlayerChanges(StrictSerializer):
+class PlayerChanges(TermsSerializer):
     locks = SomeLocks(source="*", required=False)
     excluded_until = InstantField(allow_null=True, help_text="With any offset; null lifts the exclusion.")
     country = CountryField()
@@ -129,14 +130,14 @@ class Ticket(StrictSerializer):
     expires_at = InstantField()
 
 
-class LimitsOfSubjectAsked(StrictSerializer):
+class LimitsOfSubjectAsked(TermsSerializer):
     day = AmountField(required=False, allow_null=True)
     week = AmountField(required=False, allow_null=True)
     month = AmountField(required=False, allow_null=True)
 
 
-class LimitsAsked(CurrencySerializer):
-    """What is not named stays; null is no limit."""
+class LimitsAsked(TermsSerializer, CurrencySerializer):
+    """What is not named stays; null is no limit. A subject or period that there is not is refused."""
 
     currency = CurrencyField()
     deposit = LimitsOfSubjectAsked(required=False)
@@ -147,6 +148,7 @@ class LimitsAsked(CurrencySerializer):
 class Increase(StrictSerializer):
     limit = AmountField(allow_null=True)
     available_at = InstantField(help_text="Asked for again from then on, it holds.")
+    lapses_at = InstantField(help_text="From then on it must be asked for anew.")
 
 
 class Limit(StrictSerializer):
@@ -166,6 +168,11 @@ class LimitsOfSubject(StrictSerializer):
 class Limits(StrictSerializer):
     player = NameField()
     currency = CurrencyField()
+    holds_for = WordField(
+        "currency",
+        "account",
+        help_text="`currency`: another wallet has limits of its own. `account`: the player has one wallet.",
+    )
     deposit = LimitsOfSubject()
     stake = LimitsOfSubject()
     loss = LimitsOfSubject(help_text="Stakes less wins; a stake counts as lost until it is won back.")

@@ -31,6 +31,7 @@ from casino_pam.engine import accounts, commands
 from wallet import limits, money
 from wallet.kinds import LIMIT_NAMES
 from wallet.models import Currency, Player, Wallet
+from wallet.time import HOUR
 
 
 def _named(locks: list[str]) -> str:
@@ -197,7 +198,7 @@ def _waiting(limit: limits.Limit, currency: Currency, now: int) -> str:
     if now < limit.increase.available_at:
         return f"{submission} It can be confirmed from {instant(limit.increase.available)}."
     again = "empty this field" if limit.increase.amount is None else "enter it"
-    return f"{submission} To confirm it, {again} and send the form."
+    return f"{submission} To confirm it, {again} and send the form. It lapses at {instant(limit.increase.lapses)}."
 
 
 def _amount(amount: int | None, currency: Currency) -> str:
@@ -219,19 +220,31 @@ def _state(wallet: Wallet) -> State:
 
 def _set(submission: ActionRequest[Wallet]) -> ActionResult:
     wallet = submission.on
-    changes = limits.change(wallet, submission.given["wanted"], commands.now())
+    at = commands.now()
+    changes = limits.change(wallet, submission.given["wanted"], at)
     if changes is None:
         return ActionResult(message="Nothing was changed: what was asked for waits already.")
     waiting = [name for name, told in changes.after.items() if "asked" in told]
     holding = [name for name in changes.after if name not in waiting]
     parts = [f"{_limit_names(holding)} set"] * bool(holding)
-    parts += [f"{_limit_names(waiting)} asked for: send it again in 24 hours to confirm it"] * bool(waiting)
+    hours: dict[int, list[str]] = {}
+    for name in waiting:
+        wait = limits.wait(wallet.player.country, name.partition("_")[2], at)
+        hours.setdefault(-(-wait // HOUR), []).append(name)
+    parts += [
+        f"{_limit_names(names)} asked for: send it again in {n} hours to confirm it" for n, names in hours.items()
+    ]
     return ActionResult(message=f"Limits of {WALLET.called(wallet)}: {'; '.join(parts)}.")
 
 
 def _limit_names(names: list[str]) -> str:
     return ", ".join(name.replace("_", " in a ") for name in names)
 
+
+HOLD_FOR: Final = {
+    "account": "In the player's country limits hold for the account, and the player has this one wallet.",
+    "currency": "Limits hold for this currency: a wallet in another one has limits of its own.",
+}
 
 LIMITS: Final = Subject[Wallet](
     name="limits", key="int", rows=WALLET.rows, player=WALLET.player, called=WALLET.called, state=_state
@@ -245,8 +258,9 @@ LIMIT_ACTIONS: Final = (
         permission="wallet.limit_player",
         form=LimitsForm,
         effect=lambda wallet: (
-            "A first limit or a lower one holds at once. A higher one, or none, waits for 24 hours and then holds only "
-            "when it is asked for again. An empty field is no limit."
+            "A first limit or a lower one holds at once. A higher one, or none, waits for 24 hours, or as long as the "
+            "player's country wants, and then holds only when it is asked for again within 7 days. An empty field is "
+            f"no limit. {HOLD_FOR[limits.hold_for(wallet.player)]}"
         ),
         run=_set,
         guard=Guard.TRANSACTION,

@@ -6,6 +6,10 @@ import { timeLeft, when } from "./words.js";
 
 const SUBJECTS = { deposit: "Deposits", stake: "Stakes", loss: "Net loss" };
 const PERIODS = ["day", "week", "month"];
+const SCOPES = {
+  account: "A limit holds for your account.",
+  currency: "A limit holds for its currency: what you do in another one does not count towards it.",
+};
 const DAY = 86_400_000;
 
 const part = (id) => document.getElementById(id);
@@ -44,7 +48,9 @@ export class Limits {
     this.currencies = currencies;
     if (excludedUntil !== undefined) this.showBreak(excludedUntil);
     const asked = currencies.map((currency) => this.rest.get(`me/limits?currency=${encodeURIComponent(currency)}`));
-    const rows = (await Promise.all(asked)).flatMap((found) => this.rows(found));
+    const found = await Promise.all(asked);
+    const rows = found.flatMap((each) => this.rows(each));
+    part("limits-scope").textContent = SCOPES[found[0]?.holds_for] ?? "";
     part("limits").replaceChildren(...rows);
     part("no-limits").hidden = this.any = rows.length > 0;
     part("limits-section").hidden = currencies.length === 0;
@@ -71,7 +77,8 @@ export class Limits {
       const open = Date.parse(increase.available_at) <= Date.now();
       const note = row.querySelector(".asked");
       note.hidden = false;
-      note.textContent = `${asked} asked for${open ? "" : `, to confirm in ${timeLeft(increase.available_at)}`}`;
+      const until = open ? `, to confirm within ${timeLeft(increase.lapses_at)}` : `, to confirm in ${timeLeft(increase.available_at)}`;
+      note.textContent = `${asked} asked for${until}`;
       const button = row.querySelector("button");
       button.hidden = !open;
       button.setAttribute("aria-label", `Confirm ${asked} for ${name}`);
@@ -91,7 +98,7 @@ export class Limits {
     const found = await this.rest.put("me/limits", { currency, [subject]: { [period]: amount } });
     const waits = found[subject][period].increase;
     this.hooks.notice("");
-    this.hooks.news(waits ? "The higher limit can be confirmed here in 24 hours." : "The limit holds.");
+    this.hooks.news(waits ? `The higher limit can be confirmed here in ${timeLeft(waits.available_at)}.` : "The limit holds.");
     await this.read(this.currencies);
   }
 

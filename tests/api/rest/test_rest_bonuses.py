@@ -67,6 +67,11 @@ def test_makes_an_offer_once(shop: rest_client.Caller) -> None:
         ("name", None, "name"),
         ("valid_from", "tomorrow", "valid_from"),
         ("countries", ["GB"], "multiplier"),
+        ("countries", ["UK"], "countries[0]"),
+        ("max_convertion", "1000.00", "max_convertion"),
+        ("amounts.EUR.max_convertion", "1000.00", "amounts.EUR.max_convertion"),
+        ("weights.games", {"slot-1": 0}, "weights.games"),
+        ("excluded.categories", ["live"], "excluded.categories"),
     ],
 )
 def test_says_what_is_wrong_with_an_offer(shop: rest_client.Caller, path: str, value: Any, field: str) -> None:
@@ -84,7 +89,12 @@ def test_edits_members_of_an_offer(shop: rest_client.Caller) -> None:
 
 def test_refuses_an_edit_that_makes_no_offer(shop: rest_client.Caller) -> None:
     shop.post("offers", WELCOME)
-    for changes, field in (({"code": "other"}, "code"), ({"countries": ["GB"]}, "multiplier"), ({"total": 0}, "total")):
+    for changes, field in (
+        ({"code": "other"}, "code"),
+        ({"countries": ["GB"]}, "multiplier"),
+        ({"total": 0}, "total"),
+        ({"enable": False}, "enable"),
+    ):
         answer = shop.patch("offers/welcome", changes)
         assert (answer.status, answer["field"]) == (400, field)
     assert shop.get("offers/welcome").body == whole(WELCOME)

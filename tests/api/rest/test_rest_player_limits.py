@@ -17,8 +17,8 @@ from tests.limit_scenario import MIDNIGHT, forget, limit
 from tests.threads import threads
 from wallet import audit, limits
 from wallet.errors import Busy
-from wallet.kinds import LIMIT_NAMES
-from wallet.limits import WAIT, Increase, decided
+from wallet.kinds import LIMIT_NAMES, LIMIT_PERIODS
+from wallet.limits import CONFIRMABLE, WAIT, Increase, decided
 from wallet.models import AuditEntry, Player, WalletLimits
 
 NOON = scenario.NOON / scenario.SECOND
@@ -136,7 +136,11 @@ def test_a_higher_limit_waits_a_day_and_for_its_confirmation(
 ) -> None:
     put(me, stake={"day": "50.00"})
     asked = put(me, stake={"day": higher})["stake"]["day"]
-    increase = {"limit": higher, "available_at": "2026-09-22T14:13:20.000000Z"}
+    increase = {
+        "limit": higher,
+        "available_at": "2026-09-22T14:13:20.000000Z",
+        "lapses_at": "2026-09-29T14:13:20.000000Z",
+    }
     assert (asked["limit"], asked["increase"]) == ("50.00", increase)
     # Asked for again too early it neither holds nor waits any longer.
     clock.shift(24 * HOURS - 1)
@@ -174,7 +178,87 @@ def test_what_is_not_named_stays(me: rest_client.Caller) -> None:
     put(me, stake={"day": "50.00"}, deposit={"week": "9.00"})
     put(me, deposit={"week": "10.00"})
     before = me.get("me/limits").body
-    assert put(me) == put(me, stake={}) == put(me, stake={"year": "1.00"}) == before
+    assert put(me) == put(me, stake={}) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"stake": {"year": "1.00"}}, "stake.year"),
+        ({"stake": {"day": "1.00", "Week": "1.00"}}, "stake.Week"),
+        ({"stakes": {"day": "1.00"}}, "stakes"),
+        ({"stake_day": "1.00"}, "stake_day"),
+    ],
+)
+def test_a_limit_that_nobody_keeps_is_refused(me: rest_client.Caller, body: dict[str, Any], field: str) -> None:
+    refused = me.call("PUT", "me/limits", {"currency": "EUR", "loss": {"day": "5.00"}, **body})
+    assert (refused.status, refused["code"], refused["field"]) == (400, "invalid_field", field)
+    assert not WalletLimits.objects.exists()
+
+
+def test_a_wish_lapses_a_week_after_it_could_be_confirmed(me: rest_client.Caller, clock: Any) -> None:
+    put(me, stake={"day": "50.00"})
+    put(me, stake={"day": "60.00"})
+    clock.shift(8 * 24 * HOURS - 1)
+    assert me.get("me/limits")["stake"]["day"]["increase"]["limit"] == "60.00"
+    clock.shift(1)
+    assert me.get("me/limits")["stake"]["day"]["increase"] is None
+    # Asked for again it is a new wish, and waits anew.
+    again = put(me, stake={"day": "60.00"})["stake"]["day"]
+    assert (again["limit"], again["increase"]["available_at"]) == ("50.00", "2026-09-30T14:13:20.000000Z")
+    assert trail()[-1][4:] == (
+        {"stake_day": {"limit": "50.00"}},
+        {"stake_day": {"limit": "50.00", "asked": {"limit": "60.00", "available_at": "2026-09-30T14:13:20.000000Z"}}},
+    )
+
+
+def test_a_wish_is_confirmed_up_to_the_last_moment(me: rest_client.Caller, clock: Any) -> None:
+    put(me, stake={"day": "50.00"}, loss={"week": "9.00"})
+    put(me, stake={"day": None}, loss={"week": "10.00"})
+    clock.shift(8 * 24 * HOURS - 1)
+    assert put(me, stake={"day": None})["stake"]["day"]["limit"] is None
+    clock.shift(1)
+    assert put(me, loss={"week": "10.00"})["loss"]["week"]["limit"] == "9.00"
+
+
+# 14:13:20 on Monday, 21 September 2026: 72 hours, and not before the running period has ended.
+SWEDISH = {"day": "2026-09-24T14:13:20", "week": "2026-09-28T00:00:00", "month": "2026-10-01T00:00:00"}
+
+
+@pytest.mark.parametrize("period", LIMIT_PERIODS)
+@pytest.mark.parametrize("subject", ["deposit", "stake", "loss"])
+def test_in_sweden_a_higher_limit_waits_longer(me: rest_client.Caller, clock: Any, subject: str, period: str) -> None:
+    Player.objects.update(country="SE")
+    put(me, **{subject: {period: "50.00"}})
+    asked = put(me, **{subject: {period: "60.00"}})[subject][period]
+    assert (asked["limit"], asked["increase"]["available_at"]) == ("50.00", f"{SWEDISH[period]}.000000Z")
+    clock.move_to(datetime.fromisoformat(f"{SWEDISH[period]}+00:00") - timedelta(seconds=1))
+    assert put(me, **{subject: {period: "60.00"}})[subject][period]["limit"] == "50.00"
+    clock.shift(1)
+    assert put(me, **{subject: {period: "60.00"}})[subject][period]["limit"] == "60.00"
+
+
+def test_in_sweden_a_wish_at_the_end_of_a_week_waits_72_hours_all_the_same(me: rest_client.Caller, clock: Any) -> None:
+    Player.objects.update(country="SE")
+    clock.move_to(datetime(2026, 9, 27, 0, 0, tzinfo=UTC))
+    put(me, deposit={"week": "50.00"})
+    asked = put(me, deposit={"week": "60.00"})["deposit"]["week"]
+    # 24 hours before the week ends: 48 hours after that.
+    assert asked["increase"]["available_at"] == "2026-09-30T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize("country", [None, "MT", "GB"])
+def test_elsewhere_a_higher_limit_waits_a_day(me: rest_client.Caller, country: str | None) -> None:
+    Player.objects.update(country=country)
+    put(me, stake={"month": "50.00"})
+    asked = put(me, stake={"month": "60.00"})["stake"]["month"]
+    assert asked["increase"]["available_at"] == "2026-09-22T14:13:20.000000Z"
+
+
+@pytest.mark.parametrize(("country", "scope"), [(None, "currency"), ("SE", "currency"), ("GB", "account")])
+def test_says_what_a_limit_holds_for(me: rest_client.Caller, country: str | None, scope: str) -> None:
+    Player.objects.update(country=country)
+    assert me.get("me/limits")["holds_for"] == scope == put(me, stake={"day": "5.00"})["holds_for"]
 
 
 def test_a_back_end_sets_them_at_the_players_word(clock: None) -> None:
@@ -266,7 +350,8 @@ def test_a_decrease_is_not_undone_by_a_confirmation_that_looked_before_it(
 # --- the rule by itself ------------------------------------------------------------------------
 
 AMOUNTS = st.none() | st.integers(0, 5)
-ASKED = st.tuples(st.integers(0, 2 * WAIT), st.dictionaries(st.sampled_from(LIMIT_NAMES), AMOUNTS, max_size=3))
+LATER = st.integers(0, 2 * WAIT) | st.integers(0, 2 * CONFIRMABLE)
+ASKED = st.tuples(LATER, st.dictionaries(st.sampled_from(LIMIT_NAMES), AMOUNTS, max_size=3))
 
 
 @given(st.lists(ASKED, max_size=12))
@@ -284,7 +369,7 @@ def test_nothing_is_raised_that_was_not_asked_for_twice_a_day_apart(history: lis
                 assert amount == before[name]
             elif limits._raises(before[name], amount):
                 assert amount == wanted[name]
-                assert any(at - earlier >= WAIT for earlier in asked_at[name, amount])
+                assert any(WAIT <= at - earlier < WAIT + CONFIRMABLE for earlier in asked_at[name, amount])
             elif not limits._raises(before[name], wanted[name]):
                 assert amount == wanted[name] and name not in waiting
             else:

@@ -3,7 +3,9 @@
 import pytest
 
 from casino_pam.api.rest import urls
-from tests import rest_client, scenario
+from casino_pam.engine import accounts
+from tests import rest_client, scenario, threads
+from tests.interleaving import meanwhile
 from wallet.models import Currency, Player, Wallet
 
 
@@ -135,3 +137,134 @@ def test_hands_out_a_token_for_fifteen_minutes(shop: rest_client.Caller) -> None
     mine = rest_client.Caller(f"Bearer {made['token']}")
     assert mine.get("me")["player"] == "alice"
     assert mine.get("me/wallets")["results"] == [shop.get("players/alice/wallets/EUR").body]
+
+
+# --- countries and their rules -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("country", "words"),
+    [
+        ("UK", '"UK" is "GB" (United Kingdom)'),
+        ("EL", '"EL" is "GR" (Greece)'),
+        ("GBR", '"GBR" is "GB" (United Kingdom)'),
+        ("Germany", '"Germany" is "DE" (Germany)'),
+        ("mt", '"mt" is "MT" (Malta)'),
+        ("XX", '"XX" is not assigned'),
+        ("XK", '"XK" is not assigned'),
+        ("", "two capital letters"),
+        (7, "two capital letters"),
+        ("M\u0422", "two capital letters"),
+        ("x" * 10_000, "two capital letters"),
+    ],
+)
+def test_a_country_is_an_assigned_code_and_another_spelling_is_explained(
+    shop: rest_client.Caller, country: object, words: str
+) -> None:
+    shop.post("players", {"player": "dora", "country": "MT"})
+    made = shop.post("players", {"player": "eve", "country": country})
+    changed = shop.patch("players/dora", {"country": country, "locks": {"bet": True}})
+    for refused in (made, changed):
+        assert (refused.status, refused["code"], refused["field"]) == (400, "invalid_field", "country")
+        assert words in refused["detail"]
+    assert list(Player.objects.values_list("code", "country", "bet_locked")) == [("dora", "MT", False)]
+
+
+def one_currency(refused: rest_client.Reply, *wallets: str) -> bool:
+    named = (refused.status, refused["code"], refused["player"], refused["country"], refused["wallets"])
+    return named == (422, "one_currency", "dora", "GB", list(wallets))
+
+
+def test_a_player_in_gb_is_not_made_with_two_wallets(shop: rest_client.Caller) -> None:
+    body = {"player": "dora", "country": "GB", "wallets": ["EUR", "BTC"]}
+    assert one_currency(shop.post("players", body), "EUR", "BTC")
+    assert not Player.objects.exists()
+    assert shop.post("players", {**body, "wallets": ["EUR"]}).status == 201
+    assert shop.post("players", {**body, "player": "eve", "country": "SE"}).status == 201
+
+
+def test_a_player_in_gb_opens_no_second_wallet(shop: rest_client.Caller) -> None:
+    shop.post("players", {"player": "dora", "country": "GB"})
+    assert shop.post("players/dora/wallets", {"currency": "EUR"}).status == 201
+    assert shop.post("players/dora/wallets", {"currency": "EUR"})["code"] == "already_exists"
+    assert one_currency(shop.post("players/dora/wallets", {"currency": "BTC"}), "EUR", "BTC")
+    assert shop.post("players/dora/wallets", {"currency": "XXX"})["code"] == "unknown_currency"
+    assert [each.currency_id for each in Wallet.objects.all()] == ["EUR"]
+
+
+def test_a_player_of_two_wallets_is_not_moved_to_gb(shop: rest_client.Caller) -> None:
+    shop.post("players", {"player": "dora", "country": "MT", "wallets": ["EUR", "BTC"]})
+    assert one_currency(shop.patch("players/dora", {"country": "GB", "locks": {"bet": True}}), "EUR", "BTC")
+    assert list(Player.objects.values_list("country", "bet_locked")) == [("MT", False)]
+    shop.post("players", {"player": "eve", "country": "MT", "wallets": ["EUR"]})
+    assert shop.patch("players/eve", {"country": "GB"})["country"] == "GB"
+
+
+def test_two_wallets_at_the_same_moment_are_one_in_gb(shop: rest_client.Caller) -> None:
+    shop.post("players", {"player": "dora", "country": "GB"})
+    codes = ("EUR", "BTC", "JPY", "KWD")
+    answers = threads.threads(
+        [lambda code=code: shop.post("players/dora/wallets", {"currency": code}).status for code in codes]
+    )
+    assert sorted(answers) == [201, 422, 422, 422]
+    assert Wallet.objects.count() == 1
+
+
+def test_without_the_lock_on_the_player_two_wallets_would_be_opened(
+    shop: rest_client.Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.post("players", {"player": "dora", "country": "GB"})
+    monkeypatch.setattr(accounts, "_lock", lambda player: None)
+    other = meanwhile(
+        monkeypatch, accounts, "_may_hold", lambda: shop.post("players/dora/wallets", {"currency": "BTC"}).status
+    )
+    assert shop.post("players/dora/wallets", {"currency": "EUR"}).status == 201
+    assert (other, Wallet.objects.count()) == ([201], 2)
+
+
+def test_a_second_wallet_that_looked_before_a_move_to_gb_is_refused(
+    shop: rest_client.Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.post("players", {"player": "dora", "wallets": ["EUR"]})
+    moved = meanwhile(monkeypatch, accounts, "find", lambda: shop.patch("players/dora", {"country": "GB"}).status)
+    assert one_currency(shop.post("players/dora/wallets", {"currency": "BTC"}), "EUR", "BTC")
+    assert (moved, Wallet.objects.count()) == ([200], 1)
+
+
+def test_a_move_to_gb_and_a_second_wallet_at_the_same_moment_are_one_of_both(shop: rest_client.Caller) -> None:
+    for n in range(8):
+        shop.post("players", {"player": f"dora-{n}", "wallets": ["EUR"]})
+        acts = [
+            lambda n=n: shop.patch(f"players/dora-{n}", {"country": "GB"}).status,
+            lambda n=n: shop.post(f"players/dora-{n}/wallets", {"currency": "BTC"}).status,
+        ]
+        assert threads.threads(acts) in ([200, 422], [422, 201])
+
+
+# --- misspelt terms ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"lock": {"bet": True}}, "lock"),
+        ({"locks": {"bets": True}}, "locks.bets"),
+        ({"locks": {"bet": True, "deposits": True}}, "locks.deposits"),
+        ({"exclude_until": "2030-01-01T00:00:00Z"}, "exclude_until"),
+        ({"country": "MT", "Country": "SE"}, "Country"),
+        ({"wallets": ["BTC"]}, "wallets"),
+    ],
+)
+def test_misspelt_terms_of_a_player_are_refused(shop: rest_client.Caller, body: object, field: str) -> None:
+    before = shop.post("players", {"player": "dora"}).body
+    refused = shop.patch("players/dora", body)
+    assert (refused.status, refused["code"], refused["field"]) == (400, "invalid_field", field)
+    assert "is no term here" in refused["detail"]
+    assert shop.get("players/dora").body == before
+
+
+def test_misspelt_terms_of_a_new_player_are_refused(shop: rest_client.Caller) -> None:
+    refused = shop.post("players", {"player": "dora", "countrry": "GB"})
+    assert (refused.status, refused["field"]) == (400, "countrry")
+    assert '"country" is' in refused["detail"]
+    assert not Player.objects.exists()
