@@ -14,6 +14,9 @@ import pycountry
 
 # --- countries ---------------------------------------------------------------------------------------
 
+# Read while the module is imported: two threads that read pycountry's file at once may find it half read.
+_CODES: Final = frozenset(each.alpha_2 for each in pycountry.countries)
+
 # What people write for a country, and ISO 3166-1 has not assigned to it.
 _ALIASES: Final = {"UK": "GB", "EL": "GR"}
 # Longer than any name of a country: what is longer is not looked for.
@@ -26,9 +29,8 @@ class InvalidCountry(ValueError):
 
 def country(text: object) -> str:
     """The assigned ISO 3166-1 code (two capital letters) that ``text`` is. Raises InvalidCountry."""
-    if isinstance(text, str) and len(text) == 2 and text.isascii() and text.isupper():
-        if pycountry.countries.get(alpha_2=text) is not None:
-            return text
+    if isinstance(text, str) and text in _CODES:
+        return text
     raise InvalidCountry(f'must be the two capital letters of ISO 3166-1, such as "MT"{_meant(text)}')
 
 

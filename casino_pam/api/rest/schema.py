@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 from django.conf import settings
@@ -19,6 +19,7 @@ from casino_pam import problems
 from casino_pam.api.rest import serializers
 from casino_pam.api.rest.authentication import PLAYER
 from casino_pam.api.rest.base import RestView
+from casino_pam.api.rest.serializer_fields import TermsSerializer
 from wallet.errors import STATUS
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -121,8 +122,8 @@ ABOUT: Final = """\
 Money is a decimal string with at most its currency's digits. Every command names a `reference`: the
 same request under the same reference is carried out once and answered as the first time, for ever.
 Every refusal is a problem (RFC 9457) whose `code` says which it is and whose `retry` says whether
-the very same request may be sent again. Unknown fields are ignored; `null` is not a way to leave a
-field out."""
+the very same request may be sent again. Unknown fields are ignored, but where a body sets terms
+(`additionalProperties: false`): there a misspelt one is refused. `null` is not a way to leave a field out."""
 
 
 class Open(RestView):
@@ -156,6 +157,10 @@ def document() -> bytes:
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """drf-spectacular's last hook: what is not said view by view."""
     result["info"]["description"] = ABOUT
+    terms = {each.__name__ for each in _below(TermsSerializer)}
+    for name, shape in result["components"]["schemas"].items():
+        if name.removeprefix("Patched") in terms:
+            shape["additionalProperties"] = False
     # The page tries things out where it came from; others reach the house by its address.
     result["servers"] = [
         {"url": "/", "description": "The server this document is from"},
@@ -163,3 +168,9 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     ]
     result["components"]["securitySchemes"] = SECURITY
     return result
+
+
+def _below(base: type[Serializer[Any]]) -> Iterator[type[Serializer[Any]]]:
+    for each in base.__subclasses__():
+        yield each
+        yield from _below(each)

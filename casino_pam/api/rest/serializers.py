@@ -374,19 +374,19 @@ class WhichDeposit(CharField):
     """Any deposit, the wallet's first, or the one of that number."""
 
 
-class Weights(StrictSerializer):
+class Weights(TermsSerializer):
     default = IntegerField(min_value=0, max_value=MAX_WEIGHT_BP, required=False, help_text="Basis points.")
     game = _weights(required=False)
     category = _weights(required=False)
     provider = _weights(required=False)
 
 
-class Excluded(StrictSerializer):
+class Excluded(TermsSerializer):
     game = ListField(child=NameField(), required=False)
     category = ListField(child=RegexField(_CODE), required=False)
 
 
-class Amounts(StrictSerializer):
+class Amounts(TermsSerializer):
     cap = AmountField(required=False, allow_null=True)
     amount = AmountField(required=False, allow_null=True)
     min_deposit = AmountField(required=False)
@@ -395,7 +395,7 @@ class Amounts(StrictSerializer):
     depleted_below = AmountField(required=False)
 
 
-class OfferChanges(StrictSerializer):
+class OfferChanges(TermsSerializer):
     """Members of an offer, each replaced as a whole; the code cannot be changed."""
 
     name = CharField(required=False, max_length=128)

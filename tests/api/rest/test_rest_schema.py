@@ -84,6 +84,14 @@ def without_nulls(value: Any, absent: set[str]) -> Any:
     return {name: without_nulls(each, absent) for name, each in value.items() if each is not None}
 
 
+def test_says_which_bodies_have_no_room_for_other_fields() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    closed = {name for name, schema in schemas.items() if schema.get("additionalProperties") is False}
+    assert closed >= {"NewPlayer", "PatchedPlayerChanges", "SomeLocks", "LimitsAsked", "LimitsOfSubjectAsked"}
+    assert closed >= {"Offer", "PatchedOfferChanges", "Amounts", "Weights", "Excluded"}
+    assert closed.isdisjoint({"DepositAsked", "GrantAsked", "NewWallet", "Limits", "Player"})
+
+
 def test_shows_examples_of_the_shapes_it_describes() -> None:
     found = list(examples())
     assert len({call for call, _, _ in found}) > 15
