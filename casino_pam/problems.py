@@ -258,6 +258,7 @@ _EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "currency_disabled": _BALANCES_OF_NOW,
     "offer_not_available": {"why": "already_claimed"},
     "bonus_active": _BALANCES_OF_NOW,
+    "one_currency": {"player": "alice", "country": "GB", "wallets": ["EUR", "JPY"]},
 }
 
 
