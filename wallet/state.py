@@ -130,7 +130,7 @@ class Totals(NamedTuple):
     deposited: int
 
 
-class ByPeriod(NamedTuple):
+class ByPeriod(msgspec.Struct, frozen=True):
     """An amount for each period that limits know, in minor units."""
 
     day: int = 0

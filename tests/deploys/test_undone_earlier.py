@@ -52,9 +52,9 @@ def players(books: None) -> None:
 
 def test_the_ledger_tells_what_the_engine_would_have_kept(players: None) -> None:
     alice, bob, carol = kept()
-    assert (alice["staked"][0], alice["paid"][0]) == (600, 750)
+    assert (alice["staked"]["day"], alice["paid"]["day"]) == (600, 750)
     assert bob is None
-    assert carol["staked"][0] == 1000
+    assert carol["staked"]["day"] == 1000
     Wallet.objects.update(undone_earlier=None)
     fill()
     # Carol's counts for nothing any more.

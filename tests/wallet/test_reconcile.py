@@ -91,7 +91,7 @@ class TestWhatWasUndoneOfEarlierPeriods:
         assert found(scope) == []
 
     @pytest.mark.parametrize("scope", [Scope.FULL, Scope.INCREMENTAL])
-    @pytest.mark.parametrize("path", ["{at}", "{staked,0}", "{paid,2}"])
+    @pytest.mark.parametrize("path", ["{at}", "{staked,day}", "{paid,month}"])
     def test_changed_by_hand_is_named(self, undone: None, path: str, scope: str) -> None:
         corruption.sql(f"UPDATE wallet_wallet SET undone_earlier = jsonb_set(undone_earlier, '{path}', '{LATER}')")
         assert named(scope) == {(1, "alice", 7)}

@@ -4,6 +4,8 @@ import json
 
 from django.db import migrations
 
+_PERIODS = ("day", "week", "month")
+
 # Rollbacks since the month began, or the week that it began in, of rows from before their own day; by wallet, with the
 # sums of those that still count. It reads the ledger once and locks nothing.
 _FIND = """
@@ -23,7 +25,7 @@ GROUP BY wallet_id, newest
         f"coalesce(sum(greatest({sign} moved, 0)) FILTER (WHERE at >= date_trunc('{period}', newest)"
         f" AND original_at < date_trunc('{period}', newest)), 0)::bigint"
         for sign in ("+", "-")
-        for period in ("day", "week", "month")
+        for period in _PERIODS
     )
 )
 
@@ -36,8 +38,8 @@ def fill(apps, schema_editor):
     with schema_editor.connection.cursor() as cursor:
         cursor.execute(_FIND)
         for wallet, at, *sums in cursor.fetchall():
-            undone = json.dumps({"at": at, "staked": sums[:3], "paid": sums[3:]})
-            cursor.execute(_FILL, [undone, wallet])
+            staked, paid = dict(zip(_PERIODS, sums[:3], strict=True)), dict(zip(_PERIODS, sums[3:], strict=True))
+            cursor.execute(_FILL, [json.dumps({"at": at, "staked": staked, "paid": paid}), wallet])
 
 
 class Migration(migrations.Migration):

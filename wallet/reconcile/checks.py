@@ -384,11 +384,11 @@ _NEWEST: Final = ", ".join(
 def _undone(column: str, sign: str) -> str:
     """The sums of what rollbacks moved this way, of rows from before the day, week and month of the newest of them."""
     sums = (
-        f"coalesce(sum(greatest({sign}moved, 0)) FILTER (WHERE at >= date_trunc('{period}', newest)"
+        f"'{period}', coalesce(sum(greatest({sign}moved, 0)) FILTER (WHERE at >= date_trunc('{period}', newest)"
         f" AND original_at < date_trunc('{period}', newest)), 0)"
         for period in LIMIT_PERIODS
     )
-    return f"'{column}', jsonb_build_array({', '.join(sums)})"
+    return f"'{column}', jsonb_build_object({', '.join(sums)})"
 
 
 # Said a second time, beside wallet.state.UndoneEarlier. What is older than the month of the wallet's newest row
