@@ -214,7 +214,7 @@ def test_without_the_lock_on_the_player_two_wallets_would_be_opened(
     shop: rest_client.Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.post("players", {"player": "dora", "country": "GB"})
-    monkeypatch.setattr(accounts, "_lock", lambda player: None)
+    monkeypatch.setattr(accounts, "_taken", accounts.find)
     other = meanwhile(
         monkeypatch, accounts, "_may_hold", lambda: shop.post("players/dora/wallets", {"currency": "BTC"}).status
     )
