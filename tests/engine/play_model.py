@@ -231,7 +231,10 @@ class PlayModel:
                 raise self.refuse("rolled_back", wallet)
         if self.closed(wallet, round) and self.profile["late_win"] == "refuse":
             raise self.refuse("round_closed", wallet)
-        answered = (named is not None and named.wallet is wallet) or any(self.live(row) for row in bets)
+        if bet is not None:
+            answered = named is not None and named.wallet is wallet and self.live(named)
+        else:
+            answered = any(self.live(row) for row in bets)
         if self.profile["win_requires_bet"] and asked["source"] == "game" and not answered:
             raise self.refuse("unknown_original", wallet)
         return self.post(Row("WIN", reference, wallet, "posted", amount, asked, cash=amount, round=round, ends=ends))
@@ -296,14 +299,14 @@ class PlayModel:
         order = {id(row): place for place, row in enumerate(self.rows)}
         bets = [row for row in self.of_round(bet.wallet, bet.round) if row.kind == "BET" and row.status == "posted"]
         for win in self.rows:
-            if win.kind != "WIN" or win.wallet is not bet.wallet or not self.live(win):
+            if win.kind != "WIN" or win.wallet.player != bet.wallet.player or not self.live(win):
                 continue
             if win.asked["source"] not in ("game", "free_round"):
                 continue
             if win.asked["bet"] is not None:
                 if win.asked["bet"] == bet.reference:
                     return True
-            elif win.round == bet.round:
+            elif win.wallet is bet.wallet and win.round == bet.round:
                 came_after = order[id(win)] > order[id(bet)]
                 if came_after or not any(order[id(other)] < order[id(win)] for other in bets):
                     return True
