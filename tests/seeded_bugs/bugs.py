@@ -461,4 +461,48 @@ BUGS: Final = (
         "return text",
         "tests/backoffice/test_report_pages.py::test_what_a_spreadsheet_would_calculate_is_written_as_text",
     ),
+    Bug(
+        "bet of another wallet not relied on",
+        "A win is paid by a bet in another wallet that is rolled back at that moment",
+        "casino_pam/engine/play.py",
+        "        execution.book.rely_on(execution.book.wallets_by_id[named.wallet])\n",
+        "        pass\n",
+        "tests/engine/test_two_wallets.py"
+        "::test_a_win_and_the_rollback_of_its_bet_in_another_wallet_are_both_carried_out_only_without_the_guard",
+    ),
+    Bug(
+        "stale wallet of the same player",
+        "A request is looked at again for a wallet that it never touched, and finds its own row",
+        "casino_pam/engine/posting.py",
+        "    if stale.isdisjoint(footprint):\n        return False\n",
+        "    if stale.isdisjoint(footprint):\n"
+        "        return any(wallet.id in stale for wallet in book.wallets.get(request.player, {}).values())\n",
+        "tests/engine/test_two_wallets.py::test_a_first_bet_beside_one_on_a_stale_wallet_is_no_repeat",
+    ),
+    Bug(
+        "facts of a refusal forgotten",
+        "A repeated refusal no longer says which limit or lock it was",
+        "casino_pam/engine/results.py",
+        "    return msgspec.json.encode(facts).decode() if facts else None\n",
+        "    return None\n",
+        "tests/engine/test_rules_refusals.py::test_rule_5_a_repeated_refusal_keeps_its_facts",
+    ),
+    Bug(
+        "paths decoded before they are matched",
+        "A name with a slash in it is taken for two segments",
+        "casino_pam/guard.py",
+        '    return raw.decode("latin-1")\n',
+        '    return str(scope["path"]) or raw.decode("latin-1")\n',
+        "tests/api/rest/test_rest_guard.py::test_no_escape_makes_two_segments_of_one",
+    ),
+    Bug(
+        "command without a trail",
+        "The row of the audit trail is written in another transaction than the command of an operator",
+        "casino_pam/engine/posting.py",
+        "            session.send()\n            alongside(outcomes[0])\n    for wallet in stale:\n",
+        "            session.send()\n"
+        "    if alongside is not None:\n        alongside(outcomes[0])\n    for wallet in stale:\n",
+        "tests/backoffice/test_action_refusals.py"
+        "::test_a_command_is_not_posted_when_its_row_of_the_trail_cannot_be_written",
+    ),
 )
