@@ -23,6 +23,7 @@ from typing import Final, NamedTuple
 from casino_pam.local.os_support import PROJECT
 from casino_pam.local.servers import PostgreSQL, passing_servers
 from tests.seeded_bugs.bugs import BUGS, Bug
+from tests.servers_plugin import prepare
 
 PAGE: Final = PROJECT / "docs" / "proof.md"
 BEGIN: Final = "<!-- the table of seeded bugs begins -->"
@@ -133,6 +134,9 @@ def main() -> int:
     verdicts: dict[Bug, Verdict] = {}
     with passing_servers(PostgreSQL) as servers, copied() as tree:
         os.environ.update(servers.environment)
+        (server,) = servers.running
+        assert isinstance(server, PostgreSQL)
+        prepare(server)
         without = sound(bugs, tree)
         if without.failed or " passed" not in without.said or " error" in without.said:
             print(f"{without.said}\nThese tests do not pass without any bug.")
