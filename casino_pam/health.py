@@ -1,13 +1,16 @@
-"""What a load balancer and an engineer ask: is the process up, and may it have traffic."""
+"""What a load balancer, an engineer and Prometheus ask: is the process up, may it have traffic, what does it count."""
 
 import functools
 import time
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
+from django_prometheus.exports import ExportToDjangoView
 from django_redis import get_redis_connection
 
 from wallet.pg import deadline
@@ -69,3 +72,23 @@ def state(name: str, part: Callable[[], None]) -> str:
         logger.warning("part_not_ready", part=name, error=str(error))
         return "failed"
     return "ok"
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """What Prometheus collects, for who sends METRICS_TOKEN as a bearer token: 401 for others.
+
+    Where no token is set there is no such page (404), but on a machine that is being debugged.
+    """
+    if settings.METRICS_TOKEN:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not constant_time_compare(token.strip(), settings.METRICS_TOKEN):
+            return _closed(401, "Send METRICS_TOKEN as a bearer token.", {"WWW-Authenticate": "Bearer"})
+    elif not settings.DEBUG:
+        return _closed(404, "Metrics are closed: METRICS_TOKEN is not set.", {})
+    answer: HttpResponse = ExportToDjangoView(request)
+    return answer
+
+
+def _closed(status: int, text: str, headers: dict[str, str]) -> HttpResponse:
+    plain = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
+    return HttpResponse(f"{text}\n", status=status, headers=plain | headers)

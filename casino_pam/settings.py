@@ -39,6 +39,21 @@ def needed(name: str, *, untold: str, what: str) -> str:
     return value
 
 
+def strong(name: str, value: str, *, shortest: int = 50) -> str:
+    """The value, if it cannot be guessed. Raises ImproperlyConfigured, without the value."""
+    if len(value) < shortest or len(set(value)) < 8 or value.startswith("django-insecure-"):
+        raise ImproperlyConfigured(f"{name} can be guessed. Set it to {shortest} random characters or more.")
+    return value
+
+
+def earlier(name: str, text: str) -> list[str]:
+    """Keys of before, the newest first; they may be weak. Raises ImproperlyConfigured where one is empty."""
+    keys = [key.strip() for key in text.split(",")] if text else []
+    if "" in keys:
+        raise ImproperlyConfigured(f"{name} holds an empty key. Set it to keys of before, with commas between.")
+    return keys
+
+
 def switch(name: str, *, default: bool) -> bool:
     """on or off. Raises ImproperlyConfigured on anything else."""
     text = env.str(name, default="on" if default else "off").lower()
@@ -78,11 +93,22 @@ PLAIN_HTTP = switch("PLAIN_HTTP", default=UNTOLD)
 # Demo players, operators and keys with known passwords may be made and printed.
 DEMO = switch("DEMO", default=False)
 
-SECRET_KEY = needed("SECRET_KEY", untold=get_random_secret_key(), what="Set it to 50 random characters or more.")
-if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5:
-    raise ImproperlyConfigured("SECRET_KEY can be guessed. Set it to 50 random characters or more.")
+SECRET_KEY = strong(
+    "SECRET_KEY", needed("SECRET_KEY", untold=get_random_secret_key(), what="Set it to 50 random characters or more.")
+)
+# What was signed with these is still believed: nobody is logged out by a new key.
+SECRET_KEY_FALLBACKS = earlier("SECRET_KEY_FALLBACKS", as_it_is("SECRET_KEY_FALLBACKS", default=""))
 # Encrypts what must be readable again (providers' secrets); its own variable, so that SECRET_KEY can be rotated alone.
-SECRETS_KEY = as_it_is("SECRETS_KEY", default=SECRET_KEY)
+SECRETS_KEY = strong("SECRETS_KEY", as_it_is("SECRETS_KEY", default=SECRET_KEY), shortest=32)
+# What was encrypted with these is still read; `manage.py encrypt_secrets` encrypts it anew.
+SECRETS_KEY_FALLBACKS = earlier("SECRETS_KEY_FALLBACKS", as_it_is("SECRETS_KEY_FALLBACKS", default=""))
+if "SECRETS_KEY" not in env.ENVIRON:
+    SECRETS_KEY_FALLBACKS += SECRET_KEY_FALLBACKS
+
+# Who may read /metrics: whoever sends it as a bearer token. Empty is nobody, but for a machine that is being debugged.
+METRICS_TOKEN = as_it_is("METRICS_TOKEN", default="")
+if METRICS_TOKEN:
+    strong("METRICS_TOKEN", METRICS_TOKEN, shortest=32)
 
 ALLOWED_HOSTS = [
     host.strip()
@@ -122,6 +148,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# How long a one-time link to a new password is good, in seconds.
+PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
 # Counted in PostgreSQL: a Redis that is away must not open the door. By name and address together, so that nobody
 # can lock an operator out from elsewhere.
 AXES_HANDLER = "axes.handlers.database.AxesDatabaseHandler"
@@ -138,6 +166,8 @@ AXES_IPWARE_META_PRECEDENCE_ORDER = ["REMOTE_ADDR"]
 # --- What is installed ------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    # The first: its changepassword and createsuperuser, which leave a trail, come before Django's own.
+    "casino_pam",
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -155,7 +185,6 @@ INSTALLED_APPS = [
     "pgtrigger",
     "wallet",
     "bonus",
-    "casino_pam",
     "casino_pam.local",
 ]
 
@@ -171,6 +200,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "casino_pam.backoffice.permissions.acting_operator",
     "axes.middleware.AxesMiddleware",
     "casino_pam.backoffice.permissions.audited_refusals",
     "django_prometheus.middleware.PrometheusAfterMiddleware",

@@ -25,7 +25,7 @@ from casino_pam.backoffice.actions.forms import Reason
 from casino_pam.engine import approvals
 from casino_pam.engine.approvals import Decided
 from casino_pam.engine.posting import Alongside
-from wallet import audit, money
+from wallet import audit, money, second_person
 from wallet.errors import Refused
 from wallet.models import Approval, Currency, Player
 
@@ -232,12 +232,15 @@ def _record(request: HttpRequest, waiting: PendingApproval, verb: str, why: str,
 
 
 def _page(request: HttpRequest, waiting: PendingApproval, form: Decision, status: int = 200) -> HttpResponse:
-    own = waiting.author == request.user.get_username()
+    me = request.user.get_username()
+    own = waiting.author == me
+    objection = None if own or waiting.decided else second_person.objection(waiting.author, me)
     context = {
         "title": f"Decide: {waiting}",
         "waiting": waiting,
         "form": form,
         "own": own,
+        "objection": objection and backoffice_messages.message(objection),
         "unposted": approvals.unposted().filter(pk=waiting.id).exists(),
         "may": request.user.has_perm(waiting.permission) and not own,
     }

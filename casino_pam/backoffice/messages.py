@@ -33,6 +33,10 @@ _WHY: Final = {
     "waits_for_no_approval": "Somebody has decided about it meanwhile, or it began: nothing waits any more.",
     "own_request": "Somebody else must decide what you have asked for.",
     "needs_a_second_person": "Somebody else must decide what you have asked for.",
+    "not_independent": "You cannot approve this: {actor} changed {account} ({what}) on {at}, so that you and who asked "
+    "may be one person. Somebody else has to decide, or you after {until}.",
+    "not_independent_for_good": "You cannot approve this: {actor} made {account} on {at} and may ask with it. Somebody "
+    "else has to decide.",
     "disabled": "The offer is disabled.",
     "not_yet_valid": "The offer is not valid yet.",
     "no_longer_valid": "The offer is no longer valid.",
@@ -51,8 +55,11 @@ _WHY: Final = {
 def message(refused: Refused) -> str:
     """The refusal in a sentence or two."""
     facts = _facts(refused.facts)
-    if facts.get("why") in _WHY:
-        return _WHY[facts["why"]].format_map(facts)
+    why = facts.get("why")
+    if why == "not_independent" and facts["until"] is None:
+        why = "not_independent_for_good"
+    if why in _WHY:
+        return _WHY[why].format_map(facts)
     if refused.code in _MESSAGES:
         return _MESSAGES[refused.code].format_map(facts)
     title, _ = TEXTS[refused.code]

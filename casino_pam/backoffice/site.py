@@ -24,7 +24,7 @@ def script(request: HttpRequest) -> str:
 
 
 def storable_addresses(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: 400 for an address with a NUL, which PostgreSQL could not even compare with what it stores.
+    """Middleware: 400 for an address or a cookie with a NUL, which PostgreSQL could not compare with what it stores.
 
     The API answers such a query in its own words.
     """
@@ -32,6 +32,9 @@ def storable_addresses(get_response: Callable[[HttpRequest], HttpResponse]) -> C
     def checked(request: HttpRequest) -> HttpResponse:
         if not request.path.startswith("/api/") and ("\0" in request.path or "%00" in request.META["QUERY_STRING"]):
             raise SuspiciousOperation("a NUL in the address")
+        # In quotes a cookie may hold any character (`"\\000"`).
+        if any("\0" in value for value in request.COOKIES.values()):
+            raise SuspiciousOperation("a NUL in a cookie")
         return get_response(request)
 
     return checked
@@ -130,6 +133,7 @@ UNFOLD: Final[dict[str, Any]] = {
     "SITE_SUBHEADER": "Back office",
     "SITE_SYMBOL": "casino",
     "SITE_URL": None,
+    "LOGIN": {"form": "casino_pam.backoffice.permissions.LogIn"},
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "casino_pam.backoffice.site.environment",

@@ -1,7 +1,7 @@
 """Money by hand: small sums are posted at once, large ones wait for a second person.
 
 An adjustment or a completion waits as an approval, a grant as a bonus that has not begun. An approval
-is claimed by one conditional update, then posted under its own reference. Where two approved at once, or a
+is claimed under a lock of its row, then posted under its own reference. Where two approved at once, or a
 process died in between, it is posted again (``unposted``): a reference is taken once.
 
 Who asks for something or decides about it leaves a row of the audit trail in the transaction that does so: what is
@@ -26,6 +26,7 @@ from casino_pam.engine import accounts, commands, posting
 from casino_pam.engine.commands import Adjust, Approve, BonusRequest, Complete, Grant, Reject
 from casino_pam.engine.posting import Alongside
 from casino_pam.engine.results import BonusResult, Receipt
+from wallet import second_person
 from wallet.errors import Refused
 from wallet.kinds import OPERATOR, Kind
 from wallet.models import Approval, Transaction, Wallet
@@ -55,7 +56,7 @@ def adjust(command: Adjust, alongside: Alongside | None = None) -> Receipt | App
     (wallet,) = accounts.wallets(command.player, command.currency)
     approval = _asked_before(command)
     if approval is None:
-        if abs(command.amount) <= wallet.currency.approval_above or _spent(command):
+        if abs(command.amount) <= second_person.waits_above(wallet.currency, _author(command)) or _spent(command):
             return _adjusted(command, alongside)
         approval = _ask(wallet, command, Approval.Act.ADJUST, alongside, amount=command.amount)
     differing = _differing(approval, command)
@@ -76,7 +77,7 @@ def complete(command: Complete, alongside: Alongside | None = None) -> BonusResu
     approval = _asked_before(command)
     if approval is None:
         try:
-            above = bonus.wallet.currency.approval_above
+            above = second_person.waits_above(bonus.wallet.currency, _author(command))
             return _bonus_result(msgspec.structs.replace(command, waits_above=above), alongside)
         except Refused as refusal:
             if refusal.facts.get("why") != "needs_approval":
@@ -94,7 +95,8 @@ def grant(command: Grant, alongside: Alongside | None = None) -> BonusResult:
     Raises Refused.
     """
     (wallet,) = accounts.wallets(command.player, command.currency)
-    return _bonus_result(msgspec.structs.replace(command, waits_above=wallet.currency.approval_above), alongside)
+    above = second_person.waits_above(wallet.currency, _author(command))
+    return _bonus_result(msgspec.structs.replace(command, waits_above=above), alongside)
 
 
 # --- deciding ------------------------------------------------------------------------------------
@@ -113,7 +115,11 @@ def reject(approval: Approval, operator: str, reason: str, record: Record = lamb
 
 
 def approve_grant(bonus: Bonus, operator: str, record: Record = lambda: None) -> BonusResult:
-    """Let a grant begin that waits. Raises Refused: ``forbidden`` for who asked for it, and the gates of a grant."""
+    """Let a grant begin that waits.
+
+    Raises Refused: ``forbidden`` for who asked for it or may be the same person, and the gates of a grant.
+    """
+    _second_person(bonus.actor or bonus.source, operator)
     return _bonus_result(Approve(actor=operator, **_of(bonus)), lambda _: record())
 
 
@@ -125,15 +131,32 @@ def reject_grant(bonus: Bonus, operator: str, reason: str, record: Record = lamb
 def _decide(approval: Approval, operator: str, state: str, reason: str, record: Record) -> Approval:
     if approval.author == operator:
         raise Refused("forbidden", why="own_request")
-    pending = Approval.objects.filter(pk=approval.pk, state=Approval.State.PENDING)
-    with transaction.atomic():
-        # No row: somebody decided before us. The same way is as good as ours.
-        if pending.update(state=state, approver=operator, decided_at=timezone.now(), decision_reason=reason or None):
-            record()
-    decided = asked().get(pk=approval.pk)
+    try:
+        with transaction.atomic():
+            # Held until the decision stands: whoever decides at the same moment waits for it.
+            decided = asked().select_for_update(of=("self",)).get(pk=approval.pk)
+            if state == Approval.State.APPROVED:
+                _second_person(decided.author, operator)
+            if decided.state == Approval.State.PENDING:
+                decided.state, decided.approver, decided.decision_reason = state, operator, reason or None
+                decided.decided_at = timezone.now()
+                decided.save(update_fields=["state", "approver", "decided_at", "decision_reason"])
+                record()
+    except IntegrityError:
+        # An account was changed between our look and PostgreSQL's own.
+        _second_person(approval.author, operator)
+        raise
+    # Somebody may have decided before us. The same way is as good as ours.
     if decided.state != state:
         raise Decided(decided)
     return decided
+
+
+def _second_person(author: str, operator: str) -> None:
+    """Raises Refused (``forbidden``, ``why`` ``not_independent``) where the two may be one person."""
+    objection = second_person.objection(author, operator)
+    if objection is not None:
+        raise objection
 
 
 def post(approved: Approval, alongside: Alongside | None = None) -> Receipt | BonusResult:
@@ -192,6 +215,10 @@ def _spent(command: Adjust) -> bool:
     return rows.exists()
 
 
+def _author(command: Adjust | Complete | Grant) -> str:
+    return command.actor or command.source
+
+
 def _ask(
     wallet: Wallet,
     command: Adjust | Complete,
@@ -212,7 +239,7 @@ def _ask(
                 bonus=bonus,
                 amount=amount,
                 reason=command.reason,
-                author=command.actor or command.source,
+                author=_author(command),
                 created_at=timezone.now(),
             )
             if alongside is not None:

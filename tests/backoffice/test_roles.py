@@ -63,7 +63,7 @@ OTHERS: Final = {
     # No form of ours asks for it.
     "admin:autocomplete": NOBODY,
     "admin:wallet_provider_secrets": ADMINISTRATOR,
-    "admin:auth_user_password_change": ADMINISTRATOR,
+    "admin:auth_user_password_change": SUPERUSER,
     "backoffice:lock": ADMINISTRATOR | {"support"},
     "backoffice:unlock": ADMINISTRATOR | {"support"},
     "backoffice:cool-off": ADMINISTRATOR | {"support"},

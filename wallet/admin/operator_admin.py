@@ -6,24 +6,34 @@ import json
 from datetime import UTC, date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import UsernameField
 from django.contrib.auth.models import Group, User
+from django.contrib.auth.tokens import default_token_generator
+from django.core.exceptions import PermissionDenied
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseNotAllowed
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.encoding import force_bytes
 from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode, urlsafe_base64_encode
 from django.utils.safestring import SafeString
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import UserChangeForm
 
 from wallet import audit, formatting
-from wallet.admin.base import AuditedAdmin, ReadOnlyAdmin
+from wallet.admin.base import AnyForm, AuditedAdmin, ReadOnlyAdmin
 from wallet.models import Approval, AuditEntry, Checkpoint, ProviderRun, ReconciliationRun
+from wallet.models.oversight import INDEPENDENT_AFTER_DAYS
 from wallet.reconcile.checks import Discrepancy
 from wallet.time import midnight
 
@@ -36,13 +46,54 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
+class OperatorForm(UserChangeForm):  # type: ignore[misc]
+    """What may be changed about an operator: anything but the password."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.fields["password"]
+
+
+class NewOperatorForm(AnyForm):
+    """A name and nothing else: the password is set by its owner, through a one-time link."""
+
+    class Meta:
+        model = User
+        fields = ["username"]
+        field_classes = {"username": UsernameField}
+
+    def clean_username(self) -> str:
+        name: str = self.cleaned_data["username"]
+        if User.objects.filter(username__iexact=name).exists():
+            raise forms.ValidationError("An operator of this name exists.")
+        return name
+
+    def save(self, commit: bool = True) -> User:
+        operator: User = super().save(commit=False)
+        operator.set_unusable_password()
+        if commit:
+            operator.save()
+        return operator
+
+
 @admin.register(User)
 class OperatorAdmin(AnyUserAdmin, AuditedAdmin):  # type: ignore[misc]  # the stubs disagree on lookup_allowed
-    """Operators are switched off, never deleted: their names stand behind what they did."""
+    """Operators are switched off, never deleted: their names stand behind what they did.
 
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
+    Nobody sets another's password. A new operator, and one whose password a superuser has reset, gets a link that
+    is good once and for a day; who hands it out may have used it, so wallet/second_person.py bars the two from
+    approving each other's requests for a week.
+    """
+
+    form = OperatorForm
+    add_form = NewOperatorForm
+    add_fieldsets = [(None, {"fields": ["username"]})]
+    fieldsets = [
+        (None, {"fields": ["username", ("first_name", "last_name"), "email"]}),
+        ("What they may do", {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]}),
+        ("When", {"fields": [("last_login", "date_joined")]}),
+    ]
+    change_form_before_template = "admin/auth/user/reset.html"
     search_prefix = "username"
     search_help_text = "The beginning of the user name"
     list_display = ["username", "roles", "use", "seen"]
@@ -54,7 +105,7 @@ class OperatorAdmin(AnyUserAdmin, AuditedAdmin):  # type: ignore[misc]  # the st
         return super().get_queryset(request).prefetch_related("groups")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Who could change a superuser's password would be one."""
+        """Who could change a superuser would be one."""
         allowed: bool = super().has_change_permission(request, obj)
         return allowed and (obj is None or not obj.is_superuser or bool(request.user.is_superuser))
 
@@ -65,6 +116,46 @@ class OperatorAdmin(AnyUserAdmin, AuditedAdmin):  # type: ignore[misc]  # the st
         """
         fixed = ["last_login", "date_joined", *(["username"] if obj else [])]
         return fixed if request.user.is_superuser else [*fixed, "is_superuser", "groups", "user_permissions"]
+
+    def page_context(self, row: User, request: HttpRequest) -> dict[str, Any]:
+        return {"operator": row, "may_reset": request.user.is_superuser and row != request.user}
+
+    def response_add(self, request: HttpRequest, obj: User, post_url_continue: str | None = None) -> HttpResponse:
+        return self._link_page(request, obj)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Ask first; then end the operator's password and log-ins, and show the link to a new one, once."""
+        if request.method not in ("GET", "HEAD", "POST"):
+            return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
+        operator = self.get_object(request, unquote(id))
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        if operator is None:
+            raise Http404
+        if operator == request.user:
+            return redirect("admin:password_change")
+        if request.method != "POST":
+            context = self.admin_site.each_context(request) | {"title": "Reset a password", "operator": operator}
+            return render(request, "admin/auth/user/reset_question.html", context)
+        with transaction.atomic():
+            operator.set_unusable_password()
+            operator.save(update_fields=["password"])
+            audit.record(request, "reset password", subject=operator)
+            self.log_change(request, operator, "Reset the password.")
+        return self._link_page(request, operator)
+
+    def _link_page(self, request: HttpRequest, operator: User) -> HttpResponse:
+        """The answer to the POST is the only page that ever shows the link."""
+        path = reverse("new_password", args=[urlsafe_base64_encode(force_bytes(operator.pk))])
+        query = urlencode({"token": default_token_generator.make_token(operator)})
+        context = self.admin_site.each_context(request) | {
+            "title": operator.username,
+            "opts": self.opts,
+            "operator": operator,
+            "link": request.build_absolute_uri(f"{path}?{query}"),
+            "days": INDEPENDENT_AFTER_DAYS,
+        }
+        return render(request, "admin/auth/user/new_link.html", context)
 
     @admin.display(description="Roles")
     def roles(self, operator: User) -> SafeString:

@@ -1,4 +1,5 @@
 from wallet.models.oversight import (
+    AccountChange,
     Approval,
     AuditEntry,
     Checkpoint,
@@ -13,6 +14,7 @@ from wallet.models.provider import ApiKey, Game, Provider
 from wallet.models.transaction import Transaction
 
 __all__ = [
+    "AccountChange",
     "ApiKey",
     "Approval",
     "AuditEntry",

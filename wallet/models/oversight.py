@@ -1,5 +1,7 @@
 """What watches over the money: approvals, the audit trail, reconciliation, providers' files, sums by day."""
 
+from typing import Final
+
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
@@ -11,6 +13,56 @@ from wallet.models.people import Currency, Wallet
 from wallet.models.transaction import append_only
 
 ASKED = ["wallet", "source", "reference", "act", "bonus", "amount", "reason", "author", "created_at"]
+
+# So long whoever changed an account may be the one who uses it. Who made an API key knows it for good.
+INDEPENDENT_AFTER_DAYS: Final = 7
+# How changes name who made them where no operator is known, and the accounts of back ends. No user name has a colon.
+COMMAND: Final = "command:"
+KEY: Final = "key:"
+
+
+def connection_between(author: str, approver: str, at: str) -> str:
+    """SQL for the newest change of an account for which two names may be one person; no row where none is.
+
+    The arguments are SQL for the two names and the instant of the decision. Columns: ``actor``, ``account``, ``what``,
+    ``at``. Whoever sets the credentials of an account may act as that account, and as those it can act as. So there is
+    a connection where somebody may act as both; where somebody who may act as the author changed anything about the
+    approver's account; and where a command, of which nobody knows whose it was, set credentials that lead to it.
+    """
+    return f"""
+    WITH RECURSIVE recent AS (
+        SELECT actor, account, what, credentials, at FROM wallet_accountchange
+        WHERE at > {at} - interval '{INDEPENDENT_AFTER_DAYS} days' OR starts_with(account, '{KEY}')
+    ), behind (side, name) AS (
+        VALUES ('author', {author}::text), ('approver', {approver}::text)
+        UNION
+        SELECT b.side, r.actor::text FROM behind b JOIN recent r ON r.account = b.name AND r.credentials
+    )
+    SELECT actor, account, what, at FROM recent
+    WHERE account = {approver} AND actor IN (SELECT name FROM behind WHERE side = 'author')
+        OR credentials AND account IN (SELECT name FROM behind) AND actor IN (
+            SELECT name FROM behind WHERE side = 'author' INTERSECT SELECT name FROM behind WHERE side = 'approver'
+        )
+        OR starts_with(actor, '{COMMAND}') AND account IN (SELECT name FROM behind WHERE side = 'approver')
+    ORDER BY at DESC LIMIT 1
+    """
+
+
+def only_second_people() -> pgtrigger.Trigger:
+    """Refuses an approval by an account that may be its author's."""
+    return pgtrigger.Trigger(
+        name="second_person",
+        operation=pgtrigger.Update,
+        when=pgtrigger.Before,
+        condition=pgtrigger.Q(old__state="pending", new__state="approved"),
+        func=f"""
+            IF EXISTS ({connection_between("NEW.author", "NEW.approver", "NEW.decided_at")}) THEN
+                RAISE EXCEPTION 'the approver may be the author: wallet_accountchange says why'
+                    USING ERRCODE = 'check_violation', CONSTRAINT = 'approval_second_person';
+            END IF;
+            RETURN NEW;
+        """,
+    )
 
 
 class Approval(models.Model):
@@ -77,10 +129,35 @@ class Approval(models.Model):
                 condition=pgtrigger.Q(old__state__in=["approved", "rejected"]),
             ),
             pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
+            only_second_people(),
         ]
 
     def __str__(self) -> str:
         return f"{self.source}/{self.reference}"
+
+
+class AccountChange(models.Model):
+    """Somebody changed an account that is not their own: an operator's, or an API key.
+
+    ``actor`` is a user name, or ``command:NAME`` for a command of manage.py; ``account`` a user name, or ``key:NAME``.
+    ``credentials``: whoever did it may have been able to act as that account since. ``wallet.second_person`` writes
+    here and asks; the database asks too, when an approval is decided.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=150)
+    account = models.CharField(max_length=150)
+    what = models.CharField(max_length=64)
+    credentials = models.BooleanField()
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(name="account_changed", fields=["account", "at"])]
+        triggers = append_only()
+
+    def __str__(self) -> str:
+        return f"{self.what} of {self.account} by {self.actor}"
 
 
 class AuditEntry(models.Model):

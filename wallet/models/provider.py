@@ -4,7 +4,7 @@ import base64
 import hashlib
 import secrets
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -13,9 +13,22 @@ from django.db.models import Q
 from wallet.kinds import HOUSE_SOURCES
 
 
-def _cipher() -> Fernet:
-    key = hashlib.sha256(b"provider secrets" + settings.SECRETS_KEY.encode()).digest()
-    return Fernet(base64.urlsafe_b64encode(key))
+def cipher() -> MultiFernet:
+    """Encrypts with SECRETS_KEY; reads what that or one of SECRETS_KEY_FALLBACKS encrypted."""
+    keys = [settings.SECRETS_KEY, *settings.SECRETS_KEY_FALLBACKS]
+    return MultiFernet([_fernet(key) for key in keys])
+
+
+def _fernet(key: str) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"provider secrets" + key.encode()).digest()))
+
+
+def _reads(key: Fernet, secret: bytes) -> bool:
+    try:
+        key.decrypt(secret)
+    except InvalidToken:
+        return False
+    return True
 
 
 class Provider(models.Model):
@@ -98,7 +111,7 @@ class Provider(models.Model):
         return secret
 
     def set_secret(self, secret: str) -> None:
-        self.secret_one = _cipher().encrypt(secret.encode())
+        self.secret_one = cipher().encrypt(secret.encode())
         self.secrets_version += 1
 
     def revoke(self, *, older_only: bool) -> None:
@@ -108,9 +121,24 @@ class Provider(models.Model):
             self.secret_one = None
         self.secrets_version += 1
 
+    def encrypt_anew(self) -> int:
+        """Encrypt with SECRETS_KEY what a key of before encrypted, and return how many secrets that were.
+
+        The secrets stay what they are. Raises InvalidToken for one that no key can read; nothing is changed then.
+        """
+        newest = _fernet(settings.SECRETS_KEY)
+        changed = {}
+        for name in ("secret_one", "secret_two"):
+            stored = getattr(self, name)
+            if stored is not None and not _reads(newest, bytes(stored)):
+                changed[name] = cipher().rotate(bytes(stored))
+        for name, secret in changed.items():
+            setattr(self, name, secret)
+        return len(changed)
+
     def live_secrets(self) -> tuple[bytes, ...]:
         stored = (self.secret_one, self.secret_two)
-        return tuple(_cipher().decrypt(bytes(secret)) for secret in stored if secret is not None)
+        return tuple(cipher().decrypt(bytes(secret)) for secret in stored if secret is not None)
 
 
 class Game(models.Model):
