@@ -2,13 +2,14 @@
 
 Django's ASGI handler spools a body of any length to disk, before any view can say who sent it, and breaks on a query
 or a media type that it cannot decode. The REST door's requests are read whole and bounded here. The one address that
-takes more is open only to operators who may use it: others are led on without a body, and
-theirs is dropped as it comes. Whose pages may open a WebSocket is decided here too: browsers guard it by no rule of
+takes more is open only to operators who may use it: others are led on without a body, and theirs stays
+unread. Whose pages may open a WebSocket is decided here too: browsers guard it by no rule of
 their own.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
@@ -68,10 +69,13 @@ class Front:
             await self._django(_plain(scope, body), again(body, receive), send)
 
 
-async def read_body(receive: Receive, limit: int, content_length: bytes = b"") -> bytes | None:
+async def read_body(
+    receive: Receive, limit: int, content_length: bytes = b"", *, more: Callable[[], Awaitable[int]] | None = None
+) -> bytes | None:
     """The whole body, or None where the client left before its end.
 
-    Raises Refused (``too_large``) as soon as the header Content-Length or what has arrived passes the limit.
+    Raises Refused (``too_large``) as soon as the header Content-Length or what has arrived passes the limit; with
+    ``more``, whose answer is then the limit, as soon as it passes that.
     """
     if _length_shape(content_length) and int(content_length) > limit:
         raise Refused("too_large", limit_bytes=limit)
@@ -83,6 +87,8 @@ async def read_body(receive: Receive, limit: int, content_length: bytes = b"") -
             return None
         chunk: bytes = message.get("body", b"")
         size += len(chunk)
+        if size > limit and more is not None:
+            limit, more = await more(), None
         if size > limit:
             raise Refused("too_large", limit_bytes=limit)
         chunks.append(chunk)
@@ -144,49 +150,80 @@ RECONCILE: Final = "wallet.reconcile_provider"
 COMPARISON_SECONDS: Final = 240
 
 
+# Under this name the server layer offers, for a request, to take as long and as large a body as a file is.
+UPLOAD_EXTENSION: Final = "casino_pam.upload"
+
+
 def only_from_operators(django: App) -> App:
-    """Django's door for what is posted to PATH: a body is read only if its sender may upload one."""
+    """Django's door for what is posted to PATH: not a byte of the body is asked for before its sender may upload one.
+
+    Whoever may not is answered as if the body were empty; the server layer then closes the connection.
+    """
 
     async def door(scope: Scope, receive: Receive, send: Any) -> None:
         async with ThreadSensitiveContext():
             welcome = await sync_to_async(operator_may)(scope, RECONCILE)
-        await django(scope, receive if welcome else _dropping(receive), send)
+        if welcome:
+            accept = scope.get("extensions", {}).get(UPLOAD_EXTENSION)
+            if accept is not None:
+                accept()
+        await django(scope, receive if welcome else _nothing(), send)
 
     return door
 
 
-def _dropping(receive: Receive) -> Receive:
-    """A body of nothing; what really comes is dropped, until the sender leaves."""
+def _nothing() -> Receive:
+    """A body of nothing. What really comes stays unread."""
     ended = False
 
-    async def dropped() -> dict[str, Any]:
+    async def empty() -> dict[str, Any]:
         nonlocal ended
-        if not ended:
-            ended = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        while (message := await receive())["type"] != "http.disconnect":
-            pass
-        return message
+        if ended:
+            # Whoever asks again wants to hear of a sender who leaves: that would mean to read what comes before.
+            await asyncio.Event().wait()
+        ended = True
+        return {"type": "http.request", "body": b"", "more_body": False}
 
-    return dropped
+    return empty
 
 
-def operator_may(scope: Scope, permission: str) -> bool:
-    """Whether the session's cookie is that of an operator with the permission.
+def operator_may(scope: Scope, permission: str | None = None) -> bool:
+    """Whether the session's cookie is that of an operator, with the permission if one is named.
 
     Raises DatabaseError or psycopg.Error.
     """
     # A handshake of a WebSocket has no method of its own.
     request = ASGIRequest({"method": "GET", **scope}, BytesIO())
-    request.session = import_module(settings.SESSION_ENGINE).SessionStore(
-        request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    )
+    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    if key is None or "\0" in key:
+        return False
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
     try:
         with deadline.until(time.monotonic() + DATABASE_SECONDS):
             operator = get_user(request)
-            return operator.is_staff and operator.has_perm(permission)
+            return operator.is_staff and (permission is None or operator.has_perm(permission))
     finally:
         connection.close()
+
+
+class Allowance:
+    """How often something may happen: ``burst`` times at once, and ``rate`` times a second in the long run."""
+
+    def __init__(self, burst: int, rate: float) -> None:
+        self._burst = burst
+        self._rate = rate
+        self._left = float(burst)
+        self._counted_at = time.monotonic()
+
+    def take(self) -> bool:
+        """Whether it may happen once more, now."""
+        now = time.monotonic()
+        self._left = min(self._burst, self._left + (now - self._counted_at) * self._rate)
+        self._counted_at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 _origin_shape = re.compile(r"(https?)://([^/?#@\s]+)").fullmatch

@@ -1,7 +1,8 @@
 """One JSON object a line on stderr, with the request's id; no secrets, and no line break that a client sent."""
 
+import logging
 import sys
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from django.dispatch import receiver
@@ -23,6 +24,35 @@ def without_secrets(logger: object, method: str, event: EventDict) -> EventDict:
     if isinstance(request := event.get("request"), str):
         event["request"] = request.partition("?")[0]
     return event
+
+
+# What Django and the server layer say of requests that a stranger has made up.
+_OF_STRANGERS: Final = ("django.security", "uvicorn.error")
+_LONGEST: Final = 200
+_seldom = faults.Seldom()
+
+
+def of_strangers(record: logging.LogRecord) -> bool:
+    """Let such a record pass as one `warning` of one line, and only one of a kind every few seconds.
+
+    Django calls a Host that is not ours an error and adds the traceback: whoever sends it could fill the log, and wake
+    somebody up.
+    """
+    if not record.name.startswith(_OF_STRANGERS) or (
+        record.name == "uvicorn.error" and record.levelno > logging.WARNING
+    ):
+        return True
+    kind = record.name if record.name.startswith("django.security") else str(record.msg)
+    before = _seldom.turn(kind)
+    if before is None:
+        return False
+    record.levelno, record.levelname = logging.WARNING, "WARNING"
+    record.msg, record.args = record.getMessage().replace("\n", " ")[:_LONGEST], ()
+    record.exc_info = record.exc_text = record.stack_info = None
+    # The request itself would be printed with its address, which may be long.
+    record.__dict__.pop("request", None)
+    record.more_before = before
+    return True
 
 
 PROCESSORS: list[Processor] = [
@@ -59,7 +89,8 @@ def configured(level: str) -> dict[str, Any]:
                 ],
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "filters": {"strangers": {"()": lambda: of_strangers}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["strangers"]}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # django_structlog tells the same of every request, with its id.

@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 PATH: Final = "/ws/player/"
 # Whether the ticket is good cannot be found out now.
 TRY_AGAIN: Final = 1013
+# The player's sockets together say more than anybody listens to.
+TOO_MUCH: Final = 1008
 
 
 class PlayerConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -58,7 +60,12 @@ class PlayerConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.hub.join(self.socket)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """What a client says is never looked at: no word of its choosing can name a method."""
+        """What a client says is never looked at: no word of its choosing can name a method.
+
+        Each connection is bounded by the server layer (casino_pam/server/ws_protocol.py), all of a player's by the hub.
+        """
+        if self.socket is not None and not self.hub.may_speak(self.socket):
+            await self.close(TOO_MUCH)
 
     async def disconnect(self, code: int) -> None:
         if self.socket is not None:

@@ -26,6 +26,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from casino_pam.guard import Allowance
 from casino_pam.live import restrictions, snapshot
 from casino_pam.live.coalescer import Coalescer
 from casino_pam.live.snapshot import CHANNEL, Announcement, Change, Snapshot, decode
@@ -105,6 +106,10 @@ LONGEST_PAUSE: Final = 0.5
 
 SESSION_ENDED: Final = 4401
 
+# What all sockets of a player may say: so many messages at once, and so many a second.
+MOST_MESSAGES: Final = 100
+MESSAGES_A_SECOND: Final = 20.0
+
 Read = Callable[[Collection[str]], Snapshot]
 
 
@@ -138,6 +143,7 @@ class _WatchedPlayer:
         self.reread_at = 0.0
         # With the locks as they were last read.
         self.player: OpenPlayer | None = None
+        self.allowance = Allowance(MOST_MESSAGES, MESSAGES_A_SECOND)
 
 
 class Hub:
@@ -175,6 +181,11 @@ class Hub:
         if not watched.sockets:
             self._coalescer.forget(watched.wallets)
             del self._watched[socket.player]
+
+    def may_speak(self, socket: Socket) -> bool:
+        """Whether the player's sockets have not said too much; what they say is not looked at."""
+        watched = self._watched.get(socket.player)
+        return watched is not None and watched.allowance.take()
 
     async def stop(self) -> None:
         """End the hub's own tasks; the server layer closes the sockets."""

@@ -12,12 +12,14 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import psycopg
 import structlog
+from django.db import Error as DjangoDatabaseError
 from django.http import HttpRequest, HttpResponseBase
 from uuid_utils import uuid7
 
 from casino_pam import problems
-from casino_pam.guard import DATABASE_SECONDS, again, read_body
+from casino_pam.guard import DATABASE_SECONDS, MAX_BODY, again, operator_may, read_body
 from wallet.errors import Refused
 from wallet.pg import deadline, faults
 
@@ -35,7 +37,7 @@ ANSWER_SECONDS: Final = 3.1
 QUEUE_SECONDS: Final = 2.5
 # Waiting requests hold their bodies; beyond so many the answer is no at once.
 LONGEST_QUEUE: Final = 1_000
-# A form of the back office; provider files have a door of their own.
+# A form of an operator; provider files have a door of their own. Nobody else sends as much.
 LARGEST_FORM: Final = 4 * 1024 * 1024
 
 
@@ -60,7 +62,7 @@ class Admission:
         answer = _Answer(scope["path"], send)
         if self._whole:
             try:
-                body = await read_body(receive, LARGEST_FORM)
+                body = await read_body(receive, MAX_BODY, more=lambda: _largest(scope))
             except Refused as refusal:
                 await answer.refuse(refusal)
                 return
@@ -113,6 +115,17 @@ class Admission:
             await answer.refuse(Refused(code or "internal"))
         finally:
             answer.leave_place()
+
+
+async def _largest(scope: Scope) -> int:
+    """How large the body of this request may be: who is not logged in has nothing large to say."""
+    if all(name != b"cookie" for name, _ in scope.get("headers", ())):
+        return MAX_BODY
+    try:
+        return LARGEST_FORM if await asyncio.to_thread(operator_may, scope) else MAX_BODY
+    except (psycopg.Error, DjangoDatabaseError) as error:
+        faults.note(error)
+        raise Refused("unavailable") from None
 
 
 def in_time(get_response: Handler) -> Handler:

@@ -15,7 +15,7 @@ from uuid_utils import uuid7
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from casino_pam import problems
-from casino_pam.guard import PATH
+from casino_pam.guard import PATH, UPLOAD_EXTENSION
 from wallet.errors import Refused
 
 # From the first byte of a request to its last.
@@ -27,6 +27,10 @@ LARGEST_HEAD: Final = 32 * 1024
 LARGEST_MESSAGE: Final = 8 * 1024 * 1024
 # How long an operator's upload may take. Nobody else's is read (casino_pam/guard.py).
 UPLOAD_SECONDS: Final = 600.0
+# Whoever was answered before the end of a message may send so much more, and has so long: many clients read nothing
+# until they have written all. What comes is dropped as it comes.
+LARGEST_REST: Final = 2 * LARGEST_MESSAGE
+LINGER_SECONDS: Final = 3.0
 
 
 class HeadTooLarge(Exception):
@@ -48,6 +52,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._largest = LARGEST_MESSAGE
         self._in_head = False
         self._in_message = False
+        # Answered before the end of the message.
+        self._answered = False
         self._watch: asyncio.TimerHandle | None = None
         self._unread_watch: asyncio.TimerHandle | None = None
 
@@ -74,7 +80,10 @@ class BoundedHttp(HttpToolsProtocol):
         if not self._in_message or self.transport.is_closing():
             return
         if self._size > (LARGEST_HEAD if self._in_head else self._largest):
-            self._refuse(Refused("too_large"))
+            if self._answered:
+                self.transport.close()
+            else:
+                self._refuse(Refused("too_large"))
         elif self._watch is None:
             self._watch = self.loop.call_later(self.message_seconds, self._late)
 
@@ -106,6 +115,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._in_message = self._in_head = True
+        self._answered = False
         self._size = 0
         self._unwatch()
         super().on_message_begin()
@@ -118,10 +128,23 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_headers_complete()
         self._largest = LARGEST_MESSAGE
         if self.scope.get("raw_path") == PATH.encode() and self.scope["method"] == "POST":
-            # The form around the file is within what any message may have.
+            self.scope["extensions"] = {UPLOAD_EXTENSION: self._take_upload}  # type: ignore[typeddict-item]
+
+    def _take_upload(self) -> None:
+        """The sender of the present message may upload a file; the form around it is within what any may have."""
+        if self._in_message:
             self._largest += settings.PROVIDER_FILE_MB * 1024 * 1024
             self._unwatch()
             self._watch = self.loop.call_later(self.upload_seconds, self._late)
+
+    def on_response_complete(self) -> None:
+        """Read on only for a while in a message whose answer is out: the client is to hear it, then to stop."""
+        super().on_response_complete()
+        if self._in_message and self.cycle is not None and self.cycle.response_complete and self.cycle.more_body:
+            self._answered = True
+            self._largest = self._size + LARGEST_REST
+            self._unwatch()
+            self._watch = self.loop.call_later(LINGER_SECONDS, self._late)
 
     def on_message_complete(self) -> None:
         self._in_message = False

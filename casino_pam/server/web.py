@@ -147,7 +147,7 @@ def main(argv: list[str]) -> int:
         configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
         config = configuration()
         sock = bound(argv[0])
-    except (ImproperlyConfigured, OSError, ValueError) as error:
+    except (ImproperlyConfigured, OSError, ValueError, OverflowError) as error:
         print(f"Casino PAM cannot serve on {argv[0]}: {error}", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory(prefix="casino-pam-metrics-") as folder, sock:

@@ -61,26 +61,32 @@ def _of_driver(error: psycopg.Error) -> str | None:
     return "unavailable" if state in _UNAVAILABLE or state.startswith(_UNAVAILABLE_CLASSES) else None
 
 
-class _Log:
-    """One line for each kind of fault every few seconds."""
+class Seldom:
+    """One line for each kind of event every few seconds, however many there are. Kinds are few, and named by us."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._silent_until: dict[str, float] = {}
         self._untold: dict[str, int] = {}
 
-    def note(self, error: BaseException) -> None:
-        cause = next((each for each in _causes(error) if isinstance(each, psycopg.Error)), error)
-        state = getattr(cause, "sqlstate", None)
-        kind = state or type(cause).__name__
+    def turn(self, kind: str) -> int | None:
+        """How many were not told since the last line, where it is time for one; None where it is not."""
         now = time.monotonic()
         with self._lock:
             if now < self._silent_until.get(kind, 0.0):
                 self._untold[kind] = self._untold.get(kind, 0) + 1
-                return
+                return None
             self._silent_until[kind] = now + QUIET_SECONDS
-            untold = self._untold.pop(kind, 0)
+            return self._untold.pop(kind, 0)
+
+
+_seldom = Seldom()
+
+
+def note(error: BaseException) -> None:
+    """Log a fault of the database, one line for each kind every few seconds."""
+    cause = next((each for each in _causes(error) if isinstance(each, psycopg.Error)), error)
+    kind = getattr(cause, "sqlstate", None) or type(cause).__name__
+    untold = _seldom.turn(kind)
+    if untold is not None:
         log.warning("database_fault", kind=kind, error=str(cause).strip(), more_before=untold)
-
-
-note = _Log().note
