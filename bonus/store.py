@@ -165,9 +165,14 @@ def read(session: Session, book: Book, live: Answer, needs: BonusNeeds | None = 
     return bonuses
 
 
-@lru_cache(maxsize=4096)
+# Terms may name a thousand games: long ones are few and are kept few, so that together they stay below some megabytes.
+_SHORT: Final = 4_096
+_short_terms = lru_cache(maxsize=1_024)(decode)
+_long_terms = lru_cache(maxsize=32)(decode)
+
+
 def _terms(text: str) -> Terms:
-    return decode(text)
+    return _short_terms(text) if len(text) <= _SHORT else _long_terms(text)
 
 
 def _opened(record: tuple[Any, ...]) -> OpenBonus:

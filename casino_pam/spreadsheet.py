@@ -1,4 +1,4 @@
-"""Files for spreadsheets: CSV that streams, and in which no cell is a formula."""
+"""Files for spreadsheets: CSV that streams, opens with its accents right, and in which no cell is a formula."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ from wallet.pg import deadline
 PIECE_SECONDS: Final = 120.0
 CLOSE_SECONDS: Final = 1.0
 
+# Without it Excel takes UTF-8 for the code page of its machine.
+BOM: Final = "\ufeff"
+# What a spreadsheet may read as the beginning of a formula, the wide forms of East Asian keyboards included.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
 _number_shape = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
 
 
@@ -30,6 +35,7 @@ def download(name: str, pieces: Iterator[str]) -> StreamingHttpResponse:
 async def _sent(pieces: Iterator[str]) -> AsyncIterator[str]:
     """Under ASGI a plain iterator would be read to its end first. A client that leaves ends the iterator, too."""
     try:
+        yield BOM
         while (piece := await sync_to_async(_next)(pieces)) is not None:
             yield piece
     finally:
@@ -63,6 +69,6 @@ def line(cells: Iterable[Any]) -> str:
 def safe(cell: Any) -> str:
     """The cell as text that no spreadsheet takes for a formula; a negative number is none."""
     text = "" if cell is None else str(cell)
-    if text.startswith(("=", "+", "-", "@", "\t", "\r")) and not _number_shape(text):
+    if text.lstrip(" ").startswith(_FORMULA) and not _number_shape(text):
         return "'" + text
     return text

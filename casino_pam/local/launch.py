@@ -141,7 +141,7 @@ def where_to_look(servers: Servers) -> str:
         f"Casino PAM runs on {base}",
         f"  admin      {base}/admin/",
         f"  API        {base}/api/docs/",
-        f"  health     {base}/healthz  {base}/readyz  {base}/metrics",
+        f"  health     {base}/healthz  {base}/readyz",
     ]
     lines += [f"  {server.name:<10} 127.0.0.1:{server.port}, data in {server.data}" for server in servers.running]
     lines += ["Another terminal: .venv/bin/python manage.py help. Ctrl-C stops everything.", ""]

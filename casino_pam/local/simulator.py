@@ -37,9 +37,13 @@ class Unanswered(Exception):
 
 class Connection:
     def __init__(self, base_url: str) -> None:
-        parts = urlsplit(base_url)
-        self.host = parts.hostname or "127.0.0.1"
-        self.port = parts.port or 80
+        try:
+            parts = urlsplit(base_url)
+            self.host, self.port = parts.hostname or "", parts.port or 80
+        except ValueError:
+            self.host = ""
+        if not self.host or not self.host.isascii() or parts.scheme != "http":
+            raise CannotSit(f"{base_url!r} is no address such as http://127.0.0.1:8080")
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, Any]]:

@@ -385,12 +385,17 @@ def _columns(each: Difference) -> dict[str, Any]:
     return {name: value for name, value in each._asdict().items() if name != "digits"}
 
 
+def _storable(name: str) -> str:
+    """The end of a file's name as PostgreSQL takes it: neither a NUL, nor bytes that are no UTF-8."""
+    return name.encode("utf-8", "replace").decode().replace("\0", "")[-255:]
+
+
 def _keep(outcome: Outcome, began: Any, name: str, actor: str | None) -> None:
     with transaction.atomic():
         run = ProviderRun.objects.create(
             provider=outcome.provider,
             day=outcome.day,
-            file=name.replace("\0", "")[-255:],
+            file=_storable(name),
             actor=actor,
             started_at=began,
             finished_at=timezone.now(),

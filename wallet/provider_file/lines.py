@@ -17,7 +17,10 @@ KINDS: Final = {"bet": Kind.BET, "win": Kind.WIN, "rollback": Kind.ROLLBACK}
 # Longer than any line of sound fields can be: eight of them, quoted.
 LONGEST: Final = 4_096
 
+# As spreadsheets write them: most languages have the comma in their numbers, and another one between cells.
+DELIMITERS: Final = (",", ";", "\t")
 _BOM: Final = b"\xef\xbb\xbf"
+_WIDE: Final = (b"\xff\xfe", b"\xfe\xff")
 _time_shape = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|\+00:00)").fullmatch
 
 
@@ -45,14 +48,12 @@ class _Wrong(ValueError):
 
 
 def read(file: BinaryIO, digits: Mapping[str, int], *, scoped: bool) -> Iterator[Line]:
-    """Every line after the header. Raises NotAFile where there is no such header.
+    """Every line after the header, which may be quoted, and says what stands between the fields.
 
-    ``digits`` are those of each currency. ``scoped``: the provider's references are unique per
-    player only. The first line is number 1; empty lines are passed over.
+    Raises NotAFile where there is no such header. ``digits`` are those of each currency. ``scoped``: the provider's
+    references are unique per player only. The first line is number 1; empty lines are passed over.
     """
-    head = file.readline(LONGEST).removeprefix(_BOM).rstrip(b"\r\n")
-    if head != HEADER.encode():
-        raise NotAFile(f"The first line must be exactly {HEADER}; it is {_quoted(head)}.")
+    delimiter = _delimiter(file.readline(LONGEST))
     number = 1
     while raw := file.readline(LONGEST + 1):
         number += 1
@@ -63,7 +64,21 @@ def read(file: BinaryIO, digits: Mapping[str, int], *, scoped: bool) -> Iterator
             continue
         text = raw.rstrip(b"\r\n")
         if text:
-            yield _line(number, text, digits, scoped)
+            yield _line(number, text, delimiter, digits, scoped)
+
+
+def _delimiter(line: bytes) -> str:
+    """What stands between the fields of the header. Raises NotAFile where it is none."""
+    if line.startswith(_WIDE):
+        raise NotAFile("The file is UTF-16. Save it as CSV in UTF-8.")
+    head = line.removeprefix(_BOM).rstrip(b"\r\n")
+    for delimiter in DELIMITERS:
+        try:
+            if tuple(_split(head, delimiter)) == FIELDS:
+                return delimiter
+        except _Wrong:
+            continue
+    raise NotAFile(f"The first line must be {HEADER}, with commas, semicolons or tabs; it is {_quoted(head)}.")
 
 
 def _quoted(raw: bytes) -> str:
@@ -71,23 +86,23 @@ def _quoted(raw: bytes) -> str:
     return repr(raw[:80].decode("utf-8", "replace")) if raw else "empty"
 
 
-def _line(number: int, raw: bytes, digits: Mapping[str, int], scoped: bool) -> Line:
+def _line(number: int, raw: bytes, delimiter: str, digits: Mapping[str, int], scoped: bool) -> Line:
     try:
-        return _checked(number, _split(raw), digits, scoped)
+        return _checked(number, _split(raw, delimiter), digits, scoped)
     except _Wrong as wrong:
         return Line(number, wrong=str(wrong))
 
 
-def _split(raw: bytes) -> list[str]:
+def _split(raw: bytes, delimiter: str) -> list[str]:
     try:
         text = raw.decode()
     except UnicodeDecodeError:
         raise _Wrong("is not UTF-8") from None
     if '"' not in text:
-        fields = text.split(",")
+        fields = text.split(delimiter)
     else:
         try:
-            (fields,) = csv.reader([text], strict=True)
+            (fields,) = csv.reader([text], delimiter=delimiter, strict=True)
         except (csv.Error, ValueError):
             raise _Wrong("is not CSV: a quotation mark is out of place") from None
     if len(fields) != len(FIELDS):

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import IntegrityError
 
 from wallet.kinds import CASHIER
+from wallet.management.arguments import name
 from wallet.models import ApiKey, Provider
 from wallet.models.provider import SCOPES
 
@@ -19,23 +20,25 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         what = parser.add_subparsers(dest="what", required=True)
         create = what.add_parser("create", help="make a key and print it: it is kept nowhere")
-        create.add_argument("name", help="whose key it is; stands in every row as the actor")
+        create.add_argument("name", type=name(64), help="whose key it is; stands in every row as the actor")
         create.add_argument("--scopes", nargs="+", choices=SCOPES, required=True)
-        create.add_argument("--source", default=CASHIER, help="whose references it spends: cashier or cashier:NAME")
-        create.add_argument("--provider", help="the provider it plays as, for the scope play")
+        create.add_argument(
+            "--source", type=name(64), default=CASHIER, help="whose references it spends: cashier or cashier:NAME"
+        )
+        create.add_argument("--provider", type=name(64), help="the provider it plays as, for the scope play")
         revoke = what.add_parser("revoke", help="let a key in no more")
-        revoke.add_argument("name")
+        revoke.add_argument("name", type=name(64))
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["what"] == "create":
-            self.stdout.write(created(options["name"], options["scopes"], options["source"], options["provider"]))
+            self.stdout.write(made(options["name"], options["scopes"], options["source"], options["provider"]))
         else:
-            revoked(options["name"])
+            revoke(options["name"])
 
 
-def created(name: str, scopes: list[str], source: str, provider: str | None) -> str:
+def made(whose: str, scopes: list[str], source: str, provider: str | None) -> str:
     """A new key. Raises CommandError where the database refuses what was asked for."""
-    kept = ApiKey(name=name, scopes=scopes, source=source)
+    kept = ApiKey(name=whose, scopes=scopes, source=source)
     if provider is not None:
         kept.provider = Provider.objects.filter(code=provider).first()
         if kept.provider is None:
@@ -46,10 +49,10 @@ def created(name: str, scopes: list[str], source: str, provider: str | None) -> 
     except IntegrityError as refusal:
         if "api_key_source_shape" in str(refusal):
             raise CommandError(f"{source!r} is no money source: write cashier or cashier:NAME.") from None
-        raise CommandError(f"There is a key called {name} already.") from None
+        raise CommandError(f"There is a key called {whose} already.") from None
     return key
 
 
-def revoked(name: str) -> None:
-    if not ApiKey.objects.filter(name=name).update(enabled=False):
-        raise CommandError(f"There is no key called {name}.")
+def revoke(whose: str) -> None:
+    if not ApiKey.objects.filter(name=whose).update(enabled=False):
+        raise CommandError(f"There is no key called {whose}.")

@@ -11,6 +11,7 @@ from bonus.models import Offer
 from bonus.terms import OfferKind
 from casino_pam.engine import commands
 from casino_pam.engine.jobs import grant_cashback
+from wallet.management.arguments import day, name
 from wallet.time import to_datetime
 
 
@@ -21,9 +22,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--offer", required=True, help="the code of a cashback offer")
-        parser.add_argument("--from", required=True, dest="first", type=date.fromisoformat, metavar="YYYY-MM-DD")
-        parser.add_argument("--to", required=True, dest="last", type=date.fromisoformat, metavar="YYYY-MM-DD")
+        parser.add_argument("--offer", required=True, type=name(64), help="the code of a cashback offer")
+        parser.add_argument("--from", required=True, dest="first", type=day, metavar="YYYY-MM-DD")
+        parser.add_argument("--to", required=True, dest="last", type=day, metavar="YYYY-MM-DD")
 
     def handle(self, *, offer: str, first: date, last: date, **options: Any) -> None:
         found = Offer.objects.filter(code=offer).first()

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.core.management.base import BaseCommand
 
 from wallet import money
 from wallet.history import open_rounds
+from wallet.management.arguments import name, whole
+
+TEN_YEARS: Final = 3_653
 
 
 class Command(BaseCommand):
     help = "List rounds with a live bet that nothing has ended: ask their provider what became of them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--older-than", type=int, default=60, metavar="MINUTES", help="first bet at least so old")
-        parser.add_argument("--within-days", type=int, default=7, metavar="DAYS", help="how far back to look")
-        parser.add_argument("--provider", help="rounds of this provider alone")
+        minutes, days = whole(0, TEN_YEARS * 24 * 60), whole(0, TEN_YEARS)
+        parser.add_argument(
+            "--older-than", type=minutes, default=60, metavar="MINUTES", help="first bet at least so old"
+        )
+        parser.add_argument("--within-days", type=days, default=7, metavar="DAYS", help="how far back to look")
+        parser.add_argument("--provider", type=name(64), help="rounds of this provider alone")
 
     def handle(self, *, older_than: int, within_days: int, provider: str | None, **options: Any) -> None:
         now = datetime.now(UTC)

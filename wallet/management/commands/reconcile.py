@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from wallet.management.arguments import name
 from wallet.models import Wallet
 from wallet.reconcile import Discrepancy, Report, Scope, reconcile
 
@@ -24,7 +25,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         which = parser.add_mutually_exclusive_group()
         which.add_argument("--full", action="store_true", help="read every row, not only those since the last run")
-        which.add_argument("--wallet", metavar="WALLET", help="one wallet, every row: its id, or player/currency")
+        which.add_argument(
+            "--wallet", type=name(161), metavar="WALLET", help="one wallet, every row: its id, or player/currency"
+        )
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
         parser.add_argument("--seal", action="store_true", help="print one hash over all newest digests, to keep")
 
@@ -43,16 +46,16 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-def _wallet(name: str) -> int:
+def _wallet(named: str) -> int:
     """The id of the wallet named by its id or as player/currency. Raises CommandError."""
-    player, slash, currency = name.rpartition("/")
+    player, slash, currency = named.rpartition("/")
     found = None
     if slash:
         found = Wallet.objects.filter(player__code=player, currency=currency).first()
-    elif name.isascii() and name.isdigit() and len(name) < 19:
-        found = Wallet.objects.filter(id=int(name)).first()
+    elif named.isascii() and named.isdigit() and len(named) < 19:
+        found = Wallet.objects.filter(id=int(named)).first()
     if found is None:
-        raise CommandError(f"There is no wallet {name!r}: name its id, or player/currency.", returncode=2)
+        raise CommandError(f"There is no wallet {named!r}: name its id, or player/currency.", returncode=2)
     return found.id
 
 

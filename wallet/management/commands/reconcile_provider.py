@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from wallet.management.commands.refresh_reports import day
+from wallet.management.arguments import day, name
 from wallet.models import Provider
 from wallet.provider_file import HEADER, NotAFile, Outcome, compare
 from wallet.provider_file.comparison import TO_DO, Difference
@@ -23,7 +23,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--provider", required=True, metavar="CODE", help="whose file it is")
+        parser.add_argument("--provider", required=True, type=name(64), metavar="CODE", help="whose file it is")
         parser.add_argument("--date", required=True, type=day, metavar="DAY", help="the UTC day, as 2026-09-21")
         parser.add_argument("--file", required=True, type=Path, metavar="FILE.csv", help="the provider's file")
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
@@ -37,7 +37,9 @@ class Command(BaseCommand):
         try:
             with file.open("rb") as opened:
                 outcome = compare(whose, date, opened, name=file.name, tell=printed.tell, progress=progress)
-        except (OSError, NotAFile) as error:
+        except OSError as error:
+            raise CommandError(f"{file} cannot be read: {error.strerror}.", returncode=2) from None
+        except NotAFile as error:
             raise CommandError(f"{file} cannot be compared: {error}", returncode=2) from None
         printed.finish(outcome)
         if outcome.count:

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentTypeError
 from datetime import date, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from wallet.management.arguments import day
 from wallet.reports import sums
-
-
-def day(text: str) -> date:
-    """A day as 2026-09-21."""
-    try:
-        found = date.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no day such as 2026-09-21") from None
-    return found
 
 
 class Command(BaseCommand):

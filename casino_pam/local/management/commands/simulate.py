@@ -6,36 +6,38 @@ import asyncio
 import time
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
 
 from casino_pam import demo
 from casino_pam.local import simulator
 from casino_pam.local.simulator import CannotSit, FakeProvider, Journal, Rounds, Shares, Unanswered, differences, write
+from wallet.management.arguments import name, number, whole
 
-
-def share(text: str) -> float:
-    """A part of the whole, such as 0.05."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise ValueError
-    return value
+share = number(0, 1)
+# Nobody waits longer for a simulation, and no machine of one's own plays faster.
+A_WEEK: Final = 7 * 24 * 60 * 60
+FASTEST: Final = 100_000
 
 
 class Command(BaseCommand):
     help = "Play as the demo's game provider over HTTP; at the end compare what was answered with the ledger."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--url", default="http://127.0.0.1:8080", help="where the casino is served")
-        parser.add_argument("--players", type=int, default=8, help="how many play at once; the demo's come first")
-        parser.add_argument("--seconds", type=float, default=60, help="how long to play")
-        parser.add_argument("--rate", type=float, default=10, help="rounds a second together; 0: as fast as it goes")
+        parser.add_argument("--url", type=name(500), default="http://127.0.0.1:8080", help="where the casino is served")
+        parser.add_argument(
+            "--players", type=whole(1, 10_000), default=8, help="how many play at once; the demo's come first"
+        )
+        parser.add_argument("--seconds", type=number(0, A_WEEK), default=60, help="how long to play")
+        parser.add_argument(
+            "--rate", type=number(0, FASTEST), default=10, help="rounds a second together; 0: as fast as it goes"
+        )
         parser.add_argument("--retries", type=share, default=0.05, help="share of requests sent twice, one by one")
         parser.add_argument("--duplicates", type=share, default=0.0, help="share of requests sent twice at once")
         parser.add_argument("--rollbacks", type=share, default=0.05, help="share of rounds that are rolled back")
         parser.add_argument("--reordered", type=share, default=0.02, help="share of rounds delivered out of order")
-        parser.add_argument("--seed", default="", help="the same seed plays the same rounds")
+        parser.add_argument("--seed", type=name(500), default="", help="the same seed plays the same rounds")
         parser.add_argument("--file", type=Path, metavar="F.csv", help="write the provider's own account of the play")
 
     def handle(self, **options: Any) -> None:
@@ -43,6 +45,8 @@ class Command(BaseCommand):
             demo.must_be_allowed()
         except demo.NotADemo as error:
             raise CommandError(str(error)) from None
+        if options["file"] is not None:
+            _begin(options["file"])
         run = f"sim-{int(time.time() * 1000):x}-"
         journal = Journal(demo.PROVIDER, run)
         names = ("retries", "duplicates", "rollbacks", "reordered")
@@ -89,3 +93,11 @@ class Command(BaseCommand):
         if found:
             raise CommandError(f"{len(found)} of {len(journal.entries)} lines disagree with the ledger.")
         self.stdout.write(self.style.SUCCESS(f"Journal and ledger agree on all {len(journal.entries):,} lines."))
+
+
+def _begin(path: Path) -> None:
+    """Leave an empty file, before anybody plays. Raises CommandError where it cannot be written."""
+    try:
+        path.write_bytes(b"")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}.", returncode=2) from None
