@@ -29,13 +29,18 @@ _number_shape = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
 def download(name: str, pieces: Iterator[str]) -> StreamingHttpResponse:
     """The pieces as a file of that name, each sent before the next is made."""
     named = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingHttpResponse(_sent(pieces), content_type="text/csv; charset=utf-8", headers=named)
+    return StreamingHttpResponse(_sent(_marked(pieces)), content_type="text/csv; charset=utf-8", headers=named)
+
+
+def _marked(pieces: Iterator[str]) -> Generator[str]:
+    """The pieces after the mark; who closes this closes them."""
+    yield BOM
+    yield from pieces
 
 
 async def _sent(pieces: Iterator[str]) -> AsyncIterator[str]:
     """Under ASGI a plain iterator would be read to its end first. A client that leaves ends the iterator, too."""
     try:
-        yield BOM
         while (piece := await sync_to_async(_next)(pieces)) is not None:
             yield piece
     finally:

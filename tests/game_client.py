@@ -34,6 +34,8 @@ from casino_pam.server.http_protocol import BoundedHttp
 
 Headers = list[tuple[bytes, bytes]]
 
+METRICS_TOKEN = "0123456789-abcdefghijklmnopqrstuvwxyz"
+
 
 def path_of(call: str) -> str:
     return f"{PREFIX}v1/{call}"
@@ -230,6 +232,7 @@ def served(workers: int = 2, **environment: str) -> Iterator[Client]:
     own = connection.settings_dict
     url = f"postgres://{own['USER']}:{quote(own['PASSWORD'])}@{own['HOST']}:{own['PORT']}/{own['NAME']}"
     variables = {"DATABASE_URL": url, "WEB_WORKERS": str(workers), "PLAIN_HTTP": "on", "DATABASE_POOL_SIZE": "4"}
+    variables["METRICS_TOKEN"] = METRICS_TOKEN
     process = subprocess.Popen(
         [sys.executable, "-m", "casino_pam.server.web", f"127.0.0.1:{port}"],
         cwd=PROJECT,

@@ -107,7 +107,7 @@ def taken(client: Client, **query: str) -> list[dict[str, str]]:
     async def whole() -> bytes:
         return b"".join([piece async for piece in response])
 
-    return list(csv.DictReader(io.StringIO(async_to_sync(whole)().decode())))
+    return list(csv.DictReader(io.StringIO(async_to_sync(whole)().decode("utf-8-sig"))))
 
 
 def test_the_file_holds_what_the_list_shows(trail: Client) -> None:

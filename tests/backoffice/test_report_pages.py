@@ -59,7 +59,8 @@ def taken(client: Client, name: str, asked: dict[str, str]) -> tuple[Any, list[l
     assert answer.streaming, answer.content
 
     async def whole() -> str:
-        return "".join([piece.decode() async for piece in answer])
+        # As a spreadsheet reads it: the mark at its beginning says that it is UTF-8.
+        return b"".join([piece async for piece in answer]).decode("utf-8-sig")
 
     return answer, list(csv.reader(io.StringIO(async_to_sync(whole)())))
 
@@ -175,7 +176,7 @@ def test_no_cell_of_a_file_is_a_formula(books: None) -> None:
     assert revenue[1][1] == "'@SUM(A1)"
 
 
-@pytest.mark.parametrize("text", ["=1", "+1", "-x", "@a", "\tx", "\rx", "-1-1"])
+@pytest.mark.parametrize("text", ["=1", "+1", "-x", "@a", "\tx", "\rx", "-1-1", " =1", "\nx", "\uff1d1", "\uff20a"])
 def test_what_a_spreadsheet_would_calculate_is_written_as_text(text: str) -> None:
     assert spreadsheet.safe(text) == "'" + text
 
@@ -183,6 +184,17 @@ def test_what_a_spreadsheet_would_calculate_is_written_as_text(text: str) -> Non
 @pytest.mark.parametrize("text", ["-1.50", "12", "anna", ""])
 def test_numbers_and_names_are_written_as_they_are(text: str) -> None:
     assert spreadsheet.safe(text) == text
+
+
+def test_a_file_begins_with_the_mark_that_excel_looks_for(finance: Client) -> None:
+    answer: Any = finance.get(reverse("backoffice:report_file", args=["revenue"]), SPAN)
+
+    async def whole() -> bytes:
+        return b"".join([piece async for piece in answer])
+
+    file = async_to_sync(whole)()
+    assert file.startswith(b"\xef\xbb\xbf")
+    assert file.count(b"\xef\xbb\xbf") == 1
 
 
 def test_a_long_report_is_cut_on_the_page_and_whole_in_the_file(

@@ -88,15 +88,51 @@ class TestWithoutTheDatabase:
         assert b"127.0.0.1" not in client.get("/readyz").content
 
 
+METRICS_TOKEN = "0123456789-abcdefghijklmnopqrstuvwxyz"
+ASKING = {"Authorization": f"Bearer {METRICS_TOKEN}"}
+
+
+def test_metrics_are_closed_without_a_token_set_but_where_one_debugs(client: Client) -> None:
+    for headers in ({}, ASKING, {"Authorization": "Bearer "}, {"Authorization": "Bearer"}):
+        with override_settings(METRICS_TOKEN=""):
+            answer = client.get("/metrics", headers=headers)
+        assert (answer.status_code, answer.content) == (404, b"Metrics are closed: METRICS_TOKEN is not set.\n")
+    with override_settings(METRICS_TOKEN="", DEBUG=True):
+        assert client.get("/metrics").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        METRICS_TOKEN,
+        f"Basic {METRICS_TOKEN}",
+        f"Bearer {METRICS_TOKEN[:-1]}",
+        "Bearer \xfc",
+    ],
+)
+def test_metrics_are_read_by_who_sends_the_token_and_nobody_else(client: Client, sent: str | None) -> None:
+    with override_settings(METRICS_TOKEN=METRICS_TOKEN, DEBUG=True):
+        answer = client.get("/metrics", headers={} if sent is None else {"Authorization": sent})
+        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+        assert b"django_http" not in answer.content
+        assert client.get("/metrics", headers=ASKING).status_code == 200
+
+
+@override_settings(METRICS_TOKEN=METRICS_TOKEN)
 def test_probes_need_no_tls(client: Client) -> None:
     with override_settings(SECURE_SSL_REDIRECT=True):
         assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
-        assert client.get("/metrics").status_code == 200
+        assert client.get("/metrics", headers=ASKING).status_code == 200
         assert client.get("/admin/").status_code == 301
 
 
+@override_settings(METRICS_TOKEN=METRICS_TOKEN)
 def test_counts_requests_for_prometheus(client: Client) -> None:
     client.get("/healthz")
-    answer = client.get("/metrics")
+    answer = client.get("/metrics", headers=ASKING)
     assert answer["Content-Type"].startswith("text/plain")
     assert b'django_http_requests_total_by_view_transport_method_total{method="GET",transport="http"' in answer.content

@@ -50,6 +50,39 @@ class TestSecrets:
         found = read_settings()
         assert found["SECRET_KEY"] == found["SECRETS_KEY"] == "$" + PRODUCTION["SECRET_KEY"]
 
+    @pytest.mark.parametrize("name", ["SECRET_KEY", "SECRETS_KEY"])
+    @pytest.mark.parametrize(
+        "key", ["", "x", "x" * 64, "short but mixed 1", "abc" * 30, "django-insecure-" + PRODUCTION["SECRET_KEY"]]
+    )
+    def test_a_key_that_is_empty_short_or_weak_does_not_boot_and_is_not_shown(
+        self, environment: pytest.MonkeyPatch, name: str, key: str
+    ) -> None:
+        environment.setenv(name, key)
+        with pytest.raises(
+            ImproperlyConfigured, match=f"^{name} .*Set it to [0-9]+ random characters or more"
+        ) as refused:
+            read_settings()
+        assert len(key) < 16 or key not in str(refused.value)
+
+    def test_a_weak_key_may_be_a_key_of_before(self, environment: pytest.MonkeyPatch) -> None:
+        environment.setenv("SECRETS_KEY", "a key of its own with many letters")
+        environment.setenv("SECRETS_KEY_FALLBACKS", "x, y")
+        environment.setenv("SECRET_KEY_FALLBACKS", "z")
+        found = read_settings()
+        assert (found["SECRETS_KEY_FALLBACKS"], found["SECRET_KEY_FALLBACKS"]) == (["x", "y"], ["z"])
+
+    def test_without_a_key_of_their_own_secrets_follow_the_secret_key(self, environment: pytest.MonkeyPatch) -> None:
+        environment.setenv("SECRET_KEY_FALLBACKS", "z")
+        assert read_settings()["SECRETS_KEY_FALLBACKS"] == ["z"]
+
+    @pytest.mark.parametrize("name", ["SECRET_KEY_FALLBACKS", "SECRETS_KEY_FALLBACKS"])
+    def test_no_key_of_before_is_empty(self, environment: pytest.MonkeyPatch, name: str) -> None:
+        environment.setenv(name, "x,,y")
+        with pytest.raises(ImproperlyConfigured, match=f"{name} holds an empty key. Set it to"):
+            read_settings()
+        environment.setenv(name, "")
+        assert read_settings()[name] == []
+
 
 class TestNonsense:
     @pytest.mark.parametrize("name", sorted(PRODUCTION.keys() - {"DATABASE_URL"}))
@@ -80,6 +113,7 @@ class TestNonsense:
             ("PLAIN_HTTP", "y"),
             ("REDIS_URL", "http://redis.example/0"),
             ("REDIS_URL", "redis://redis.example:70000/0"),
+            ("METRICS_TOKEN", "short"),
             ("SECRET_KEY", "short"),
             ("SECRET_KEY", "ab" * 40),
             ("TRUSTED_PROXIES", "10.0.0.1,proxy.example"),

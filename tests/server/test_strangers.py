@@ -29,11 +29,14 @@ UPLOAD = "/admin/office/provider-files/"
 
 
 @pytest.fixture(scope="module")
-def served(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+def served(
+    django_db_setup: None, django_db_blocker: Any, static_root: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Web]:
     """One web worker on the database of the test, and its log."""
     with django_db_blocker.unblock():
         url = database_url()
-    with web(tmp_path_factory.mktemp("web"), WEB_WORKERS="1", DATABASE_URL=url, PLAIN_HTTP="on") as opened:
+    told = {"WEB_WORKERS": "1", "DATABASE_URL": url, "PLAIN_HTTP": "on", "STATIC_ROOT": static_root}
+    with web(tmp_path_factory.mktemp("web"), **told) as opened:
         yield opened
 
 

@@ -18,6 +18,7 @@ from casino_pam.server.web import SILENCE_SECONDS
 from tests.server.test_settings import OURS
 
 SECONDS = 300
+METRICS_TOKEN = "0123456789-abcdefghijklmnopqrstuvwxyz"
 
 
 def eventually(condition: Callable[[], object], what: str) -> None:
@@ -35,11 +36,12 @@ class Web:
         self.folder = folder
         self.port = free_port()
         self.log = folder / "log"
+        told = {"PYTHONPATH": str(PROJECT), "STATIC_ROOT": str(folder), "METRICS_TOKEN": METRICS_TOKEN}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "casino_pam.server.web", f"127.0.0.1:{self.port}"],
                 cwd=folder,
-                env=os.environ | {"PYTHONPATH": str(PROJECT), "STATIC_ROOT": str(folder)} | environment,
+                env=os.environ | told | environment,
                 stderr=log,
             )
 
@@ -47,9 +49,9 @@ class Web:
         """The status; 0 where nobody answers."""
         return self._get(path, headers)[0]
 
-    def read(self, path: str) -> str:
-        """The body; empty where nobody answers."""
-        return self._get(path, {})[1].decode()
+    def metrics(self) -> str:
+        """What Prometheus reads; empty where nobody answers."""
+        return self._get("/metrics", {"Authorization": f"Bearer {METRICS_TOKEN}"})[1].decode()
 
     def _get(self, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
@@ -107,7 +109,7 @@ def test_a_killed_worker_is_replaced_and_the_rest_serve_on(tmp_path: Path) -> No
 
 def deaths(served: Web) -> dict[str, float]:
     """What /metrics says of dead workers, by cause; empty while nobody answers."""
-    lines = served.read("/metrics").splitlines()
+    lines = served.metrics().splitlines()
     found = [line.split() for line in lines if line.startswith("casino_pam_worker_deaths_total{")]
     return {name.split('"')[1]: float(value) for name, value in found}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from datetime import timedelta
@@ -17,7 +18,7 @@ from tests.wallet.sample_provider_files import DAY, compared, differing, honest,
 from wallet import money
 from wallet.kinds import Kind
 from wallet.models import DaySum, ProviderDifference, ProviderRun, Transaction
-from wallet.provider_file import NotAFile, comparison
+from wallet.provider_file import HEADER, NotAFile, comparison
 from wallet.provider_file.comparison import SORTS, TO_DO
 from wallet.provider_file.lines import LONGEST
 
@@ -281,6 +282,22 @@ def test_quoted_fields_windows_line_ends_and_a_byte_order_mark_are_read(house: N
     assert b'"a,""b"' in written(honest())
     file = b"\xef\xbb\xbf" + written(honest()).replace(b"\n", b"\r\n")
     assert compared(file)[1] == []
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+def test_a_file_is_read_as_a_spreadsheet_writes_it(house: None, mark: bytes, delimiter: str, quoting: Any) -> None:
+    again = io.StringIO()
+    writer = csv.writer(again, delimiter=delimiter, quoting=quoting, lineterminator="\r\n")
+    writer.writerows(csv.reader(io.StringIO(written(honest()).decode())))
+    assert compared(mark + again.getvalue().encode())[1] == []
+
+
+def test_a_header_with_semicolons_makes_no_field_of_a_comma(house: None) -> None:
+    head = HEADER.replace(",", ";").encode()
+    _, (found, *_) = compared(head + b"\na,bet,anna,EUR,x,slot-1,1.00,2025-03-30T12:00:00Z\n")
+    assert (found.what, found.detail) == ("malformed", "has 1 fields, not 8")
 
 
 def test_the_run_and_its_differences_are_kept_and_nothing_is_repaired(house: None) -> None:

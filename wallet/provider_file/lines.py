@@ -69,8 +69,6 @@ def read(file: BinaryIO, digits: Mapping[str, int], *, scoped: bool) -> Iterator
 
 def _delimiter(line: bytes) -> str:
     """What stands between the fields of the header. Raises NotAFile where it is none."""
-    if line.startswith(_WIDE):
-        raise NotAFile("The file is UTF-16. Save it as CSV in UTF-8.")
     head = line.removeprefix(_BOM).rstrip(b"\r\n")
     for delimiter in DELIMITERS:
         try:
@@ -78,7 +76,8 @@ def _delimiter(line: bytes) -> str:
                 return delimiter
         except _Wrong:
             continue
-    raise NotAFile(f"The first line must be {HEADER}, with commas, semicolons or tabs; it is {_quoted(head)}.")
+    found = "UTF-16: save the file as CSV in UTF-8" if line.startswith(_WIDE) else _quoted(head)
+    raise NotAFile(f"The first line must be exactly {HEADER}, or with semicolons or tabs for commas; it is {found}.")
 
 
 def _quoted(raw: bytes) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests import scenario
-from tests.game_client import Client, Reply, path_of, raw, served, signed
+from tests.game_client import METRICS_TOKEN, Client, Reply, path_of, raw, served, signed
 from wallet.models import Provider, Transaction
 
 SIGNING = Path(__file__).parents[3] / "docs" / "api-signing.md"
@@ -56,7 +56,8 @@ def test_is_one_door_with_two_workers(client: Client) -> None:
     assert len({raw({**each.json, "replayed": None}) for each in replies}) == 1
     assert Transaction.objects.filter(kind="BET").count() == 1
 
-    client.connection.request("GET", "/metrics", headers={"Host": "localhost"})
+    headers = {"Host": "localhost", "Authorization": f"Bearer {METRICS_TOKEN}"}
+    client.connection.request("GET", "/metrics", headers=headers)
     lines = client.connection.getresponse().read().decode().splitlines()
     assert 'game_door_seconds_count{call="bet",status="200"} 32.0' in lines
 

@@ -38,7 +38,7 @@ class Command(BaseCommand):
             with file.open("rb") as opened:
                 outcome = compare(whose, date, opened, name=file.name, tell=printed.tell, progress=progress)
         except OSError as error:
-            raise CommandError(f"{file} cannot be read: {error.strerror}.", returncode=2) from None
+            raise CommandError(f"{file} cannot be compared: {error.strerror}.", returncode=2) from None
         except NotAFile as error:
             raise CommandError(f"{file} cannot be compared: {error}", returncode=2) from None
         printed.finish(outcome)
