@@ -171,7 +171,7 @@ _short_terms = lru_cache(maxsize=1_024)(decode)
 _long_terms = lru_cache(maxsize=32)(decode)
 
 
-def _terms(text: str) -> Terms:
+def _terms(text: Any) -> Terms:
     return _short_terms(text) if len(text) <= _SHORT else _long_terms(text)
 
 

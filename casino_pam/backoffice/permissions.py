@@ -139,6 +139,7 @@ class NewPassword(PasswordResetConfirmView):
         return form
 
     def form_valid(self, form: Any) -> HttpResponse:
+        assert self.user is not None
         with transaction.atomic():
             response: HttpResponse = super().form_valid(form)
             actor = self.request.user.get_username() or self.user.get_username()

@@ -8,7 +8,7 @@ is answered here in the shape of every other problem.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.conf import settings
 from uuid_utils import uuid7
@@ -128,7 +128,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_headers_complete()
         self._largest = LARGEST_MESSAGE
         if self.scope.get("raw_path") == PATH.encode() and self.scope["method"] == "POST":
-            self.scope["extensions"] = {UPLOAD_EXTENSION: self._take_upload}  # type: ignore[typeddict-item]
+            self.scope["extensions"] = cast("Any", {UPLOAD_EXTENSION: self._take_upload})
 
     def _take_upload(self) -> None:
         """The sender of the present message may upload a file; the form around it is within what any may have."""
