@@ -43,7 +43,7 @@ def of_strangers(record: logging.LogRecord) -> bool:
     ):
         return True
     kind = record.name if record.name.startswith("django.security") else str(record.msg)
-    before = _seldom.turn(kind)
+    before = _seldom.due(kind)
     if before is None:
         return False
     record.levelno, record.levelname = logging.WARNING, "WARNING"

@@ -124,6 +124,9 @@ def configuration() -> uvicorn.Config:
         proxy_headers=bool(settings.TRUSTED_PROXIES),
         forwarded_allow_ips=settings.TRUSTED_PROXIES,
         ws=BoundedWebSocket,
+        # A pipelined request is begun by the end of the one before: else it had that one's deadline, and a thread of
+        # its own that nobody ends.
+        reset_contextvars=True,
         # Nothing a player's client says is needed; more than this is not even received.
         ws_max_size=4096,
         # Frames are a few hundred bytes: packing each of them for each socket would cost more than it saves.

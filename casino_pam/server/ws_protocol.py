@@ -113,7 +113,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     def _refuse(self, code: CloseCode, reason: str) -> None:
         """Say why, tell the application, and hear nothing more until the connection is closed."""
         self._deaf = True
-        before = _quiet.turn(reason)
+        before = _quiet.due(reason)
         if before is not None:
             log.warning("socket_refused", code=int(code), reason=reason, more_before=before)
         if self.close_sent or self.transport.is_closing():

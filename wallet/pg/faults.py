@@ -69,7 +69,7 @@ class Seldom:
         self._silent_until: dict[str, float] = {}
         self._untold: dict[str, int] = {}
 
-    def turn(self, kind: str) -> int | None:
+    def due(self, kind: str) -> int | None:
         """How many were not told since the last line, where it is time for one; None where it is not."""
         now = time.monotonic()
         with self._lock:
@@ -87,6 +87,6 @@ def note(error: BaseException) -> None:
     """Log a fault of the database, one line for each kind every few seconds."""
     cause = next((each for each in _causes(error) if isinstance(each, psycopg.Error)), error)
     kind = getattr(cause, "sqlstate", None) or type(cause).__name__
-    untold = _seldom.turn(kind)
+    untold = _seldom.due(kind)
     if untold is not None:
         log.warning("database_fault", kind=kind, error=str(cause).strip(), more_before=untold)
