@@ -179,12 +179,20 @@ def run(port: int) -> None:
                 watch(web, servers)
 
 
+def _port(text: str) -> int:
+    """Raises CannotStart."""
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) < 65_536):
+        raise CannotStart(f"{text!r} is no port from 1 to 65535.")
+    return int(text)
+
+
 def main(argv: list[str]) -> int:
     """Serve on :8080, or on the port given, until stopped; 1 and one line when that cannot be."""
-    stop_on_signals()
-    adopt_orphans()
     try:
-        run(int(argv[0]) if argv else PORT)
+        port = _port(argv[0]) if argv else PORT
+        stop_on_signals()
+        adopt_orphans()
+        run(port)
     except Stopped:
         print("Casino PAM has stopped.")
     except (CannotStart, CommandError, ImproperlyConfigured, OSError) as error:

@@ -17,6 +17,7 @@ import pytest
 from django.core.management import call_command, get_commands, load_command_class
 from django.db import connection
 
+from casino_pam.local import launch
 from casino_pam.local.os_support import PROJECT, free_port
 from manage import INTERRUPTED, NOBODY_READS
 from tests import scenario
@@ -265,3 +266,9 @@ def test_the_web_process_says_where_it_cannot_serve(house: None, address: str):
     assert done.returncode == 1, done.stderr
     assert done.stderr.startswith("Casino PAM cannot serve on")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("port", ["", "x", "0", "65536", "-1", "9" * 5_000, "٣"])
+def test_a_port_that_is_none_keeps_the_house_from_starting(port: str, capsys: pytest.CaptureFixture[str]):
+    assert launch.main([port]) == 1
+    assert capsys.readouterr().err == f"Casino PAM cannot run: {port!r} is no port from 1 to 65535.\n"

@@ -37,7 +37,7 @@ class Command(BaseCommand):
         parser.add_argument("--duplicates", type=share, default=0.0, help="share of requests sent twice at once")
         parser.add_argument("--rollbacks", type=share, default=0.05, help="share of rounds that are rolled back")
         parser.add_argument("--reordered", type=share, default=0.02, help="share of rounds delivered out of order")
-        parser.add_argument("--seed", type=name(500), default="", help="the same seed plays the same rounds")
+        parser.add_argument("--seed", type=name(500), help="the same seed plays the same rounds")
         parser.add_argument("--file", type=Path, metavar="F.csv", help="write the provider's own account of the play")
 
     def handle(self, **options: Any) -> None:
