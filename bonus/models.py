@@ -19,6 +19,7 @@ from bonus.rules import MAX_REQUIRED, MAX_WAGERED, MAX_WEIGHT_BP, Base, Conversi
 from bonus.terms import OfferKind, OfferSpec, OnWithdrawal, OverMaxStake, Terms
 from wallet.kinds import Kind
 from wallet.models import Player, Wallet
+from wallet.models.oversight import only_second_people
 from wallet.models.transaction import no_truncate
 from wallet.money import MAX_AMOUNT
 from wallet.time import midnight
@@ -352,6 +353,12 @@ class Bonus(models.Model):
             ),
             pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
             no_truncate(),
+            only_second_people(
+                author="coalesce(NEW.actor, NEW.source)",
+                at="greatest(now(), NEW.activated_at)",
+                condition=pgtrigger.Q(old__approver__isnull=True, new__approver__isnull=False)
+                & ~pgtrigger.Q(new__status=BonusStatus.CANCELLED),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -15,6 +15,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from bonus.models import Bonus
 from casino_pam.engine import approvals, commands
 from tests import bonus_scenario, operators, scenario
 from tests.backoffice.test_approval_pages import decide, page
@@ -325,7 +326,7 @@ def test_an_account_whose_password_a_command_has_set_approves_nothing_for_seven_
     assert decide(client_of("adam"), asked(name), "approve").status_code == 302
 
 
-def test_a_grant_has_the_same_two_people():
+def waiting_grant() -> Bonus:
     bonus_scenario.gift("50.00", multiplier=10)
     command = commands.Grant(
         source="operator",
@@ -338,12 +339,28 @@ def test_a_grant_has_the_same_two_people():
         at=commands.now(),
     )
     approvals.grant(command)
-    bonus = bonus_scenario.the()
+    return Bonus.objects.get()
+
+
+def test_a_grant_has_the_same_two_people():
+    bonus = waiting_grant()
     by_reset()
     olga = client_of("olga")
     assert "You cannot approve this" in olga.get(page(bonus)).content.decode()
     assert decide(olga, bonus, "approve").status_code == 403
     assert decide(client_of("oscar"), bonus, "approve").status_code == 302
+
+
+def test_postgresql_refuses_the_approval_of_a_grant_as_well():
+    bonus = waiting_grant()
+    by_reset()
+    rows = Bonus.objects.filter(pk=bonus.pk)
+    with pytest.raises(IntegrityError, match="wallet_accountchange says why"), transaction.atomic():
+        rows.update(status="queued", approver="olga")
+    with transaction.atomic():
+        rows.update(status="cancelled", approver="olga", ended_at=timezone.now())
+        transaction.set_rollback(True)
+    rows.update(status="queued", approver="oscar")
 
 
 def test_rejecting_moves_nothing_and_is_anybody_s_but_the_author_s():

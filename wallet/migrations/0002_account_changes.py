@@ -50,11 +50,11 @@ class Migration(migrations.Migration):
     ORDER BY at DESC LIMIT 1
     ) THEN
                 RAISE EXCEPTION 'the approver may be the author: wallet_accountchange says why'
-                    USING ERRCODE = 'check_violation', CONSTRAINT = 'approval_second_person';
+                    USING ERRCODE = 'check_violation', CONSTRAINT = 'second_person';
             END IF;
             RETURN NEW;
         """,
-                    hash="ec8af4f9a0c1432c040b44beba3b5e310ed4d4b1",
+                    hash="705f08e9ed224842307d84b8e8017511b6d2c6d4",
                     operation="UPDATE",
                     pgid="pgtrigger_second_person_d78e0",
                     table="wallet_approval",

@@ -48,17 +48,20 @@ def connection_between(author: str, approver: str, at: str) -> str:
     """
 
 
-def only_second_people() -> pgtrigger.Trigger:
-    """Refuses an approval by an account that may be its author's."""
+def only_second_people(*, author: str, at: str, condition: pgtrigger.Q) -> pgtrigger.Trigger:
+    """Refuses an approval (an update that fits) by an account that may be its author's.
+
+    ``author`` and ``at`` are SQL for who asked and when it is decided; the approver is in the column of that name.
+    """
     return pgtrigger.Trigger(
         name="second_person",
         operation=pgtrigger.Update,
         when=pgtrigger.Before,
-        condition=pgtrigger.Q(old__state="pending", new__state="approved"),
+        condition=condition,
         func=f"""
-            IF EXISTS ({connection_between("NEW.author", "NEW.approver", "NEW.decided_at")}) THEN
+            IF EXISTS ({connection_between(author, "NEW.approver", at)}) THEN
                 RAISE EXCEPTION 'the approver may be the author: wallet_accountchange says why'
-                    USING ERRCODE = 'check_violation', CONSTRAINT = 'approval_second_person';
+                    USING ERRCODE = 'check_violation', CONSTRAINT = 'second_person';
             END IF;
             RETURN NEW;
         """,
@@ -129,7 +132,11 @@ class Approval(models.Model):
                 condition=pgtrigger.Q(old__state__in=["approved", "rejected"]),
             ),
             pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
-            only_second_people(),
+            only_second_people(
+                author="NEW.author",
+                at="NEW.decided_at",
+                condition=pgtrigger.Q(old__state="pending", new__state="approved"),
+            ),
         ]
 
     def __str__(self) -> str:
