@@ -138,6 +138,11 @@ class NewPassword(PasswordResetConfirmView):
             field.widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
         return form
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With the colours and styles of the back office."""
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return admin.site.each_context(self.request) | context
+
     def form_valid(self, form: Any) -> HttpResponse:
         assert self.user is not None
         with transaction.atomic():
