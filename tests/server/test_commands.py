@@ -90,6 +90,7 @@ LINES: Final[dict[str, tuple[list[str], tuple[str, ...]]]] = {
     "demo": (["demo", "{}"], ("--load --json", "x")),
     "migrate": (["migrate", "{}"], ("nobody", "wallet 9999")),
     "expire_bonuses": (["expire_bonuses", "{}"], ("x",)),
+    "post_approved": (["post_approved", "{}"], ("x",)),
     "encrypt_secrets": (["encrypt_secrets", "{}"], ("x",)),
     "changepassword": (["changepassword", "{}"], ("nobody",)),
     "createsuperuser": (

@@ -23,7 +23,7 @@ def day(text: str) -> date:
     except ValueError:
         found = None
     if found is None or not FIRST_DAY <= found <= LAST_DAY:
-        raise ArgumentTypeError(f"{text!r} is no day from {FIRST_DAY} to {LAST_DAY}, such as 2026-09-21")
+        raise ArgumentTypeError(f"{text!r} is no day such as 2026-09-21, from {FIRST_DAY} to {LAST_DAY}")
     return found
 
 

@@ -80,13 +80,18 @@ class Seldom:
             return self._untold.pop(kind, 0)
 
 
-_seldom = Seldom()
+class _Log:
+    """One line for each kind of fault every few seconds."""
+
+    def __init__(self) -> None:
+        self._seldom = Seldom()
+
+    def note(self, error: BaseException) -> None:
+        cause = next((each for each in _causes(error) if isinstance(each, psycopg.Error)), error)
+        kind = getattr(cause, "sqlstate", None) or type(cause).__name__
+        untold = self._seldom.due(kind)
+        if untold is not None:
+            log.warning("database_fault", kind=kind, error=str(cause).strip(), more_before=untold)
 
 
-def note(error: BaseException) -> None:
-    """Log a fault of the database, one line for each kind every few seconds."""
-    cause = next((each for each in _causes(error) if isinstance(each, psycopg.Error)), error)
-    kind = getattr(cause, "sqlstate", None) or type(cause).__name__
-    untold = _seldom.due(kind)
-    if untold is not None:
-        log.warning("database_fault", kind=kind, error=str(cause).strip(), more_before=untold)
+note = _Log().note
