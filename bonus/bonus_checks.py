@@ -22,13 +22,13 @@ _OTHERWISE: Final = "coalesce(weights -> 'provider' ->> source, weights ->> 'def
 _WEIGHT: Final = f"""
 coalesce((weights -> 'game' ->> game)::bigint, (weights -> 'category' ->> category)::bigint, {_OTHERWISE})"""
 _RECOMPUTED: Final = f"""
-CASE kind WHEN 'BET' THEN ({_COUNTED}) * {_WEIGHT}
+CASE kind WHEN 'BET' THEN CASE WHEN wagering THEN ({_COUNTED}) * {_WEIGHT} ELSE 0 END
     WHEN 'ROLLBACK' THEN -coalesce((SELECT o.contribution FROM wallet_transaction o WHERE o.id = r.closes), 0)
     ELSE 0 END"""
 # The row does not keep the category its game had; should that have changed since, any of the
 # weights the terms give to categories may have been the one.
 _OF_ANOTHER_CATEGORY: Final = f"""
-kind = 'BET' AND weights -> 'game' ->> game IS NULL AND EXISTS (
+kind = 'BET' AND wagering AND weights -> 'game' ->> game IS NULL AND EXISTS (
     SELECT FROM (SELECT value::bigint AS weight FROM jsonb_each_text(weights -> 'category')
                  UNION ALL SELECT {_OTHERWISE}) w
     WHERE ({_COUNTED}) * w.weight = contribution)"""

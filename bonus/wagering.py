@@ -31,8 +31,8 @@ def may_stake(bonuses: Bonuses, entry: Entry, provider: str, game: str, amount: 
             raise Refused("stake_above_limit")
 
 
-def stake(bonuses: Bonuses, entry: Entry, provider: str, game: str, amount: int) -> Columns:
-    """Split a stake that may be taken, and count it; raises ``Refused('insufficient_funds')``.
+def stake(bonuses: Bonuses, entry: Entry, provider: str, game: str, amount: int, *, counts: bool) -> Columns:
+    """Split a stake that may be taken, and count it unless it is a tip; raises ``Refused('insufficient_funds')``.
 
     A stake above the limit that came this far forfeits the bonus, and cash alone pays it.
     """
@@ -50,7 +50,9 @@ def stake(bonuses: Bonuses, entry: Entry, provider: str, game: str, amount: int)
     split = rules.split_stake(amount, cash=wallet.cash, bonus=wallet.bonus, order=terms.spend_order, excluded=excluded)
     if split is None:
         raise Refused("insufficient_funds")
-    counted = 0 if excluded else contribution(terms, split, provider, game, category(entry.book, provider, game))
+    counted = 0
+    if counts and not excluded:
+        counted = contribution(terms, split, provider, game, category(entry.book, provider, game))
     if not split.bonus and not counted:
         return {"cash_delta": -split.cash}
     bonuses.change(bonus)

@@ -69,6 +69,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "There is no such offer",
         "Check the code against the list of offers.",
     ),
+    "unknown_session": (
+        "There is no such session",
+        "Check the session's id, and that it is of this player with this provider.",
+    ),
+    "unknown_provider": (
+        "There is no such provider",
+        "Check the provider's code, or create the provider first.",
+    ),
     "not_found": (
         "There is nothing at this address",
         "Check the path against the documentation of the API.",
@@ -144,6 +152,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "player_excluded": (
         "The player is excluded",
         "A self-exclusion is in force: no bets, deposits or bonuses until it ends.",
+    ),
+    "session_ended": (
+        "The session has ended",
+        "Its time is over, or somebody ended it; tell the player to open the game again.",
     ),
     "limit_reached": (
         "A limit was reached",

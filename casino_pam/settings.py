@@ -253,6 +253,11 @@ SPECTACULAR_SETTINGS = {
 # A stake whose round never ended and never paid counts as settled at this age; 0 waits for nothing.
 UNSETTLED_STAKE_HOURS = whole("UNSETTLED_STAKE_HOURS", default=24, lowest=0, highest=8760)
 
+# --- sessions of games ------------------------------------------------------------------------------------------------
+
+# How long a session lives that a player opens with a provider; an ended one stops bets.
+SESSION_HOURS = whole("SESSION_HOURS", default=24, lowest=1, highest=720)
+
 # --- the back office --------------------------------------------------------------------------------------------------
 
 # The largest file of a provider that is taken by upload; a million lines are about 110 MiB.

@@ -12,7 +12,7 @@ from typing import Any
 from casino_pam.engine import commands, posting
 from wallet import money
 from wallet.errors import Refused
-from wallet.models import Currency, Player, Provider, Wallet
+from wallet.models import Currency, GameSession, Player, Provider, Wallet
 
 NOON = 1_790_000_000_000_000  # an instant in September 2026, microseconds since 1970
 SECOND = 1_000_000
@@ -58,6 +58,20 @@ def player(code: str, cash: str = "0.00", *, currency: str = "EUR", **fields: An
         deposit(code, amount=amount, currency=currency, at=NOON - DAY)
     wallet.refresh_from_db()
     return wallet
+
+
+def opened(id: str, who: str, provider: str = "acme", currency: str = "EUR") -> GameSession:
+    """A session of that id, which lives for a day."""
+    now = datetime.now(UTC)
+    return GameSession.objects.create(
+        id=id,
+        provider=Provider.objects.get(code=provider),
+        player=Player.objects.get(code=who),
+        currency_id=currency,
+        game="slot-1",
+        created_at=now,
+        expires_at=now + timedelta(days=1),
+    )
 
 
 def alice(cash: str = "100.00") -> Wallet:

@@ -18,6 +18,8 @@ UNKNOWN: Final = (
     "unknown_withdrawal",
     "unknown_bonus",
     "unknown_offer",
+    "unknown_session",
+    "unknown_provider",
     "not_found",
 )
 CONFLICT: Final = (
@@ -37,6 +39,7 @@ NOT_NOW: Final = (
     "insufficient_funds",
     "wallet_locked",
     "player_excluded",
+    "session_ended",
     "limit_reached",
     "stake_above_limit",
     "game_excluded",

@@ -26,6 +26,7 @@ from wallet.state import (
     OpenLimits,
     OpenPlayer,
     OpenProvider,
+    OpenSession,
     OpenWallet,
     Row,
     UndoneEarlier,
@@ -59,7 +60,10 @@ def _column(field: msgspec.structs.FieldInfo) -> Column:
 
 
 # In the order of Row's fields, which is that of the digest: it never changes within a digest version.
+# What a digest version after the first one added stands at the end (``ADDED``).
 COLUMNS: Final = tuple(map(_column, msgspec.structs.fields(Row)))
+# The columns that came with digest version 2: the digests of older rows were made without them.
+ADDED: Final = ("wagering", "shares_reference")
 
 
 def _select(alias: str) -> str:
@@ -120,6 +124,14 @@ CROSS JOIN LATERAL (SELECT * FROM wallet_player WHERE code = named.code OFFSET 0
 LEFT JOIN LATERAL (SELECT * FROM wallet_wallet WHERE player_id = p.id OFFSET 0) w ON true
 LEFT JOIN LATERAL (SELECT * FROM wallet_currency WHERE code = w.currency_id OFFSET 0) c ON true
 LEFT JOIN LATERAL (SELECT * FROM wallet_walletlimits WHERE wallet_id = w.id OFFSET 0) l ON true
+"""
+
+_READ_SESSIONS = f"""
+SELECT s.id, p.code, r.code, {selected("s.expires_at")}, s.ended_at IS NOT NULL
+FROM unnest(%s::text[]) AS named(id)
+CROSS JOIN LATERAL (SELECT * FROM wallet_gamesession WHERE id = named.id OFFSET 0) s
+CROSS JOIN LATERAL (SELECT * FROM wallet_provider WHERE id = s.provider_id OFFSET 0) p
+CROSS JOIN LATERAL (SELECT * FROM wallet_player WHERE id = s.player_id OFFSET 0) r
 """
 
 # A game without a name stands for the provider alone.
@@ -190,14 +202,19 @@ def read_wallets(
     players: Collection[str],
     providers: Collection[str] = (),
     games: Collection[tuple[str, str]] = (),
+    sessions: Collection[str] = (),
 ) -> None:
     """Read every wallet of the named players: locks and exclusion in the same snapshot.
 
-    In the same journey the named providers, and the games ``(provider, game)`` that have a row.
+    In the same journey the named providers, the games ``(provider, game)`` that have a row, and
+    the named sessions of games.
     """
     answer = session.put(_READ_WALLETS, [array(players)])
+    named = session.put(_READ_SESSIONS, [array(sessions)]) if sessions else None
     if providers:
         _read_providers(session, book, [*((provider, "") for provider in providers), *games])
+    if named is not None:
+        book.sessions = {session.id: session for session in (OpenSession(*record) for record in named.rows())}
     for record in answer.rows():
         player = OpenPlayer(*record[_OF_PLAYER])
         player = book.players.setdefault(player.code, player)

@@ -14,15 +14,18 @@ import msgspec
 from uuid_utils import uuid7
 
 from wallet.errors import Refused
-from wallet.kinds import Kind, Status
+from wallet.kinds import SHARING, Kind, Status
 from wallet.money import MAX_BALANCE
 from wallet.time import spans
 
-DIGEST_VERSION: Final = 1
+DIGEST_VERSION: Final = 2
 
 
 class Row(msgspec.Struct):
-    """One ledger row; the fields stand in the order in which they are digested and written."""
+    """One ledger row; the fields stand in the order in which they are digested and written.
+
+    A later digest version adds fields behind those of the earlier ones (``wallet.ledger.ADDED``).
+    """
 
     id: str
     command: str
@@ -61,6 +64,8 @@ class Row(msgspec.Struct):
     reason: str | None = None
     digest_version: int = DIGEST_VERSION
     created_at: int = 0
+    wagering: bool = True
+    shares_reference: bool = False
 
     @property
     def posted(self) -> bool:
@@ -113,6 +118,21 @@ class OpenProvider(msgspec.Struct):
     rollback_wins: bool
     win_rollback: str
     ends_rounds: bool
+    share_references: bool
+
+
+class OpenSession(msgspec.Struct):
+    """A session that a command names (wallet.models.GameSession); times in microseconds."""
+
+    id: str
+    source: str
+    player: str
+    expires_at: int
+    has_ended: bool
+
+    def ended(self, at: int) -> bool:
+        """Ended by somebody, whenever that was, or by its time."""
+        return self.has_ended or self.expires_at <= at
 
 
 class OpenGame(msgspec.Struct):
@@ -281,6 +301,7 @@ class Book:
         self.wallets_by_id: dict[int, OpenWallet] = {}
         self.providers: dict[str, OpenProvider] = {}
         self.games: dict[tuple[str, str], OpenGame] = {}
+        self.sessions: dict[str, OpenSession] = {}
         self.rows: dict[Key, Row] = {}
         self.rounds: dict[RoundKey, list[Row]] = {}
         self.closers: dict[str, Row] = {}
@@ -315,6 +336,11 @@ class Book:
 
     def row(self, source: str, kind: str, reference: str) -> Row | None:
         return self.rows.get((source, kind, reference))
+
+    def shares_references(self, source: str) -> bool:
+        """Whether no bet and no win of this source may have one reference."""
+        provider = self.providers.get(source)
+        return provider is not None and provider.share_references
 
     def round_rows(self, wallet: int, source: str, round: str | None) -> list[Row]:
         """The round's rows in version order; a round is (source, wallet, round)."""
@@ -409,6 +435,7 @@ class Columns(TypedDict, total=False):
     ends_round: bool
     late: bool
     captured: bool
+    wagering: bool
     void_amount: int
     shortfall: int
     refusal: str | None
@@ -468,6 +495,7 @@ class Entry:
             amount=amount,
             actor=self.actor,
             created_at=self.at,
+            shares_reference=kind in SHARING and self.book.shares_references(source),
             **columns,
         )
         self.book.add(self.wallet, row)

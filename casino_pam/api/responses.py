@@ -34,6 +34,7 @@ def receipt(it: Receipt) -> dict[str, Any]:
         "reference": own_reference(row.reference),
         "currency": it.currency,
         "amount": show(it.amount, digits),
+        "bonus_amount": show(it.bonus_amount, digits),
         "balance": show(it.cash + it.bonus, digits),
         "cash": show(it.cash, digits),
         "bonus": show(it.bonus, digits),

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Prefetch
 from django.utils import timezone
 
-from casino_pam.engine import commands, jobs, posting
+from casino_pam.engine import commands, jobs, posting, sessions
 from casino_pam.engine.results import Standing
 from wallet.errors import InvalidField, Refused
 from wallet.jurisdictions import Demand, rule
@@ -81,8 +81,9 @@ def find(player: str) -> Player:
 def change(player: str, record: Record | None = None, **fields: Any) -> Player:
     """Set the named fields (locks, ``excluded_until``, ``country``) and no other; ``record`` is told what changed.
 
-    A self-exclusion cancels the bonuses that wait (PLAY.md rule 27). Raises Refused: ``unknown_player``,
-    ``one_currency`` where the player has more wallets than the country allows; then nothing is changed.
+    A self-exclusion cancels the bonuses that wait (PLAY.md rule 27); it and a lock of bets end the player's sessions
+    in the same transaction. Raises Refused: ``unknown_player``, ``one_currency`` where the player has more wallets than
+    the country allows; then nothing is changed.
     """
     with transaction.atomic():
         before = _taken(player)
@@ -93,6 +94,8 @@ def change(player: str, record: Record | None = None, **fields: Any) -> Player:
             if record is not None:
                 was = {name: getattr(before, name) for name in changed}
                 record("change player", player=player, subject=player, before=was, after=changed)
+        if fields.get("bet_locked") or fields.get("excluded_until") is not None:
+            sessions.end_all(player)
     if any(fields.get(name) for name in RESTRICTIONS):
         _tell_restricted(player)
     if fields.get("excluded_until") is not None:
@@ -112,8 +115,10 @@ def exclude(player: str, until: datetime) -> Player:
     Raises Refused (``player_excluded``, with the present end ``until``).
     """
     shorter = Player.objects.filter(code=player).exclude(excluded_until__gt=until)
-    if not shorter.update(excluded_until=until):
-        raise Refused("player_excluded", why="longer_already", until=find(player).excluded_until)
+    with transaction.atomic():
+        if not shorter.update(excluded_until=until):
+            raise Refused("player_excluded", why="longer_already", until=find(player).excluded_until)
+        sessions.end_all(player)
     _tell_restricted(player)
     _tend(player)
     return find(player)

@@ -40,9 +40,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Balance(Request, frozen=True, kw_only=True):
-    """Where a wallet stands; changes nothing."""
+    """Where a wallet stands; changes nothing.
+
+    ``session`` (its id) is named where an ended one shall be refused.
+    """
 
     currency: str
+    session: str | None = None
 
 
 class Find(Request, frozen=True, kw_only=True):
@@ -66,6 +70,11 @@ class Play(Command, frozen=True, kw_only=True):
 
 
 class Bet(Play, frozen=True, kw_only=True):
+    """``session`` (its id) is refused once it has ended; ``wagering`` False is a tip, which counts for no bonus.
+
+    Both are None where the request did not say.
+    """
+
     kind = Kind.BET
 
     currency: str
@@ -73,6 +82,8 @@ class Bet(Play, frozen=True, kw_only=True):
     game: str
     amount: int
     ends_round: bool = False
+    session: str | None = None
+    wagering: bool | None = None
 
 
 class Win(Play, frozen=True, kw_only=True):

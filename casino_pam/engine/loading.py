@@ -9,6 +9,7 @@ from bonus.open_bonuses import BonusNeeds
 from casino_pam.engine.commands import (
     Adjust,
     AnyRequest,
+    Balance,
     Batch,
     Bet,
     Browse,
@@ -29,7 +30,7 @@ from casino_pam.engine.commands import (
 )
 from casino_pam.engine.execution import Execution
 from wallet import ledger, limits
-from wallet.kinds import Kind
+from wallet.kinds import SHARING, Kind
 from wallet.pg.session import Session
 from wallet.state import Book, Key, OpenWallet
 
@@ -49,10 +50,11 @@ def read(session: Session, batch: Sequence[AnyRequest]) -> Execution:
     requests = list(each(batch))
     providers = {request.source for request in requests if _rests_on_provider(request)}
     games = {(play.source, play.game) for play in requests if isinstance(play, (Bet, Win)) and play.game}
-    ledger.read_wallets(session, book, {request.player for request in requests}, providers, games)
+    sessions = {name for request in requests if isinstance(request, (Bet, Balance)) and (name := request.session)}
+    ledger.read_wallets(session, book, {request.player for request in requests}, providers, games, sessions)
     live = store.ask(session, book)
     begun = limits.ask(session, _gated(book, requests))
-    named = {key for request in requests for key in keys(request)}
+    named = {key for request in requests for key in keys(request, book)}
     if named:
         ledger.read_rows(session, book, named, set(_rounds(book, requests)))
     limits.know(book, begun)
@@ -73,13 +75,15 @@ def _rests_on_provider(request: Request) -> bool:
     return isinstance(request, (Play, Find)) or request.secrets_version is not None
 
 
-def keys(request: Request) -> list[Key]:
+def keys(request: Request, book: Book) -> list[Key]:
     """The references a request spends or names, with the kinds they may have been spent as."""
     if isinstance(request, Find):
         return [(request.source, request.kind, request.reference)]
     if not isinstance(request, Command):
         return []
     named: list[Key] = [(request.source, request.kind, request.reference)]
+    if request.kind in SHARING and book.shares_references(request.source):
+        named += [(request.source, kind, request.reference) for kind in SHARING if kind != request.kind]
     if isinstance(request, Rollback):
         named.append((request.source, Kind.BET, request.original))
         named.append((request.source, Kind.WIN, request.original))

@@ -12,7 +12,7 @@ from typing import Any
 from bonus import wagering
 from casino_pam.engine.commands import AnyRequest, Balance, Batch, Bet, EndRound, Find, Play, Rollback, Win
 from casino_pam.engine.execution import REMEMBERED_KINDS, Execution
-from casino_pam.engine.replay import answer_again, as_profiled, minor, once, original_of, replay, shows_now
+from casino_pam.engine.replay import answer_again, as_profiled, counterpart, minor, once, original_of, replay, shows_now
 from casino_pam.engine.results import Receipt, Standing
 from wallet import limits
 from wallet.errors import REMEMBERED, InvalidField, Refused
@@ -25,7 +25,20 @@ PAYOUTS = (WinSource.GAME, WinSource.FREE_ROUND)
 
 
 def balance(execution: Execution, request: Balance) -> Standing:
-    return execution.standing(execution.book.wallet(request.player, request.currency))
+    wallet = execution.book.wallet(request.player, request.currency)
+    _check_session(execution, wallet, request)
+    return execution.standing(wallet)
+
+
+def _check_session(execution: Execution, wallet: OpenWallet, request: Balance | Bet) -> None:
+    """Raises Refused: ``unknown_session`` where it is not this player's with this provider, ``session_ended``."""
+    if request.session is None:
+        return
+    session = execution.book.sessions.get(request.session)
+    if session is None or session.source != request.source or session.player != request.player:
+        raise Refused("unknown_session")
+    if session.ended(request.at):
+        raise Refused("session_ended", **execution.balances(wallet))
 
 
 def find(execution: Execution, request: Find) -> Receipt:
@@ -43,7 +56,8 @@ def find(execution: Execution, request: Find) -> Receipt:
 def bet(execution: Execution, command: Bet) -> Receipt:
     """Take a stake. A refusal is remembered under the reference for ever (rule 5)."""
     check_stake(execution, command)
-    return once(execution, command, _bet, {"round": command.round, "game": command.game})
+    columns: Columns = {"round": command.round, "game": command.game, "wagering": command.wagering is not False}
+    return once(execution, command, _bet, columns)
 
 
 def check_stake(execution: Execution, command: Bet) -> None:
@@ -58,11 +72,13 @@ def _bet(execution: Execution, entry: Entry, command: Bet) -> None:
     staked = (command.source, command.game, command.amount)
     wagering.may_stake(execution.bonuses, entry, *staked)
     limits.may_stake(entry.wallet, entry.at, command.amount)
+    counts = command.wagering is not False
     columns: Columns = {
-        **wagering.stake(execution.bonuses, entry, *staked),
+        **wagering.stake(execution.bonuses, entry, *staked, counts=counts),
         "round": command.round,
         "game": command.game,
         "ends_round": command.ends_round,
+        "wagering": counts,
     }
     entry.named(Kind.BET, command.source, command.reference, command.amount, **columns)
 
@@ -75,6 +91,9 @@ def _may_bet(execution: Execution, wallet: OpenWallet, command: Bet) -> None:
         raise Refused("player_excluded")
     if wallet.player.bet_locked:
         raise Refused("wallet_locked", lock="bet")
+    # Behind what ends sessions: the player hears why. Remembered (rule 5): a copy that came before
+    # the session ended and is posted after must not be accepted once this one was refused.
+    _check_session(execution, wallet, command)
     if not wallet.currency.enabled:
         raise Refused("currency_disabled")
     if not profile(execution, command).enabled:
@@ -231,7 +250,7 @@ def _void(execution: Execution, entry: Entry, command: Rollback) -> None:
     }
     amount = _amount_undone(entry.wallet, command, original if own else None)
     entry.named(Kind.ROLLBACK, command.source, command.reference, amount, **named)
-    if original is None:
+    if original is None and not counterpart(execution, command.source, kind, command.original):
         entry.post(kind, command.source, command.original, 0, **columns)
 
 
@@ -249,7 +268,7 @@ def _rollback(execution: Execution, entry: Entry, command: Rollback) -> None:
     if differing:
         raise Refused("original_mismatch", differing=differing)
     if execution.book.rolled_back(original):
-        raise Refused("already_rolled_back")
+        raise Refused("already_rolled_back", rolled_back_by=execution.book.closers[original.id].id)
     rules = profile(execution, command)
     if original.kind == Kind.BET:
         if rules.rollback_after_win == "refuse":
@@ -352,6 +371,10 @@ def _facts_of_whole(execution: Execution, wallet: OpenWallet, operation: Play, r
 def _remembered_alone(execution: Execution, wallet: OpenWallet, operation: Play, refusal: Refused) -> Refused:
     """Remember the refusal by itself: nothing else of the batch is left, not even what was due."""
     entry = Entry(execution.book, wallet, at=operation.at, actor=operation.actor)
-    columns: Columns = {"round": getattr(operation, "round", None), "game": getattr(operation, "game", None)}
+    columns: Columns = {
+        "round": getattr(operation, "round", None),
+        "game": getattr(operation, "game", None),
+        "wagering": getattr(operation, "wagering", None) is not False,
+    }
     execution.remember(entry, operation, refusal, columns)
     return execution.explain(entry, refusal)

@@ -370,7 +370,7 @@ def _check_others(execution: Execution, stale: set[int], requests: Iterable[AnyR
     unwritten = {row.key for wallet in stale for row in execution.book.wallets_by_id[wallet].rows}
     unmade = any(bonus.seen is None and bonus.wallet in stale for bonus in execution.bonuses.changed())
     for request in each(requests) if unwritten or unmade else ():
-        if not unwritten.isdisjoint(keys(request)) or (unmade and names_offer(request)):
+        if not unwritten.isdisjoint(keys(request, execution.book)) or (unmade and names_offer(request)):
             raise _RestsOnUnwritten
 
 

@@ -23,7 +23,7 @@ from casino_pam.engine.execution import Execution
 from casino_pam.engine.results import Receipt, remembered
 from wallet import money
 from wallet.errors import Refused
-from wallet.kinds import Kind, Status
+from wallet.kinds import SHARING, Kind, Status
 from wallet.state import Columns, Entry, OpenWallet, Row
 
 # What names its wallet, as all but rollbacks do.
@@ -44,6 +44,9 @@ def once(
     spent = execution.book.row(command.source, command.kind, command.reference)
     if spent is not None:
         return replay(execution, wallet, spent, command)
+    other = counterpart(execution, command.source, command.kind, command.reference)
+    if other is not None:
+        return _replay_other_kind(execution, wallet, other, command)
     return execution.post(wallet, command, decide, columns or {})
 
 
@@ -56,6 +59,26 @@ def replay(execution: Execution, wallet: OpenWallet, row: Row, command: Command)
     if differing:
         raise Refused("reference_reused", differing=differing)
     return answer_again(execution, wallet, row)
+
+
+def counterpart(execution: Execution, source: str, kind: str, reference: str) -> Row | None:
+    """The win that has spent a bet's reference, or the other way round, where the source's share theirs."""
+    if kind not in SHARING or not execution.book.shares_references(source):
+        return None
+    rows = (execution.book.row(source, other, reference) for other in SHARING if other != kind)
+    return next(filter(None, rows), None)
+
+
+def _replay_other_kind(execution: Execution, wallet: OpenWallet, row: Row, command: Command) -> Receipt:
+    """Answer a bet or win whose reference ``row``, of the other kind, has spent.
+
+    A captured bet that comes again as a win must not pay. One that a rollback of something unknown has voided is
+    `rolled_back` as either kind: the rollback need not have said which it meant (rule 16).
+    """
+    mine = execution.owner_code(row) == command.player
+    if mine and row.status == Status.VOID:
+        return _answer_undone(execution, wallet, row)
+    raise Refused("reference_reused", differing=["kind"] if mine else ["player", "kind"])
 
 
 def _undone(execution: Execution, row: Row) -> bool:
@@ -113,7 +136,7 @@ def _answer_undone(execution: Execution, wallet: OpenWallet, row: Row) -> Receip
     if provider is None or provider.late_bet == "refuse":
         raise Refused("rolled_back", **execution.balances(wallet))
     answer = _as_of_now(execution, execution.receipt(wallet, row), wallet)
-    return msgspec.structs.replace(answer, status="void", amount=0, replayed=True)
+    return msgspec.structs.replace(answer, status="void", amount=0, bonus_amount=0, replayed=True)
 
 
 def _differing_of_another(row: Row, command: Command) -> list[str]:
@@ -143,6 +166,8 @@ def _differing(execution: Execution, row: Row, command: Command) -> list[str]:
         differing.append("round")
     if isinstance(command, (Bet, Win)) and command.game != row.game:
         differing.append("game")
+    if isinstance(command, Bet) and command.wagering not in (None, row.wagering):
+        differing.append("wagering")
     if isinstance(command, Win):
         if command.bet is not None and command.bet != row.original:
             differing.append("bet")

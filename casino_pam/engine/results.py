@@ -18,7 +18,8 @@ class Receipt(msgspec.Struct, kw_only=True):
     """A command that was carried out, now or before.
 
     ``row`` is the row that spent the caller's reference; the balances (minor units) and version
-    are those after the command's last row. ``facts`` are a verb's own additions.
+    are those after the command's last row. ``bonus_amount`` is what that row moved of bonus money,
+    whichever way. ``facts`` are a verb's own additions.
     """
 
     row: Row
@@ -31,6 +32,7 @@ class Receipt(msgspec.Struct, kw_only=True):
     version: int
     status: str
     amount: int
+    bonus_amount: int = 0
     replayed: bool = False
     wagering: dict[str, Any] | None = None
     facts: dict[str, Any] = {}
@@ -84,6 +86,7 @@ def receipt(wallet: OpenWallet, row: Row, last: Row, wagering: dict[str, Any] | 
         version=last.version,
         status=row.status.lower(),
         amount=moved(row),
+        bonus_amount=abs(row.bonus_delta),
         wagering=wagering,
     )
 

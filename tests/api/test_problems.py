@@ -14,7 +14,7 @@ CONTRACT = {
     401: "unauthenticated",
     403: "forbidden",
     404: "unknown_player unknown_wallet unknown_currency unknown_transaction unknown_withdrawal unknown_bonus "
-    "unknown_offer not_found",
+    "unknown_offer unknown_session unknown_provider not_found",
     405: "method_not_allowed",
     408: "timeout",
     409: "reference_reused original_mismatch rolled_back already_rolled_back round_closed has_payout unknown_original "
@@ -22,7 +22,7 @@ CONTRACT = {
     413: "too_large",
     415: "unsupported_media_type",
     422: "insufficient_funds wallet_locked player_excluded limit_reached stake_above_limit game_excluded "
-    "currency_disabled offer_not_available bonus_active one_currency",
+    "session_ended currency_disabled offer_not_available bonus_active one_currency",
     429: "rate_limited",
     500: "internal",
     503: "busy unavailable",

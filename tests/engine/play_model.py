@@ -26,6 +26,7 @@ DEFAULTS = {
     "rollback_after_win": "refuse",
     "rollback_wins": False,
     "win_rollback": "refuse",
+    "share_references": False,
     "enabled": True,
 }
 
@@ -169,6 +170,22 @@ class PlayModel:
             raise self.refuse("unknown_original", row.wallet)
         return self.receipt(row, replayed=True, now=now)
 
+    def other_kind(self, kind: str, reference: str) -> Row | None:
+        """Where bets and wins share their references: the row of the other of the two."""
+        if not self.profile["share_references"]:
+            return None
+        return self.find("WIN" if kind == "BET" else "BET", reference)
+
+    def again_as_another(self, row: Row, wallet: Wallet) -> Answer:
+        """A bet whose reference a win has spent, or the other way round; a void one is neither."""
+        if row.wallet.player != wallet.player:
+            raise No("reference_reused", differing=("player",))
+        if row.status != "void":
+            raise No("reference_reused", differing=("kind",))
+        if self.profile["late_bet"] == "refuse":
+            raise self.refuse("rolled_back", wallet)
+        return Answer("void", wallet.cash, wallet.held, wallet.version, 0, True)
+
     def differs(self, row: Row, name: str, value: Any) -> bool:
         """Optional names are compared where they are given; a void row knows only what it was told."""
         if name == "currency":
@@ -194,6 +211,8 @@ class PlayModel:
         asked = {"currency": currency, "amount": amount, "round": round, "game": game}
         if spent := self.find("BET", reference):
             return self.again(spent, wallet, asked)
+        if spent := self.other_kind("BET", reference):
+            return self.again_as_another(spent, wallet)
         row = Row("BET", reference, wallet, "posted", amount, asked, cash=-amount, round=round, ends=ends)
         reasons = {
             "round_closed": self.closed(wallet, round),
@@ -217,6 +236,8 @@ class PlayModel:
         told = {"currency": currency, "amount": amount, "round": round, "game": game, "bet": bet}
         if spent := self.find("WIN", reference):
             return self.again(spent, wallet, {**told, "source": source})
+        if spent := self.other_kind("WIN", reference):
+            return self.again_as_another(spent, wallet)
         asked = {**told, "source": source or "game"}
         bets = [row for row in self.of_round(wallet, round) if row.kind == "BET" and row.status != "refused"]
         named = self.find("BET", bet) if bet is not None else None
@@ -261,7 +282,7 @@ class PlayModel:
             asked["amount"] = found.amount
         row = Row("ROLLBACK", reference, wallet, "void", asked["amount"] or 0, asked, undoes=found if known else None)
         answer = self.post(row)
-        if found is None:
+        if found is None and not self.other_kind(asked["original_kind"], asked["original"]):
             void = Row(asked["original_kind"], asked["original"], wallet, "void", 0, {}, round=asked["round"])
             answer = self.post(void)
             row.version = void.version

@@ -114,12 +114,12 @@ def compare(most: int, *, at_once: bool, profile: dict[str, Any], changes: dict[
 
 def means_what_it_says(steps: list[Step], answers: list[Any], cash: int) -> None:
     """Whatever the model says: the money that moved is what the answers told the provider."""
-    money = {"b": 0, "w": 0}
+    money = {"bet": 0, "win": 0}
     for (verb, asked), answer in zip(steps, answers, strict=True):
         if answer.word == "posted" and verb in ("bet", "win"):
-            money[asked["reference"][0]] = -asked["amount"] if verb == "bet" else asked["amount"]
+            money[verb] = -asked["amount"] if verb == "bet" else asked["amount"]
         if verb == "rollback" and answer.word in ("posted", "void", "unknown_original"):
-            money[asked["original"][0]] = 0
+            money["win" if asked.get("original_kind") == "WIN" else "bet"] = 0
     assert cash == START + sum(money.values()), steps
 
 
@@ -152,6 +152,16 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]] = {
     "undone bets are accepted void": ({"late_bet": "accept_void"}, {}),
     "balances of now": ({"replay_balance": "current"}, {}),
     "rollbacks after wins": ({"rollback_after_win": "allow"}, {"win": {"bet": "b"}}),
+    "bets and wins share their references": ({"share_references": True}, {"win": {"reference": "b"}}),
+    "they share them, and undone bets are accepted void": (
+        {"share_references": True, "late_bet": "accept_void", "unknown_rollback": "not_found"},
+        {"win": {"reference": "b"}},
+    ),
+    "a bet and its win have one reference and share none": ({}, {"win": {"reference": "b"}}),
+    "all have one reference": (
+        {"unknown_rollback": "not_found", "win_requires_bet": True, "replay_balance": "current"},
+        {"win": {"reference": "b", "bet": "b"}, "rollback": {"reference": "b", "original_kind": "BET"}},
+    ),
     "everything strict": (
         {"win_requires_bet": True, "late_win": "refuse", "unknown_rollback": "not_found"},
         {"win": {"ends": True}},

@@ -54,9 +54,12 @@ CANONICAL: Final = (
     "reason",
     "digest_version",
 )
+# Behind the time, of rows of digest version 2.
+ADDED: Final = ("wagering", "shares_reference")
 MICROSECONDS: Final = "(extract(epoch from created_at) * 1000000)::bigint"
 ROWS: Final = (
-    f"SELECT {', '.join(CANONICAL)}, {MICROSECONDS}, digest FROM wallet_transaction ORDER BY wallet_id, version"
+    f"SELECT {', '.join(CANONICAL)}, {MICROSECONDS}, {', '.join(ADDED)}, digest"
+    " FROM wallet_transaction ORDER BY wallet_id, version"
 )
 WALLETS: Final = """
 SELECT w.id, p.code, c.digits, w.cash, w.bonus, w.held, w.version, w.digest
@@ -218,7 +221,7 @@ class _Chain:
         self.time = 0
 
     def follow(self, record: tuple[Any, ...]) -> Iterator[str]:
-        *columns, time, digest = record
+        *columns, time, wagering, shares_reference, digest = record
         row = dict(zip(CANONICAL, columns, strict=True))
         where = f"wallet {self.wallet} version {row['version']} ({row['kind']} {row['reference']})"
         if row["version"] != self.version + 1:
@@ -231,7 +234,8 @@ class _Chain:
         if time < self.time:
             yield f"{where}: it is older than the row before it"
         self.time = time
-        self.digest = hashlib.sha256(self.digest + "\n".join(map(text, (*columns, time))).encode()).digest()
+        digested = (*columns, time, wagering, shares_reference) if row["digest_version"] > 1 else (*columns, time)
+        self.digest = hashlib.sha256(self.digest + "\n".join(map(text, digested)).encode()).digest()
         if bytes(digest) != self.digest:
             yield f"{where}: its digest is not the one its columns make"
 

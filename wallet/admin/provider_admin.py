@@ -20,14 +20,17 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from wallet import audit, formatting
-from wallet.admin.base import AnyForm, AuditedAdmin
-from wallet.models import ApiKey, Game, Provider, Transaction
-from wallet.models.provider import SCOPES
+from wallet import audit, formatting, providers
+from wallet.admin.base import AnyForm, AuditedAdmin, ReadOnlyAdmin
+from wallet.errors import InvalidField
+from wallet.models import ApiKey, Game, GameSession, Provider, Transaction
+from wallet.models.provider import KNOWN_BY_HEART, SCOPES, profile_of
+from wallet.providers import SECRETS
 
 
 @dataclass(frozen=True)
@@ -100,10 +103,52 @@ class ProviderForm(AnyForm):
             "rollback_wins": "Whether it may roll wins back. An operator may in any case.",
             "win_rollback": "When the player has spent the win: refuse the rollback, or take what is there.",
             "ends_rounds": "It always sends an end of round: rounds left open are worth a look.",
+            "share_references": "A bet and a win may not have one reference. For dialects whose signature does not say "
+            "which of the two a request is.",
+            "dialect": "What it speaks. Choosing another one sets everything below to that dialect's profile.",
+            "merchant": "How it names us, where its dialect wants that (slotegrator).",
+            "public_key_one": "With which it signs, in PEM, where its dialect wants that (hub88).",
+            "public_key_two": "Another one beside it, while it changes keys.",
+            "file_mapping": "How its own report is read (docs/reports.md); empty where it sends the file described "
+            "there.",
+            "currencies": 'Its codes and ours, where they differ: {"mBTC": "BTC"}. Of the same unit, one to one.',
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "dialect" in self.fields:
+            self.fields["dialect"].required = False
 
-SECRETS: Final = ("secret_one", "secret_two", "secrets_version")
+    def clean_dialect(self) -> str:
+        """Nothing chosen leaves it as it is."""
+        return str(self.cleaned_data["dialect"] or self.instance.dialect)
+
+    def clean_currencies(self) -> dict[str, str]:
+        return self.cleaned_data["currencies"] or {}
+
+    def clean_file_mapping(self) -> dict[str, Any]:
+        return self.cleaned_data["file_mapping"] or {}
+
+    def clean(self) -> dict[str, Any]:
+        """Another dialect brings its profile; what was changed on the same page goes before it."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        for name in ("dialect", "currencies", "file_mapping"):
+            # An empty field says the same as what was there.
+            if name in self.changed_data and cleaned.get(name) == getattr(self.instance, name):
+                self.changed_data.remove(name)
+        dialect = cleaned.get("dialect")
+        if dialect is not None and "dialect" in self.changed_data:
+            for name, value in profile_of(dialect).items():
+                if name in self.fields and name not in self.changed_data:
+                    cleaned[name] = value
+                    self.changed_data.append(name)
+        for name, check in (("currencies", providers.check_currencies), ("file_mapping", providers.check_mapping)):
+            try:
+                if cleaned.get(name):
+                    check(cleaned[name])
+            except InvalidField as wrong:
+                self.add_error(name, f"It {wrong.message}.")
+        return cleaned
 
 
 def replaced(provider: Provider, *, seen: int) -> bool:
@@ -118,11 +163,19 @@ class ProviderAdmin(AuditedAdmin):
     search_prefix = "code"
     search_help_text = "The beginning of the provider's code"
     empty_text = "Without a provider nobody can play. Add one: its secret is shown once, right then."
-    list_display = ["code", "name", "use", "secrets"]
+    list_display = ["code", "name", "dialect", "use", "secrets"]
     change_form_before_template = "admin/wallet/provider/secrets.html"
     fieldsets = [
-        (None, {"fields": [("code", "name"), "enabled"]}),
-        ("How it numbers and repeats", {"fields": [("reference_scope", "replay_balance")]}),
+        (None, {"fields": [("code", "name"), ("dialect", "enabled")]}),
+        (
+            "What its dialect wants",
+            {"fields": [("merchant", "currencies"), ("public_key_one", "public_key_two")], "classes": ["collapse"]},
+        ),
+        (
+            "Its own report",
+            {"fields": ["file_mapping"], "classes": ["collapse"]},
+        ),
+        ("How it numbers and repeats", {"fields": [("reference_scope", "share_references"), "replay_balance"]}),
         ("Bets and wins", {"fields": [("zero_amount", "late_win"), ("win_requires_bet", "ends_rounds")]}),
         (
             "Rollbacks",
@@ -139,8 +192,8 @@ class ProviderAdmin(AuditedAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if change and "reference_scope" in form.changed_data:
-            # The game door knows the scope by heart, as it knows the secrets, and reads both again for this.
+        if change and not set(KNOWN_BY_HEART).isdisjoint(form.changed_data):
+            # The game door knows them by heart, as it knows the secrets, and reads all again for this.
             Provider.objects.filter(pk=obj.pk).update(secrets_version=F("secrets_version") + 1)
 
     def get_urls(self) -> list[URLPattern]:
@@ -208,6 +261,39 @@ class ProviderAdmin(AuditedAdmin):
         return formatting.badge(f"{live} live", "green" if live == 1 else "orange")
 
 
+@admin.register(GameSession)
+class GameSessionAdmin(ReadOnlyAdmin):
+    """Sessions of games; a button ends one (casino_pam.backoffice.actions)."""
+
+    search_prefix = "player__code"
+    search_help_text = "The beginning of the player's code"
+    empty_text = "No player has opened a game of a provider that names sessions."
+    list_display = ["id", "player", "partner", "unit", "game", "created", "state"]
+    list_filter = ["provider"]
+    list_select_related = ["player", "provider"]
+    ordering = ["-created_at", "-id"]
+    change_form_before_template = "admin/wallet/gamesession/actions.html"
+    fields = ["id", "player", "partner", "unit", "game", "created_at", "expires_at", "ended_at"]
+
+    # Not by their fields, which Django makes links to pages that not everybody here may open.
+    @admin.display(description="Provider")
+    def partner(self, session: GameSession) -> str:
+        return session.provider.code
+
+    @admin.display(description="Currency")
+    def unit(self, session: GameSession) -> str:
+        return session.currency_id
+
+    @admin.display(description="Opened")
+    def created(self, session: GameSession) -> SafeString:
+        return formatting.utc(session.created_at)
+
+    @admin.display(description="State")
+    def state(self, session: GameSession) -> SafeString:
+        ended = session.ended(timezone.now())
+        return formatting.badge("ended" if ended else "live", "grey" if ended else "green")
+
+
 class GameForm(AnyForm):
     class Meta:
         model = Game
@@ -240,13 +326,14 @@ class GameAdmin(AuditedAdmin):
 
 
 _MEANINGS = {
-    "players": "make and change players and wallets, read their statements",
+    "players": "make and change players, wallets and sessions, read their statements",
     "cashier": "deposits and withdrawals",
     "adjust": "adjustments",
     "play": "bets, wins and rollbacks of its provider",
     "offers": "make and change offers",
     "bonuses": "grant and forfeit bonuses",
     "feed": "read every row of the ledger",
+    "providers": "make and change providers, and their secrets",
 }
 
 

@@ -10,7 +10,7 @@ from wallet.models.oversight import (
     SummedUp,
 )
 from wallet.models.people import Currency, Player, Wallet, WalletLimits
-from wallet.models.provider import ApiKey, Game, Provider
+from wallet.models.provider import ApiKey, Game, GameSession, Provider
 from wallet.models.transaction import Transaction
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Currency",
     "DaySum",
     "Game",
+    "GameSession",
     "Player",
     "Provider",
     "ProviderDifference",

@@ -1,16 +1,25 @@
-"""Who sends requests: game providers with their profiles and games, and the keys of the casino's own back ends."""
+"""Who sends requests: providers with their profiles, games and sessions, and the keys of the casino's back ends."""
 
 import base64
 import hashlib
+import re
 import secrets
+from datetime import datetime
+from typing import Any, Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
 from wallet.kinds import HOUSE_SOURCES
+from wallet.models.people import Currency, Player
+from wallet.money import is_reference
 
 
 def cipher() -> MultiFernet:
@@ -31,12 +40,65 @@ def _reads(key: Fernet, secret: bytes) -> bool:
     return True
 
 
+# The shortest RSA key whose signatures are believed, in bits.
+LEAST_KEY_BITS: Final = 2048
+
+
+def validate_public_key(pem: str) -> None:
+    """Raises ValidationError unless the text is the PEM of an RSA public key of 2048 bits or more."""
+    try:
+        key = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValidationError("This is not a public key in PEM: -----BEGIN PUBLIC KEY----- and so on.") from None
+    if not isinstance(key, RSAPublicKey):
+        raise ValidationError("This is not an RSA key.")
+    if key.key_size < LEAST_KEY_BITS:
+        raise ValidationError(f"An RSA key of {key.key_size} bits is too short: {LEAST_KEY_BITS} bits or more.")
+
+
+_our_currency = re.compile(r"[A-Z][A-Z0-9_]{2,31}").fullmatch
+MOST_CURRENCIES: Final = 200
+
+
+def validate_currencies(names: Any) -> None:
+    """Raises ValidationError unless ``names`` maps their codes to ours, one to one."""
+    if not isinstance(names, dict) or len(names) > MOST_CURRENCIES:
+        raise ValidationError('Write their codes and ours as an object, such as {"mBTC": "BTC"}.')
+    for theirs, ours in names.items():
+        if not is_reference(theirs) or len(theirs) > 32:
+            raise ValidationError("Their code must be 1 to 32 printable ASCII characters.")
+        if not isinstance(ours, str) or _our_currency(ours) is None:
+            raise ValidationError(
+                f"What {theirs} is called here must be 3 to 32 capital letters, digits or underscores."
+            )
+    if len(set(names.values())) < len(names):
+        raise ValidationError("Two of their codes have the same code of ours: a balance could be told in either.")
+
+
+def validate_secret(secret: str) -> None:
+    """Raises ValidationError unless this may be a secret that a provider dictates."""
+    if not is_reference(secret):
+        raise ValidationError("A secret is 1 to 128 printable ASCII characters without a space at either end.")
+
+
 class Provider(models.Model):
     """A game provider and the profile that chooses its answers where providers differ.
 
     Two secrets may be live at once, so that a provider can rotate without a silent minute. They
-    are encrypted at rest and readable by nobody but the signature check.
+    are encrypted at rest and readable by nobody but the signature check. What a dialect makes of
+    them (an HMAC key, the salt of a hash, a bearer token) is the dialect's business.
     """
+
+    class Dialect(models.TextChoices):
+        """What it speaks (DIALECTS.md); ``door`` is our own."""
+
+        DOOR = "door"
+        BEEXAR = "beexar"
+        HUB88 = "hub88"
+        SWIPEGAMES = "swipegames"
+        SLOTEGRATOR = "slotegrator"
+        PRAGMATIC = "pragmatic"
+        EVOLUTION = "evolution"
 
     class ReferenceScope(models.TextChoices):
         GLOBAL = "global"
@@ -75,8 +137,22 @@ class Provider(models.Model):
     enabled = models.BooleanField(default=True)
     secret_one = models.BinaryField(null=True, editable=False)
     secret_two = models.BinaryField(null=True, editable=False)
-    # Counts changes of the secrets; the engine refuses a command that was verified by older ones.
+    # Counts changes of what a door knows by heart (``KNOWN_BY_HEART``); the engine refuses a command that was read by
+    # an older state.
     secrets_version = models.PositiveIntegerField(default=0, editable=False)
+
+    dialect = models.CharField(max_length=16, choices=Dialect, default=Dialect.DOOR, db_default="door")
+    # How it names us, where its dialect wants that.
+    merchant = models.CharField(max_length=128, blank=True, default="", db_default="")
+    # With which it signs, where its dialect wants that; two may be live, as of the secrets.
+    public_key_one = models.TextField(blank=True, default="", db_default="", validators=[validate_public_key])
+    public_key_two = models.TextField(blank=True, default="", db_default="", validators=[validate_public_key])
+    # Its codes and ours, where they differ, of the same unit.
+    currencies = models.JSONField(
+        blank=True, default=dict, db_default=models.Value({}, models.JSONField()), validators=[validate_currencies]
+    )
+    # How its own report is read, where that is not the file of docs/operations.md (wallet.provider_file.mapping).
+    file_mapping = models.JSONField(blank=True, default=dict, db_default=models.Value({}, models.JSONField()))
 
     reference_scope = models.CharField(max_length=16, choices=ReferenceScope, default=ReferenceScope.GLOBAL)
     replay_balance = models.CharField(max_length=16, choices=ReplayBalance, default=ReplayBalance.FIRST)
@@ -89,6 +165,7 @@ class Provider(models.Model):
     rollback_wins = models.BooleanField(default=False)
     win_rollback = models.CharField(max_length=16, choices=WinRollback, default=WinRollback.REFUSE)
     ends_rounds = models.BooleanField(default=False)
+    share_references = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -103,9 +180,19 @@ class Provider(models.Model):
     def __str__(self) -> str:
         return self.code
 
-    def rotate(self) -> str:
-        """Make a new secret, keep the newest other one live, and return the new one: shown once."""
-        secret = secrets.token_urlsafe(32)
+    def choose(self, dialect: str) -> None:
+        """Let it speak this dialect, with the dialect's profile; whatever the profile says may be changed after."""
+        self.dialect = dialect
+        for name, value in profile_of(dialect).items():
+            setattr(self, name, value)
+        self.secrets_version += 1
+
+    def rotate(self, secret: str | None = None) -> str:
+        """Make a new secret, or take the one the provider dictates; the newest other one stays live.
+
+        Returns the new one: shown once.
+        """
+        secret = secret or secrets.token_urlsafe(32)
         self.secret_two = self.secret_one
         self.set_secret(secret)
         return secret
@@ -140,6 +227,67 @@ class Provider(models.Model):
         stored = (self.secret_one, self.secret_two)
         return tuple(cipher().decrypt(bytes(secret)) for secret in stored if secret is not None)
 
+    def live_keys(self) -> tuple[str, ...]:
+        """Its public keys in PEM, the newest first."""
+        return tuple(filter(None, (self.public_key_one, self.public_key_two)))
+
+
+# Beside the secrets: whoever changes one of these counts ``secrets_version`` up.
+KNOWN_BY_HEART: Final = (
+    "dialect",
+    "merchant",
+    "public_key_one",
+    "public_key_two",
+    "currencies",
+    "reference_scope",
+)
+
+
+def field_of(name: str) -> "models.Field[Any, Any]":
+    """A column of the profile, with its default and its choices."""
+    field = Provider._meta.get_field(name)
+    assert isinstance(field, models.Field)
+    return field
+
+
+DEFAULT_PROFILE: Final[dict[str, Any]] = {
+    name: field_of(name).default
+    for name in (
+        "replay_balance",
+        "zero_amount",
+        "win_requires_bet",
+        "late_win",
+        "unknown_rollback",
+        "late_bet",
+        "rollback_after_win",
+        "rollback_wins",
+        "win_rollback",
+        "ends_rounds",
+        "share_references",
+    )
+}
+
+# What each dialect's answers rest on (DIALECTS.md §1), where that is not the default.
+_FORGIVING: Final[dict[str, Any]] = {"rollback_after_win": "allow", "rollback_wins": True, "win_rollback": "clamp"}
+_STRICT: Final[dict[str, Any]] = {
+    "replay_balance": "current",
+    "win_requires_bet": True,
+    "unknown_rollback": "not_found",
+}
+PROFILES: Final[dict[str, dict[str, Any]]] = {
+    "beexar": {**_FORGIVING, "zero_amount": "refuse", "share_references": True},
+    "hub88": {**_FORGIVING, "win_requires_bet": True, "share_references": True},
+    "swipegames": {**_FORGIVING, "share_references": True},
+    "slotegrator": _FORGIVING,
+    "pragmatic": {**_STRICT, "ends_rounds": True, "share_references": True},
+    "evolution": _STRICT,
+}
+
+
+def profile_of(dialect: str) -> dict[str, Any]:
+    """The whole profile with which a provider of this dialect begins."""
+    return DEFAULT_PROFILE | PROFILES.get(dialect, {})
+
 
 class Game(models.Model):
     """A game that needs saying something about; a game without a row is enabled, uncategorised."""
@@ -157,7 +305,41 @@ class Game(models.Model):
         return self.code
 
 
-SCOPES = ("players", "cashier", "adjust", "play", "offers", "bonuses", "feed")
+class GameSession(models.Model):
+    """A player who opened a game: what providers name instead of, or beside, the player.
+
+    Never deleted: a win may come long after the session ended, and names it. ``id`` is 32 URL-safe characters.
+    """
+
+    id = models.CharField(max_length=32, primary_key=True)
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+", db_index=False)
+    player = models.ForeignKey(Player, on_delete=models.PROTECT, related_name="sessions", db_index=False)
+    currency = models.ForeignKey(Currency, on_delete=models.PROTECT, related_name="+", db_index=False)
+    game = models.CharField(max_length=128, null=True, blank=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "session"
+        ordering = ["-created_at", "-id"]
+        permissions = [("end_session", "Can end a player's sessions")]
+        indexes = [
+            # A player's sessions, and the newest one with a provider.
+            models.Index(name="session_of_player", fields=["player", "provider", "-created_at", "-id"]),
+            # Those that may have to be ended: few of all there ever were.
+            models.Index(name="session_open", fields=["player"], condition=Q(ended_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+    def ended(self, at: datetime) -> bool:
+        """Whether it stops bets at that instant."""
+        return self.ended_at is not None or self.expires_at <= at
+
+
+SCOPES = ("players", "cashier", "adjust", "play", "offers", "bonuses", "feed", "providers")
 
 
 class ApiKey(models.Model):

@@ -4,7 +4,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Func, Q
 
-from wallet.kinds import KINDS, STATUSES, WIN_SOURCES, Kind, Status
+from wallet.kinds import KINDS, SHARING, STATUSES, WIN_SOURCES, Kind, Status
 from wallet.models.people import Wallet
 from wallet.money import MAX_AMOUNT, MAX_BALANCE
 
@@ -133,6 +133,10 @@ class Transaction(models.Model):
     digest = models.BinaryField(max_length=32)
     digest_version = models.PositiveSmallIntegerField(default=1)
     created_at = models.DateTimeField()
+    # False for a bet that counts for no bonus: a tip.
+    wagering = models.BooleanField(default=True, db_default=True)
+    # Whether bets and wins of its source share their references, so that no other of these may have this one.
+    shares_reference = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         permissions = [
@@ -141,6 +145,11 @@ class Transaction(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(name="ledger_reference", fields=["source", "reference", "kind"]),
+            models.UniqueConstraint(
+                name="ledger_shared_reference",
+                fields=["source", "reference"],
+                condition=Q(kind__in=SHARING, shares_reference=True),
+            ),
             models.UniqueConstraint(name="ledger_version", fields=["wallet", "version"]),
             models.UniqueConstraint(
                 name="ledger_closes",

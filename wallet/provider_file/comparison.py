@@ -7,7 +7,7 @@ that a line names. So a file of a million lines costs a few joins and flat memor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -21,7 +21,8 @@ from wallet import money
 from wallet.kinds import unscoped
 from wallet.models import Currency, Provider, ProviderDifference, ProviderRun
 from wallet.pg.connection import Connection
-from wallet.provider_file.lines import Line, read
+from wallet.provider_file.lines import Line, NotAFile, read
+from wallet.provider_file.mapping import Opened, WrongMapping, first_lines, read_mapping
 from wallet.time import first_id, midnight
 
 # What it means, and who does what: the page and docs/reports.md say the same.
@@ -290,6 +291,25 @@ _SETTINGS: Final = (
     "SET temp_buffers = '64MB'",
 )
 
+
+def opened_of(provider: Provider, digits: Mapping[str, int]) -> Opened | None:
+    """What reads the provider's own report; None where it sends the file of docs/reports.md. Raises NotAFile."""
+    try:
+        mapping = read_mapping(provider.file_mapping)
+    except WrongMapping as wrong:
+        raise NotAFile(f"The provider's mapping cannot be used: {wrong}.") from None
+    return None if mapping is None else Opened(mapping, provider.currencies, digits)
+
+
+def preview(provider: Provider, file: BinaryIO, digits: Mapping[str, int]) -> tuple[list[Line], str]:
+    """The file's first lines as ``compare`` will read them, and a name for these very lines read in this very way.
+
+    Raises NotAFile.
+    """
+    scoped = provider.reference_scope == Provider.ReferenceScope.PLAYER
+    return first_lines(file, digits, scoped=scoped, opened=opened_of(provider, digits))
+
+
 Tell = Callable[[Difference], None]
 
 
@@ -329,7 +349,12 @@ def compare(
         cursor = own.cursor()
         for setting in _SETTINGS:
             cursor.execute(setting)
-        lines = read(file, outcome.digits, scoped=provider.reference_scope == "player")
+        lines = read(
+            file,
+            outcome.digits,
+            scoped=provider.reference_scope == Provider.ReferenceScope.PLAYER,
+            opened=opened_of(provider, outcome.digits),
+        )
         outcome.lines = take_in(cursor, _counted(lines, progress))
         # Temporary tables may be written to all the same.
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")

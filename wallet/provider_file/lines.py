@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import BinaryIO, Final, NamedTuple
 
 from wallet import kinds, money
@@ -43,17 +44,25 @@ class Line(NamedTuple):
     wrong: str | None = None
 
 
-class _Wrong(ValueError):
+class WrongLine(ValueError):
     """What is wrong with a line, in words."""
 
 
-def read(file: BinaryIO, digits: Mapping[str, int], *, scoped: bool) -> Iterator[Line]:
+# Makes of a line its fields in the order of FIELDS; None is a line to pass over. Raises WrongLine.
+Cut = Callable[[bytes], list[str] | None]
+
+
+def read(
+    file: BinaryIO, digits: Mapping[str, int], *, scoped: bool, opened: Callable[[bytes], Cut] | None = None
+) -> Iterator[Line]:
     """Every line after the header, which may be quoted, and says what stands between the fields.
 
     Raises NotAFile where there is no such header. ``digits`` are those of each currency. ``scoped``: the provider's
-    references are unique per player only. The first line is number 1; empty lines are passed over.
+    references are unique per player only. ``opened`` makes of the first line what cuts the others, where the file is
+    the provider's own (``wallet.provider_file.mapping``). The first line is number 1; empty lines are passed over.
     """
-    delimiter = _delimiter(file.readline(LONGEST))
+    head = file.readline(LONGEST)
+    cut = partial(_split, delimiter=_delimiter(head)) if opened is None else opened(head)
     number = 1
     while raw := file.readline(LONGEST + 1):
         number += 1
@@ -63,21 +72,26 @@ def read(file: BinaryIO, digits: Mapping[str, int], *, scoped: bool) -> Iterator
             yield Line(number, wrong=f"is longer than {LONGEST} bytes")
             continue
         text = raw.rstrip(b"\r\n")
-        if text:
-            yield _line(number, text, delimiter, digits, scoped)
+        if text and (line := _line(number, text, cut, digits, scoped)) is not None:
+            yield line
 
 
 def _delimiter(line: bytes) -> str:
     """What stands between the fields of the header. Raises NotAFile where it is none."""
-    head = line.removeprefix(_BOM).rstrip(b"\r\n")
+    head = bare(line)
     for delimiter in DELIMITERS:
         try:
             if tuple(_split(head, delimiter)) == FIELDS:
                 return delimiter
-        except _Wrong:
+        except WrongLine:
             continue
     found = "UTF-16: save the file as CSV in UTF-8" if line.startswith(_WIDE) else _quoted(head)
     raise NotAFile(f"The first line must be exactly {HEADER}, or with semicolons or tabs for commas; it is {found}.")
+
+
+def bare(line: bytes) -> bytes:
+    """A first line without what marks its encoding, and without its end."""
+    return line.removeprefix(_BOM).rstrip(b"\r\n")
 
 
 def _quoted(raw: bytes) -> str:
@@ -85,27 +99,33 @@ def _quoted(raw: bytes) -> str:
     return repr(raw[:80].decode("utf-8", "replace")) if raw else "empty"
 
 
-def _line(number: int, raw: bytes, delimiter: str, digits: Mapping[str, int], scoped: bool) -> Line:
+def _line(number: int, raw: bytes, cut: Cut, digits: Mapping[str, int], scoped: bool) -> Line | None:
     try:
-        return _checked(number, _split(raw, delimiter), digits, scoped)
-    except _Wrong as wrong:
+        fields = cut(raw)
+        return None if fields is None else _checked(number, fields, digits, scoped)
+    except WrongLine as wrong:
         return Line(number, wrong=str(wrong))
 
 
 def _split(raw: bytes, delimiter: str) -> list[str]:
+    fields = cells(raw, delimiter)
+    if len(fields) != len(FIELDS):
+        raise WrongLine(f"has {len(fields)} fields, not {len(FIELDS)}")
+    return fields
+
+
+def cells(raw: bytes, delimiter: str) -> list[str]:
+    """What stands between the delimiters of a line. Raises WrongLine."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        raise _Wrong("is not UTF-8") from None
+        raise WrongLine("is not UTF-8") from None
     if '"' not in text:
-        fields = text.split(delimiter)
-    else:
-        try:
-            (fields,) = csv.reader([text], delimiter=delimiter, strict=True)
-        except (csv.Error, ValueError):
-            raise _Wrong("is not CSV: a quotation mark is out of place") from None
-    if len(fields) != len(FIELDS):
-        raise _Wrong(f"has {len(fields)} fields, not {len(FIELDS)}")
+        return text.split(delimiter)
+    try:
+        (fields,) = csv.reader([text], delimiter=delimiter, strict=True)
+    except (csv.Error, ValueError):
+        raise WrongLine("is not CSV: a quotation mark is out of place") from None
     return fields
 
 
@@ -113,18 +133,18 @@ def _checked(number: int, fields: list[str], digits: Mapping[str, int], scoped: 
     reference, kind, player, currency, round, game, amount, time = fields
     for name, text in (("reference", reference), ("player", player)):
         if not money.is_reference(text):
-            raise _Wrong(f"{name} must be 1 to 128 printable ASCII characters")
+            raise WrongLine(f"{name} must be 1 to 128 printable ASCII characters")
     for name, text in (("round", round), ("game", game)):
         if text and not money.is_reference(text):
-            raise _Wrong(f"{name} must be at most 128 printable ASCII characters")
+            raise WrongLine(f"{name} must be at most 128 printable ASCII characters")
     if kind not in KINDS:
-        raise _Wrong(f"kind must be one of {', '.join(KINDS)}")
+        raise WrongLine(f"kind must be one of {', '.join(KINDS)}")
     if currency not in digits:
-        raise _Wrong("currency is none of this house")
+        raise WrongLine("currency is none of this house")
     try:
         minor = money.parse(amount, digits[currency])
     except money.InvalidAmount as error:
-        raise _Wrong(f"amount {error}") from None
+        raise WrongLine(f"amount {error}") from None
     stored = kinds.scoped(player, reference) if scoped else reference
     return Line(number, stored, KINDS[kind], player, currency, round or None, game or None, minor, _instant(time))
 
@@ -135,4 +155,4 @@ def _instant(text: str) -> datetime:
             return datetime.fromisoformat(text)
         except ValueError:
             pass
-    raise _Wrong("time must be UTC in ISO 8601, such as 2026-09-21T23:59:59.999999Z")
+    raise WrongLine("time must be UTC in ISO 8601, such as 2026-09-21T23:59:59.999999Z")

@@ -17,7 +17,7 @@ from psycopg import Cursor
 
 from wallet.history import newest_before
 from wallet.kinds import LIMIT_PERIODS
-from wallet.ledger import COLUMNS
+from wallet.ledger import ADDED, COLUMNS
 from wallet.models import Transaction
 from wallet.time import selected
 
@@ -128,6 +128,8 @@ _USUAL: Final = {
     "refusal": "",
     "actor": "",
     "reason": "",
+    "wagering": "true",
+    "shares_reference": "false",
 }
 
 
@@ -147,9 +149,16 @@ def _lines(columns: Iterable[tuple[str, str]]) -> str:
 
 
 def _canonical() -> str:
-    """SQL of the text that ``wallet.ledger.chain`` digests."""
+    """SQL of the text that ``wallet.ledger.chain`` digests; older rows have nothing of what was added since."""
+    columns = [(name, kind) for name, kind, _ in COLUMNS]
+    first = _parts(column for column in columns if column[0] not in ADDED)
+    added = _parts(column for column in columns if column[0] in ADDED)
+    return f"concat_ws(E'\\n', {', '.join(first)}, CASE WHEN digest_version > 1 THEN {', '.join(added)} END)"
+
+
+def _parts(columns_in_order: Iterable[tuple[str, str]]) -> list[str]:
     parts = []
-    for usual, group in groupby(((name, kind) for name, kind, _ in COLUMNS), lambda column: column[0] in _USUAL):
+    for usual, group in groupby(columns_in_order, lambda column: column[0] in _USUAL):
         columns = list(group)
         if not usual:
             parts += [_text(*column) for column in columns]
@@ -159,7 +168,7 @@ def _canonical() -> str:
         )
         text = "\\n".join(_USUAL[name] for name, _ in columns)
         parts.append(f"CASE WHEN {nothing} THEN E'{text}' ELSE {_lines(columns)} END")
-    return f"concat_ws(E'\\n', {', '.join(parts)})"
+    return parts
 
 
 _DIGEST: Final = f"sha256(digest_before || convert_to({_canonical()}, 'UTF8'))"

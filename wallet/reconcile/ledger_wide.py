@@ -22,6 +22,7 @@ VERSION_KEY: Final = Key(2, "ledger_version", ("wallet_id", "version"), "true")
 KEYS: Final = (
     VERSION_KEY,
     Key(4, "ledger_reference", ("source", "reference", "kind"), "true"),
+    Key(4, "ledger_shared_reference", ("source", "reference"), "kind IN ('BET', 'WIN') AND shares_reference"),
     Key(4, "ledger_closes", ("closes",), "closes IS NOT NULL AND status = 'POSTED'"),
 )
 

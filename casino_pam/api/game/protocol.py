@@ -68,6 +68,10 @@ Money = Annotated[
     ),
 ]
 
+Counts = Annotated[
+    bool, Meta(description="False for a tip, which counts for no bonus; true if left out.", extra={"read": flag})
+]
+
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a call says; a field that may be left out is UNSET where it was."""
@@ -90,6 +94,7 @@ class Bet(Wallet, frozen=True, kw_only=True, gc=False):
     game: Name
     amount: Money
     end_round: bool | UnsetType = UNSET
+    wagering: Counts | UnsetType = UNSET
 
 
 class Win(Wallet, frozen=True, kw_only=True, gc=False):
@@ -307,6 +312,7 @@ class Reader:
             game=body.game,
             amount=money.parse(body.amount, self._digits_of(code)),
             ends_round=body.end_round is True,
+            wagering=_or_none(body.wagering),
             **self._carried,
         )
 

@@ -49,6 +49,7 @@ def receipt(kind: str, reference: str, amount: str, **more: Any) -> dict[str, An
         "reference": reference,
         "currency": "EUR",
         "amount": amount,
+        "bonus_amount": "0.00",
         "balance": "90.00",
         "cash": "90.00",
         "bonus": "0.00",
@@ -58,6 +59,41 @@ def receipt(kind: str, reference: str, amount: str, **more: Any) -> dict[str, An
         **more,
     }
 
+
+SESSION: Final = {"session": "Zx3VbA9qYkT0m1Jr8uHc5wQe7oPl2dNs", "expires_at": "2026-11-23T10:30:00.000000Z"}
+NEW_PROVIDER: Final = {
+    "code": "nova",
+    "name": "Nova",
+    "dialect": "hub88",
+    "currencies": {"mBTC": "BTC"},
+    "profile": {"win_requires_bet": False},
+}
+PROVIDER: Final = {
+    "code": "nova",
+    "name": "Nova",
+    "enabled": True,
+    "dialect": "hub88",
+    "address": "https://pam.example/api/game/hub88/nova/",
+    "merchant": "",
+    "public_keys": [],
+    "currencies": {"mBTC": "BTC"},
+    "file_mapping": {},
+    "profile": {
+        "reference_scope": "global",
+        "replay_balance": "first",
+        "zero_amount": "accept",
+        "win_requires_bet": False,
+        "late_win": "accept",
+        "unknown_rollback": "void",
+        "late_bet": "refuse",
+        "rollback_after_win": "allow",
+        "rollback_wins": True,
+        "win_rollback": "clamp",
+        "ends_rounds": False,
+        "share_references": True,
+    },
+    "live_secrets": 1,
+}
 
 BONUS: Final = {
     "id": "0198bf2e-6d07-7c51-8a6f-5a0f6d3f9b11",

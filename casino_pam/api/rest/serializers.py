@@ -263,6 +263,7 @@ class Receipt(StrictSerializer):
     reference = NameField()
     currency = CurrencyField()
     amount = SignedAmountField()
+    bonus_amount = AmountField(help_text="What this row moved of bonus money, whichever way; not in a refusal.")
     balance = AmountField(help_text="cash + bonus, after the command's last row.")
     cash = AmountField()
     bonus = AmountField()
@@ -338,6 +339,7 @@ class Bet(Asked):
     round = NameField()
     game = NameField()
     end_round = BooleanField(required=False)
+    wagering = BooleanField(required=False, help_text="False for a tip, which counts for no bonus; true if left out.")
 
 
 class Win(Asked):

@@ -21,8 +21,8 @@ from wallet.state import Row
 WALLET = {"player": "alice", "currency": "EUR"}
 PLAY = {**WALLET, "reference": "r-1", "round": "round-1", "game": "slot-1"}
 RECEIPT = [
-    "transaction", "kind", "status", "reference", "currency", "amount", "balance", "cash", "bonus", "version",
-    "replayed", "wagering",
+    "transaction", "kind", "status", "reference", "currency", "amount", "bonus_amount", "balance", "cash",
+    "bonus", "version", "replayed", "wagering",
 ]  # fmt: skip
 
 
@@ -59,6 +59,7 @@ def test_answers_a_receipt_with_exactly_the_members_of_the_contract(door: Door) 
         "reference": "r-1",
         "currency": "EUR",
         "amount": "10.00",
+        "bonus_amount": "0.00",
         "balance": "90.00",
         "cash": "90.00",
         "bonus": "0.00",

@@ -38,6 +38,7 @@ def test_takes_a_deposit(shop: rest_client.Caller) -> None:
             "reference": "d-1",
             "currency": "EUR",
             "amount": "25.50",
+            "bonus_amount": "0.00",
             "balance": "125.50",
             "cash": "125.50",
             "bonus": "0.00",

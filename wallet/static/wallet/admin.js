@@ -5,3 +5,20 @@ document.addEventListener("mouseover", ({ target }) => {
     time.dataset.here = new Date(time.dateTime).toLocaleString();
     time.title = `${time.title}\n${time.dataset.here} here`;
 });
+
+// The first lines of a provider's file are shown as they will be read, before the whole of it is sent.
+const HEAD_BYTES = 65536;
+document.addEventListener("change", async ({ target }) => {
+    const form = target.closest("form[data-first-lines]");
+    if (!form) return;
+    const [file] = form.elements.file.files;
+    const place = form.querySelector("[data-lines]");
+    place.replaceChildren();
+    if (!file || !form.elements.provider.value) return;
+    const body = new FormData();
+    body.append("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
+    body.append("provider", form.elements.provider.value);
+    body.append("head", file.slice(0, HEAD_BYTES), file.name);
+    const answer = await fetch(form.dataset.firstLines, { method: "POST", body });
+    if (answer.ok) place.innerHTML = await answer.text();
+});
