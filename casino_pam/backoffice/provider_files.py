@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http.response import HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from unfold.widgets import UnfoldAdminFileFieldWidget
@@ -20,10 +21,12 @@ from casino_pam.backoffice.report_list import checked_day, day_field, today
 from casino_pam.backoffice.report_pages import together
 from casino_pam.guard import COMPARISON_SECONDS, RECONCILE
 from wallet import audit, money
+from wallet.kinds import unscoped
 from wallet.models import Currency, Provider, ProviderDifference, ProviderRun
 from wallet.pg import deadline
-from wallet.provider_file import HEADER, KEPT, NotAFile, Outcome, compare
+from wallet.provider_file import HEADER, KEPT, NotAFile, Outcome, compare, preview
 from wallet.provider_file.comparison import TO_DO, Difference
+from wallet.provider_file.lines import Line
 
 VIEW: Final = "wallet.view_providerrun"
 RUNS: Final = 20
@@ -59,22 +62,72 @@ def upload(request: HttpRequest) -> HttpResponse:
 
 def _upload(request: HttpRequest) -> HttpResponse:
     form = FileForm(request.POST or None, request.FILES or None, initial={"day": today()})
+    first: FirstLines | None = None
     if request.method == "POST" and form.is_valid():
         try:
-            outcome = _compared(request, form.cleaned_data)
+            first = _unseen_lines(request, form.cleaned_data)
+            if first is None:
+                outcome = _compared(request, form.cleaned_data)
+                return redirect("backoffice:provider_file", outcome.run)
         except NotAFile as error:
             form.add_error("file", str(error))
-        else:
-            return redirect("backoffice:provider_file", outcome.run)
     context = {
         "title": "Provider files",
         "form": form,
+        "first": first,
         "header": HEADER,
         "largest": settings.PROVIDER_FILE_MB,
         "runs": ProviderRun.objects.all()[:RUNS],
     }
     status = 400 if form.errors else 200
     return render(request, "backoffice/provider_files.html", admin.site.each_context(request) | context, status=status)
+
+
+class FirstLines(NamedTuple):
+    """What the page shows of a file before it is compared; ``seen`` is sent along with it."""
+
+    lines: list[dict[str, Any]]
+    seen: str
+
+
+def _first_lines(provider: Provider, file: BinaryIO) -> FirstLines:
+    """Raises NotAFile."""
+    digits = dict(Currency.objects.values_list("code", "digits"))
+    lines, seen = preview(provider, file, digits)
+    return FirstLines([_read(line, digits) for line in lines], seen)
+
+
+def _read(line: Line, digits: dict[str, int]) -> dict[str, Any]:
+    """A line as it will be read: kinds and amounts as our own rows show them."""
+    if line.wrong is not None:
+        return {"number": line.number, "wrong": line.wrong}
+    told = line._asdict() | {"reference": unscoped(line.reference or ""), "kind": (line.kind or "").lower()}
+    return told | {"amount": money.show(line.amount or 0, digits[line.currency or ""])}
+
+
+def _unseen_lines(request: HttpRequest, asked: dict[str, Any]) -> FirstLines | None:
+    """The first lines of a report that is read by a mapping, unless this form was sent with them before its eyes."""
+    if not asked["provider"].file_mapping:
+        return None
+    first = _first_lines(asked["provider"], asked["file"].file)
+    return None if request.POST.get("seen") == first.seen else first
+
+
+@permissions.page(RECONCILE)
+def lines(request: HttpRequest) -> HttpResponse:
+    """A part of the page: the first lines of the file that was chosen, of which its beginning (``head``) was sent."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    provider = Provider.objects.filter(code=request.POST.get("provider", "")).first()
+    head = request.FILES.get("head")
+    context: dict[str, Any] = {}
+    if provider is not None and head is not None:
+        try:
+            # The last line may be cut in two: what was sent is longer than what is shown.
+            context["first"] = _first_lines(provider, cast("BinaryIO", head.file))
+        except NotAFile as error:
+            context["wrong"] = str(error)
+    return render(request, "backoffice/provider_file_lines.html", context)
 
 
 def _compared(request: HttpRequest, asked: dict[str, Any]) -> Outcome:
@@ -125,6 +178,7 @@ def file(request: HttpRequest, run: int) -> HttpResponseBase:
 def patterns() -> list[URLPattern]:
     return [
         path("provider-files/", upload, name="provider_files"),
+        path("provider-files/lines/", lines, name="provider_file_lines"),
         path("provider-files/<int:run>/", show, name="provider_file"),
         path("provider-files/<int:run>.csv", file, name="provider_file_csv"),
     ]

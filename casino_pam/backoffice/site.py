@@ -72,6 +72,7 @@ _NAVIGATION: Final = [
             _page("Live", "monitoring", "backoffice:dashboard", "wallet.view_reports"),
             _link("Players", "group", "wallet_player"),
             _link("Wallets", "account_balance_wallet", "wallet_wallet"),
+            _link("Sessions", "sports_esports", "wallet_gamesession"),
             _link("Transactions", "receipt_long", "wallet_transaction"),
             _page("Withdrawals", "payments", "backoffice:withdrawals", "wallet.settle_withdrawal"),
             _page("Approvals", "how_to_reg", "backoffice:approvals", "wallet.view_approval")

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from bonus.models import Bonus
 from tests import bonus_scenario, operators, scenario
-from wallet.models import Player, Transaction, Wallet, WalletLimits
+from wallet.models import GameSession, Player, Transaction, Wallet, WalletLimits
 
 # The gift of the house ends so many days after it was granted.
 SPEND_DAYS = 3_000
@@ -64,7 +64,9 @@ def told(answer: Any) -> str:
 
 
 def furnish() -> None:
-    """Bob: 100.00 deposited, a bet of 10.00 (b-1), a win of 5.00 (w-1), 20.00 held (h-1), a gift of 30.00 active."""
+    """Bob has a session, 100.00 deposited, a bet of 10.00 (b-1), a win of 5.00 (w-1), 20.00 held (h-1), a gift of 30.00
+    that is active.
+    """
     scenario.catalogue()
     scenario.bob("100.00")
     scenario.profile(rollback_after_win="allow")
@@ -73,6 +75,15 @@ def furnish() -> None:
     scenario.hold("bob", "20.00", reference="h-1")
     bonus_scenario.gift("30.00", per_player=2, spend_days=SPEND_DAYS)
     bonus_scenario.grant()
+    scenario.opened("session-of-bob", "bob")
+
+
+def session() -> GameSession:
+    return GameSession.objects.get()
+
+
+def ended() -> bool:
+    return session().ended_at is not None
 
 
 def row(reference: str, kind: str) -> Callable[[], Transaction]:

@@ -22,6 +22,7 @@ def furnish() -> None:
     scenario.win(reference="w-1", round="round-1", bet="b-1")
     scenario.rollback("b-2", reference="rb-2")
     Game.objects.create(provider=Provider.objects.get(code="acme"), code="slot-1", category="slots")
+    scenario.opened("session-of-alice", "alice")
     ApiKey.objects.create(name="shop", digest=ApiKey.digest_of("a key"), scopes=["cashier"])
     Checkpoint.objects.create(wallet=wallet, version=1, digest=Transaction.objects.get(version=1).digest)
     ReconciliationRun.objects.create(

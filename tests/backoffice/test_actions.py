@@ -19,6 +19,7 @@ from tests.backoffice.action_scenario import (
     DAY,
     ENDS,
     balances,
+    ended,
     excluded,
     expires,
     gifts,
@@ -26,6 +27,7 @@ from tests.backoffice.action_scenario import (
     locks,
     player,
     row,
+    session,
     wallet,
 )
 from tests.threads import threads
@@ -49,6 +51,7 @@ CASES = [
     Case("cool-off", player, {"days": "7"}, excluded, False, True),
     Case("exclude", player, DAY, excluded, False, True),
     Case("lift", player, {}, excluded, True, False),
+    Case("end-session", session, {}, ended, False, True),
     Case("limit", wallet, {"stake_day": "50.00"}, limited, None, 5000),
     Case("adjust", wallet, {"amount": "-2.50"}, balances, (7500, 3000, 2000), (7250, 3000, 2000)),
     Case("grant", wallet, {"offer": "gift"}, gifts, ["active"], ["active", "queued"]),

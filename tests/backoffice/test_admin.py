@@ -18,7 +18,16 @@ from wallet.models import Checkpoint, ReconciliationRun, Transaction, Wallet
 
 # What may be changed here at all, by those who may; everything else is a window.
 SETTINGS = ("player", "currency", "provider", "game", "apikey")
-MONEY = ("wallet", "transaction", "checkpoint", "reconciliationrun", "providerrun", "approval", "auditentry")
+MONEY = (
+    "gamesession",
+    "wallet",
+    "transaction",
+    "checkpoint",
+    "reconciliationrun",
+    "providerrun",
+    "approval",
+    "auditentry",
+)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import csv
 import html
 import http.client
 import io
+import re
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from casino_pam.server.http_protocol import LARGEST_MESSAGE
 from tests import game_client, operators
 from tests.wallet import report_history, sample_provider_files
 from tests.wallet.sample_provider_files import DAY, honest, line, written
-from wallet.models import AuditEntry, ProviderRun
+from wallet.models import AuditEntry, Provider, ProviderRun
 from wallet.provider_file.comparison import TO_DO
 
 HOME = guard.PATH
@@ -215,3 +216,67 @@ def uploaded(port: int, file: bytes, cookie: str) -> tuple[int, str | None]:
     answer.read()
     connection.close()
     return answer.status, answer.getheader("Location")
+
+
+# --- reports of a provider's own ---------------------------------------------------------------------
+
+REPORT = b"id|what|who|sum|when\nr-1|D|alice|150|1790000000\nr-2|?|alice|1|1790000000\n"
+MAPPED = {
+    "columns": {"reference": "id", "kind": "what", "player": "who", "amount": "sum", "time": "when"},
+    "constants": {"currency": "EUR"},
+    "kinds": {"D": "bet"},
+    "delimiter": "|",
+    "unit": "minor",
+    "time_format": "unix",
+}
+
+
+def seen_in(shown: str) -> str:
+    found = re.search(r'name="seen" value="([0-9a-f]{64})"', shown)
+    assert found
+    return found[1]
+
+
+def head(client: Client, file: bytes, **fields: str) -> Any:
+    upload = SimpleUploadedFile("acme.csv", file, "text/csv")
+    return client.post(reverse("backoffice:provider_file_lines"), {"provider": "acme", "head": upload, **fields})
+
+
+def test_the_first_lines_are_shown_as_they_will_be_read(finance: Client) -> None:
+    Provider.objects.filter(code="acme").update(file_mapping=MAPPED)
+    shown = body(head(finance, REPORT))
+    for told in ("r-1", "bet", "1.50", "kind &#x27;?&#x27; is none of D"):
+        assert told in shown
+    assert "is not there" in html.unescape(body(head(finance, b"a|b\n")))
+    assert not ProviderRun.objects.exists()
+
+
+def test_the_first_lines_of_our_own_file_are_shown_too(finance: Client) -> None:
+    shown = body(head(finance, written(honest())))
+    assert honest()[0]["reference"] in shown
+
+
+def test_nothing_is_compared_by_a_mapping_before_its_first_lines_were_shown(finance: Client) -> None:
+    Provider.objects.filter(code="acme").update(file_mapping=MAPPED)
+    answer = sent(finance, REPORT)
+    assert (answer.status_code, ProviderRun.objects.count()) == (200, 0)
+    assert "choose the file again" in body(answer)
+    seen = seen_in(body(answer))
+    assert seen == seen_in(body(head(finance, REPORT)))
+    assert sent(finance, REPORT + b"\n", seen=seen).status_code == 200
+    assert ProviderRun.objects.count() == 0
+    assert sent(finance, REPORT, seen=seen).status_code == 302
+    assert ProviderRun.objects.get().lines == 2
+
+
+def test_a_mapping_that_was_changed_meanwhile_is_looked_at_again(finance: Client) -> None:
+    Provider.objects.filter(code="acme").update(file_mapping=MAPPED)
+    seen = seen_in(body(head(finance, REPORT)))
+    Provider.objects.filter(code="acme").update(file_mapping=MAPPED | {"unit": "main"})
+    assert sent(finance, REPORT, seen=seen).status_code == 200
+    assert not ProviderRun.objects.exists()
+
+
+def test_the_first_lines_are_sent_and_nothing_else(finance: Client) -> None:
+    assert finance.get(reverse("backoffice:provider_file_lines")).status_code == 405
+    assert body(head(finance, REPORT, provider="nobody")).strip() == ""

@@ -20,7 +20,7 @@ from tests import bonus_scenario, operators, scenario
 from tests.backoffice.admin_scenario import furnish
 from tests.clean_books import ROLES
 from wallet import audit
-from wallet.models import Approval, Player, Transaction, Wallet
+from wallet.models import Approval, GameSession, Player, Transaction, Wallet
 
 SUPERUSER: Final = frozenset({"superuser"})
 ADMINISTRATOR: Final = SUPERUSER | {"administrator"}
@@ -35,6 +35,7 @@ MODELS: Final = {
     "wallet_player": (EVERY_ROLE, NOBODY, ADMINISTRATOR),
     "wallet_wallet": (EVERY_ROLE, NOBODY, NOBODY),
     "wallet_transaction": (EVERY_ROLE, NOBODY, NOBODY),
+    "wallet_gamesession": (AUDITOR | {"support"}, NOBODY, NOBODY),
     "wallet_approval": (BOOKS | {"bonus"}, NOBODY, NOBODY),
     "wallet_reconciliationrun": (BOOKS, NOBODY, NOBODY),
     "wallet_checkpoint": (BOOKS, NOBODY, NOBODY),
@@ -69,6 +70,7 @@ OTHERS: Final = {
     "backoffice:cool-off": ADMINISTRATOR | {"support"},
     "backoffice:exclude": ADMINISTRATOR | {"support"},
     "backoffice:lift": ADMINISTRATOR | {"support"},
+    "backoffice:end-session": ADMINISTRATOR | {"support"},
     "backoffice:limit": ADMINISTRATOR | {"support"},
     "backoffice:adjust": ADMINISTRATOR | {"finance"},
     "backoffice:grant": ADMINISTRATOR | {"bonus"},
@@ -89,6 +91,8 @@ OTHERS: Final = {
     "backoffice:dashboard": BOOKS,
     "backoffice:dashboard_state": BOOKS,
     "backoffice:provider_files": ADMINISTRATOR | {"finance"},
+    # Sent alone, never opened.
+    "backoffice:provider_file_lines": ADMINISTRATOR | {"finance"},
     "backoffice:provider_file": BOOKS,
     "backoffice:provider_file_csv": BOOKS,
     "backoffice:audit_trail": AUDITOR,
@@ -170,6 +174,7 @@ def arguments(name: str) -> list[Any]:
     subjects: dict[tuple[str, ...], Any] = {
         of_player: lambda: Player.objects.get(code="alice").pk,
         of_wallet: lambda: Wallet.objects.get(player__code="alice").pk,
+        ("end-session",): lambda: GameSession.objects.get().pk,
         ("settle", "release"): lambda: Transaction.objects.get(reference="w-9").pk,
         ("forfeit", "extend", "complete"): lambda: Bonus.objects.get().pk,
     }

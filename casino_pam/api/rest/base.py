@@ -26,13 +26,15 @@ _UNKNOWN: Final = {
     "reference": "unknown_withdrawal",
     "offer": "unknown_offer",
     "bonus": "unknown_bonus",
+    "session": "unknown_session",
+    "provider": "unknown_provider",
 }
 
 
 class RestView(GenericAPIView[Any]):
     """Path, method, credentials, scope, throttle, body: the first that fails is the answer."""
 
-    http_method_names = ["get", "head", "post", "patch", "put"]
+    http_method_names = ["get", "head", "post", "patch", "put", "delete"]
     # The scope a key must have, or callers.PLAYER for a player's token.
     scope: ClassVar[str]
 
@@ -114,6 +116,11 @@ class NotFoundView(RestView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         raise Refused("not_found")
+
+
+def empty() -> Response:
+    """Done, and nothing to say of it."""
+    return Response(status=204)
 
 
 def created(body: dict[str, Any]) -> Response:

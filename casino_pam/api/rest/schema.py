@@ -35,7 +35,9 @@ _PAGES: Final = {
     "Entry": "Entries",
     "FeedEntry": "FeedPage",
     "MyBonus": "MyBonuses",
+    "LivingSession": "MySessions",
     "Offer": "Offers",
+    "ShownProvider": "Providers",
     "Wallet": "Wallets",
 }
 

@@ -12,12 +12,15 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
+from django.core.exceptions import ValidationError
 from rest_framework.fields import Field, SkipField, empty
 from rest_framework.serializers import (
     BooleanField,
     CharField,
     ChoiceField,
     DateTimeField,
+    DictField,
+    JSONField,
     ListField,
     RegexField,
     Serializer,
@@ -29,7 +32,9 @@ from casino_pam.engine import accounts
 from wallet import audit, jurisdictions
 from wallet.audit import LONGEST_REASON
 from wallet.errors import InvalidField, Refused, unknown_members
+from wallet.models.provider import validate_currencies, validate_public_key
 from wallet.money import show
+from wallet.provider_file.mapping import WrongMapping, read_mapping
 
 _AMOUNT: Final = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _SIGNED: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
@@ -172,6 +177,53 @@ class CurrenciesField(StrictField, ListField):
         return [wallet.currency_id for wallet in value.all()]
 
 
+class PublicKeysField(StrictField, ListField):
+    """At most two RSA public keys in PEM, the newest first."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(child=CharField(), max_length=2, **options)
+
+    def read(self, body: Body, name: str) -> list[str]:
+        keys = body.get(name)
+        if type(keys) is not list or len(keys) > 2 or not all(type(key) is str for key in keys):
+            raise InvalidField(name, "must be an array of at most two public keys in PEM")
+        for place, key in enumerate(keys):
+            try:
+                validate_public_key(key)
+            except ValidationError as error:
+                raise InvalidField(f"{name}[{place}]", f"is wrong: {error.messages[0]}") from None
+        return keys
+
+
+class NamesField(StrictField, DictField):
+    """Currencies by the names that somebody else has for them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(child=CurrencyField(), **options)
+
+    def read(self, body: Body, name: str) -> dict[str, str]:
+        names = body.get(name)
+        try:
+            validate_currencies(names)
+        except ValidationError as error:
+            raise InvalidField(name, f"is wrong: {error.messages[0]}") from None
+        return names  # type: ignore[return-value]
+
+
+class MappingField(StrictField, JSONField):
+    """How a provider's own report is read."""
+
+    def read(self, body: Body, name: str) -> dict[str, Any]:
+        value = body.get(name)
+        if type(value) is not dict:
+            raise InvalidField(name, "must be an object")
+        try:
+            read_mapping(value)
+        except WrongMapping as wrong:
+            raise InvalidField(name, f"is wrong: {wrong}") from None
+        return value
+
+
 class ReasonField(StrictField, RegexField):
     def __init__(self, **options: Any) -> None:
         super().__init__(r"^.*\S.*$", max_length=LONGEST_REASON, **options)
@@ -183,6 +235,17 @@ class ReasonField(StrictField, RegexField):
                 name, f"must be a string of 1 to {LONGEST_REASON} printable characters that is not blank"
             )
         return reason
+
+
+class TextField(StrictField, CharField):
+    """A text for people, on one line."""
+
+    def read(self, body: Body, name: str) -> str:
+        text = body.get(name)
+        longest = self.max_length or LONGEST_REASON
+        if type(text) is not str or not 0 < len(text) <= longest or not text.isprintable() or not text.strip():
+            raise InvalidField(name, f"must be a string of 1 to {longest} printable characters")
+        return text
 
 
 class FlagField(StrictField, BooleanField):

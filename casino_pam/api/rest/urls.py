@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 
-from casino_pam.api.rest import bonus_views, money_views, player_views, wallet_views
+from casino_pam.api.rest import bonus_views, money_views, player_views, provider_views, session_views, wallet_views
 from casino_pam.api.rest.base import NotFoundView
 
 
@@ -35,8 +35,10 @@ urlpatterns = [
     path("players/<name:player>/wallets", player_views.PlayerWallets.as_view()),
     path("players/<name:player>/bonuses", bonus_views.PlayerBonuses.as_view()),
     path("players/<name:player>/limits", player_views.PlayerLimits.as_view()),
+    path("players/<name:player>/sessions", session_views.PlayerSessions.as_view()),
     path("players/<name:player>/tokens", player_views.PlayerTokens.as_view()),
     path("players/<name:player>", player_views.Player.as_view()),
+    path("sessions/<name:session>", session_views.Session.as_view()),
     path("deposits", money_views.Deposits.as_view()),
     path("deposits/check", money_views.DepositCheck.as_view()),
     path("withdrawals", money_views.Withdrawals.as_view()),
@@ -52,6 +54,8 @@ urlpatterns = [
     path("me/transactions", player_views.MyTransactions.as_view()),
     path("me/limits", player_views.MyLimits.as_view()),
     path("me/exclusion", player_views.MyExclusion.as_view()),
+    path("me/sessions", session_views.MySessions.as_view()),
+    path("me/sessions/<name:session>", session_views.MySession.as_view()),
     path("me/socket-ticket", player_views.MySocketTicket.as_view()),
     path("offers", bonus_views.Offers.as_view()),
     path("offers/<name:offer>", bonus_views.Offer.as_view()),
@@ -61,6 +65,10 @@ urlpatterns = [
     path("me/offers", bonus_views.MyOffers.as_view()),
     path("me/bonuses", bonus_views.MyBonuses.as_view()),
     path("me/bonuses/<name:bonus>/forfeit", bonus_views.ForfeitMyBonus.as_view()),
+    path("providers", provider_views.Providers.as_view()),
+    path("providers/<name:provider>", provider_views.Provider.as_view()),
+    path("providers/<name:provider>/secrets", provider_views.ProviderSecrets.as_view()),
+    path("providers/<name:provider>/secrets/older", provider_views.ProviderOlderSecret.as_view()),
     path("feed", wallet_views.Feed.as_view()),
     re_path(r"", NotFoundView.as_view()),
 ]

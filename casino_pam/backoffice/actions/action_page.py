@@ -27,6 +27,7 @@ from wallet.models import AuditEntry
 
 ACTIONS: Final[tuple[Action[Any], ...]] = (
     *player_actions.PLAYER_ACTIONS,
+    *player_actions.SESSION_ACTIONS,
     *player_actions.LIMIT_ACTIONS,
     *wallet_actions.WALLET_ACTIONS,
     *wallet_actions.ROW_ACTIONS,

@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from django.db.models import Model, QuerySet
 from django.urls import reverse
+from django.utils import timezone
 
 from bonus.admin.bonus_admin import present_status
 from bonus.models import Bonus
@@ -19,7 +20,7 @@ from casino_pam.engine import commands
 from wallet import audit, formatting, money
 from wallet.admin import ledger_pages
 from wallet.kinds import OPERATOR, Kind, Status
-from wallet.models import Currency, Player, Transaction, Wallet
+from wallet.models import Currency, GameSession, Player, Transaction, Wallet
 
 T = TypeVar("T", bound=Model)
 State = dict[str, str]
@@ -59,7 +60,8 @@ def instant(moment: datetime | None) -> str:
 
 def of_player(player: Player) -> State:
     locks = {message: "locked" if getattr(player, f"{lock}_locked") else "allowed" for lock, message in LOCKS.items()}
-    return {**locks, "excluded until": instant(player.excluded_until)}
+    live = player.sessions.filter(ended_at__isnull=True, expires_at__gt=timezone.now()).count()
+    return {**locks, "excluded until": instant(player.excluded_until), "sessions that live": str(live)}
 
 
 def of_wallet(wallet: Wallet) -> State:
@@ -130,11 +132,20 @@ BONUS: Final = Subject[Bonus](
     called=lambda bonus: f"{bonus.offer.code} of {_wallet_called(bonus.wallet)}",
     state=of_bonus,
 )
+SESSION: Final = Subject[GameSession](
+    name="session",
+    key="str",
+    rows=lambda: GameSession.objects.select_related("player", "provider"),
+    player=lambda session: session.player,
+    called=lambda session: f"the session of {session.player.code} with {session.provider.code}",
+    state=lambda session: {"ended": instant(session.ended_at), "expires": instant(session.expires_at)},
+)
 SUBJECTS: Final[dict[type[Model], Subject[Any]]] = {
     Player: PLAYER,
     Wallet: WALLET,
     Transaction: ROW,
     Bonus: BONUS,
+    GameSession: SESSION,
 }
 
 

@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from casino_pam.backoffice.actions import forms as actions_forms
 from casino_pam.backoffice.actions.base import (
     PLAYER,
+    SESSION,
     WALLET,
     Action,
     ActionRequest,
@@ -27,10 +28,10 @@ from casino_pam.backoffice.actions.base import (
     sum_of,
 )
 from casino_pam.backoffice.actions.forms import LOCKS, ActionForm
-from casino_pam.engine import accounts, commands
+from casino_pam.engine import accounts, commands, sessions
 from wallet import limits, money
 from wallet.kinds import LIMIT_NAMES
-from wallet.models import Currency, Player, Wallet
+from wallet.models import Currency, GameSession, Player, Wallet
 from wallet.time import HOUR
 
 
@@ -142,6 +143,31 @@ PLAYER_ACTIONS: Final = (
         hindrance=lambda player: None if _excluded_now(player) else "The player is not excluded.",
         run=_lift,
         guard=Guard.TRANSACTION,
+    ),
+)
+
+
+def _end_session(submission: ActionRequest[GameSession]) -> ActionResult:
+    session = submission.on
+    sessions.end(session)
+    return ActionResult(message=f"Ended {SESSION.called(session)}: it stops bets from now on.")
+
+
+SESSION_ACTIONS: Final = (
+    Action(
+        name="end-session",
+        title="End the session",
+        subject=SESSION,
+        permission="wallet.end_session",
+        form=actions_forms.ActionForm,
+        effect=lambda session: (
+            "Bets that name it are refused from the next request on; wins, rollbacks and ends of rounds go through. "
+            "The player may open the game again: to keep somebody from playing, lock or exclude the player."
+        ),
+        hindrance=lambda session: "The session has ended." if session.ended(timezone.now()) else None,
+        run=_end_session,
+        guard=Guard.TRANSACTION,
+        takes=True,
     ),
 )
 
