@@ -18,6 +18,16 @@ from casino_pam import tokens
 
 API_KEY: Final = "demo back end"
 PROVIDER: Final = "demo-studio"
+# One that speaks each dialect but our own, which is PROVIDER's; by its code.
+PROVIDERS: Final = {
+    "demo-beexar": "beexar",
+    "demo-hub88": "hub88",
+    "demo-swipegames": "swipegames",
+    "demo-slotegrator": "slotegrator",
+    "demo-pragmatic": "pragmatic",
+    "demo-evolution": "evolution",
+}
+MERCHANT: Final = "demo-merchant"
 
 
 class Operator(msgspec.Struct, frozen=True):
@@ -64,6 +74,11 @@ def secret(name: str) -> str:
     return hmac.new(settings.SECRET_KEY.encode(), f"demo {name}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
+def address(code: str) -> str:
+    """Where the demo's provider of that code calls."""
+    return f"{settings.BASE_URL}/api/game/{PROVIDERS[code]}/{code}/"
+
+
 def must_be_allowed() -> None:
     """Raises NotADemo on a machine that was not told to be one (DEMO=on, as `make run` does)."""
     if not settings.DEMO:
@@ -80,6 +95,10 @@ def description() -> dict[str, Any]:
         "base_url": settings.BASE_URL,
         "api_key": secret("api key"),
         "provider": {"code": PROVIDER, "secret": secret("provider")},
+        "dialects": [
+            {"dialect": dialect, "code": code, "address": address(code), "secret": secret(code)}
+            for code, dialect in PROVIDERS.items()
+        ],
         "operators": [{"username": each.name, "password": secret(each.name), "role": each.role} for each in OPERATORS],
         "players": [
             {"player": guest.code, "currency": guest.currency, "token": tokens.issue(guest.code, time.time())[0]}

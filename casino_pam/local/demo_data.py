@@ -8,18 +8,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.contrib.auth.models import Group, User
 
 from bonus.models import Offer
 from bonus.offers import create_offer
-from casino_pam.demo import API_KEY, GUESTS, OPERATORS, PROVIDER, Guest, NotADemo, must_be_allowed, secret
+from casino_pam.demo import (
+    API_KEY,
+    GUESTS,
+    MERCHANT,
+    OPERATORS,
+    PROVIDER,
+    PROVIDERS,
+    Guest,
+    NotADemo,
+    must_be_allowed,
+    secret,
+)
 from casino_pam.engine import commands, posting
 from casino_pam.engine.commands import Bet, Command, Deposit, EndRound, Hold, Rollback, Settle, Win
-from wallet import money
+from casino_pam.provider_side import Sender
+from wallet import money, providers
 from wallet.errors import Refused
 from wallet.kinds import CASHIER
 from wallet.models import ApiKey, Currency, Game, Player, Provider, Transaction, Wallet
-from wallet.models.provider import SCOPES
+from wallet.models.provider import LEAST_KEY_BITS, SCOPES
 from wallet.time import DAY, SECOND
 
 MINUTE: Final = 60 * SECOND
@@ -74,6 +88,7 @@ def load() -> None:
     ApiKey.objects.update_or_create(name=API_KEY, defaults=key)
     _load_currencies()
     _load_provider()
+    _load_dialects()
     _load_operators()
     _load_offers()
     for guest in GUESTS:
@@ -99,6 +114,37 @@ def _load_provider() -> None:
     for code, category in GAMES.items():
         Game.objects.get_or_create(provider=provider, code=code, defaults={"category": category})
     ApiKey.objects.filter(name=API_KEY, provider=None).update(provider=provider)
+
+
+def _load_dialects() -> None:
+    for code, dialect in PROVIDERS.items():
+        provider = Provider.objects.filter(code=code).first()
+        if provider is None:
+            provider = Provider(code=code, name=f"Demo {dialect.title()}")
+            provider.choose(dialect)
+            provider.merchant = MERCHANT
+        if secret(code).encode() not in provider.live_secrets():
+            provider.set_secret(secret(code))
+        provider.save()
+
+
+def sign_anew(code: str) -> RSAPrivateKey:
+    """A new private key for the provider, whose public half is stored beside the newest one before it.
+
+    The demo keeps no private key anywhere: whoever is to sign makes one.
+    """
+    key = generate_private_key(public_exponent=65537, key_size=LEAST_KEY_BITS)
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    before = providers.find(code).public_key_one
+    providers.change(code, {"public_key_one": pem, "public_key_two": before})
+    return key
+
+
+def sender(code: str) -> Sender:
+    """The demo's provider of that code, able to sign."""
+    dialect = PROVIDERS[code]
+    key = sign_anew(code) if dialect == "hub88" else None
+    return Sender(dialect, code, secret(code), MERCHANT, key)
 
 
 def _load_offers() -> None:

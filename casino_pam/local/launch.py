@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
+from casino_pam import demo
 from casino_pam.local.os_support import PROJECT, CannotStart, adopt_orphans, end_group, lasting_place, listening, spawn
 from casino_pam.local.servers import PostgreSQL, Server, Servers, Valkey
 
@@ -143,6 +144,12 @@ def where_to_look(servers: Servers) -> str:
         f"  API        {base}/api/docs/",
         f"  health     {base}/healthz  {base}/readyz",
     ]
+    if settings.DEMO:
+        lines += ["Providers of each dialect, and the cases that they must pass:"]
+        lines += [
+            f"  {dialect:<12} {demo.address(code)}  .venv/bin/python manage.py certify {code}"
+            for code, dialect in demo.PROVIDERS.items()
+        ]
     lines += [f"  {server.name:<10} 127.0.0.1:{server.port}, data in {server.data}" for server in servers.running]
     lines += ["Another terminal: .venv/bin/python manage.py help. Ctrl-C stops everything.", ""]
     return "\n".join(lines)

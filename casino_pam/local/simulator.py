@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ import msgspec
 from casino_pam import demo
 from casino_pam.api.game.signing import sign
 from casino_pam.local import demo_data
+from casino_pam.provider_side import Call
 from wallet import money
 from wallet.kinds import Kind, Status
 from wallet.models import Transaction
@@ -36,7 +38,10 @@ class Unanswered(Exception):
 
 
 class Connection:
-    def __init__(self, base_url: str) -> None:
+    """A kept connection; ``patience`` is how many seconds an answer is waited for."""
+
+    def __init__(self, base_url: str, patience: float = TIMEOUT_SECONDS) -> None:
+        self.patience = patience
         try:
             parts = urlsplit(base_url)
             self.host, self.port = parts.hostname or "", parts.port or 80
@@ -48,11 +53,16 @@ class Connection:
 
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         """Status and JSON of the answer. Raises Unanswered."""
-        lines = [f"POST {path} HTTP/1.1", f"Host: {self.host}", "Content-Type: application/json"]
+        return await self.send(Call("POST", path, {"Content-Type": "application/json", **headers}, body))
+
+    async def send(self, call: Call) -> tuple[int, dict[str, Any]]:
+        """Status and JSON of the answer, its numbers exact. Raises Unanswered."""
+        method, path, headers, body = call
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         lines += [f"Content-Length: {len(body)}", "", ""]
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            async with asyncio.timeout(self.patience):
                 return await self._exchange("\r\n".join(lines).encode() + body)
         except (OSError, EOFError, ValueError, TimeoutError) as error:
             self.close()
@@ -68,7 +78,7 @@ class Connection:
         body = await reader.readexactly(length)
         if "connection: close" in head:
             self.close()
-        return int(head.split(" ", 2)[1]), json.loads(body)
+        return int(head.split(" ", 2)[1]), json.loads(body or b"{}", parse_float=Decimal)
 
     def close(self) -> None:
         if self._streams is not None:
@@ -404,8 +414,16 @@ async def _fund(line: Connection, player: str, currency: str, amount: str) -> No
     )
 
 
-async def _post(line: Connection, path: str, body: dict[str, Any], *, known: int) -> None:
+async def opened(line: Connection, player: str, provider: str, currency: str, game: str) -> str:
+    """The id of a new session. Raises CannotSit."""
+    asked = {"provider": provider, "currency": currency, "game": game}
+    answer = await _post(line, f"players/{player}/sessions", asked, known=201)
+    return str(answer["session"])
+
+
+async def _post(line: Connection, path: str, body: dict[str, Any], *, known: int) -> dict[str, Any]:
     headers = {"Authorization": f"Api-Key {demo.secret('api key')}"}
     status, answer = await line.post(f"/api/v1/{path}", json.dumps(body).encode(), headers)
     if status not in (*ACCEPTED, known):
         raise CannotSit(f"{path}: {status} {answer}")
+    return answer

@@ -12,7 +12,7 @@ from django import template
 from django.db.models import Model
 from django.template.context import Context
 
-from wallet.models import Player, Wallet
+from wallet.models import Player, Provider, Wallet
 
 register = template.Library()
 
@@ -31,6 +31,16 @@ def player_panel(context: Context, player: Player, wallets: list[Wallet]) -> dic
     from casino_pam.backoffice import player_panel
 
     return player_panel.of_player(player, wallets, context["request"].user)
+
+
+@register.inclusion_tag("backoffice/provider_panel.html", takes_context=True)
+def provider_panel(context: Context, provider: Provider | None) -> dict[str, Any]:
+    """What whoever integrates the provider needs; for those who may change it, since it is signed in its name."""
+    from casino_pam.backoffice import provider_panel
+
+    if provider is None or not context["request"].user.has_perm("wallet.change_provider"):
+        return {}
+    return {"may_see": True, **provider_panel.of_provider(provider)}
 
 
 @register.inclusion_tag("backoffice/live_bonuses.html", takes_context=True)

@@ -23,8 +23,10 @@ from casino_pam.engine import posting
 from casino_pam.local import demo_data
 from tests import scenario
 from tests.clean_books import ROLES
+from wallet import providers
 from wallet.errors import Refused
 from wallet.models import ApiKey, Game, Player, Provider, Transaction, Wallet
+from wallet.models.provider import profile_of
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def test_what_is_missing_is_made_again(machine):
     Game.objects.all().delete()
     User.objects.get(username="rita").delete()
     User.objects.filter(username="olga").update(password="!")
-    provider = Provider.objects.get()
+    provider = Provider.objects.get(code=demo.PROVIDER)
     provider.revoke(older_only=False)
     provider.save()
     ApiKey.objects.update(enabled=False)
@@ -105,7 +107,7 @@ def test_what_is_missing_is_made_again(machine):
     assert Game.objects.count() == len(demo_data.GAMES)
     for operator in found["operators"]:
         assert User.objects.get(username=operator["username"]).check_password(operator["password"])
-    assert Provider.objects.get().live_secrets() == (found["provider"]["secret"].encode(),)
+    assert Provider.objects.get(code=demo.PROVIDER).live_secrets() == (found["provider"]["secret"].encode(),)
     assert ApiKey.objects.get().enabled
 
 
@@ -140,7 +142,7 @@ def test_the_json_is_one_object_for_scripts(machine):
     assert found["base_url"] == "http://127.0.0.1:8080"
     assert {operator["role"] for operator in found["operators"]} == {"superuser", *ROLES}
     assert {player["currency"] for player in found["players"]} == {"EUR", "USD", "JPY", "KWD", "BTC"}
-    assert set(found) == {"base_url", "api_key", "provider", "operators", "players"}
+    assert set(found) == {"base_url", "api_key", "provider", "dialects", "operators", "players"}
 
 
 def test_the_operators_have_their_roles(machine):
@@ -165,7 +167,18 @@ def test_the_key_and_the_secret_that_are_printed_are_live(machine):
     assert key.enabled
     assert key.provider is not None
     assert key.provider.code == found["provider"]["code"]
-    assert Provider.objects.get().live_secrets() == (found["provider"]["secret"].encode(),)
+    assert Provider.objects.get(code=demo.PROVIDER).live_secrets() == (found["provider"]["secret"].encode(),)
+
+
+def test_there_is_a_provider_of_each_dialect_and_its_line_is_printed(machine):
+    found, told = printed(), run()
+    assert {each["dialect"] for each in found["dialects"]} == set(Provider.Dialect.values) - {"door"}
+    for each in found["dialects"]:
+        provider = Provider.objects.get(code=each["code"])
+        assert (provider.dialect, provider.live_secrets()) == (each["dialect"], (each["secret"].encode(),))
+        assert {name: getattr(provider, name) for name in profile_of(each["dialect"])} == profile_of(each["dialect"])
+        assert each["address"] == providers.address(provider, found["base_url"])
+        assert each["address"] in told
 
 
 def test_tokens_are_fresh_and_each_player_s_own(machine):

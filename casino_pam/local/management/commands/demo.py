@@ -47,6 +47,8 @@ def told(found: dict[str, Any]) -> str:
             "",
             f"API key:  {found['api_key']}",
             f"Provider: {found['provider']['code']}, secret {found['provider']['secret']}",
+            "Providers that speak a dialect (hub88 signs with a key of its own: manage.py certify makes one):",
+            *[f"  {each['dialect']:<12} {each['address']}  secret {each['secret']}" for each in found["dialects"]],
             "",
             "A deposit:",
             deposit_line(base, found["api_key"], player),
