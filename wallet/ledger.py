@@ -127,7 +127,11 @@ LEFT JOIN LATERAL (SELECT * FROM wallet_walletlimits WHERE wallet_id = w.id OFFS
 """
 
 _READ_SESSIONS = f"""
-SELECT s.id, p.code, r.code, {selected("s.expires_at")}, s.ended_at IS NOT NULL
+SELECT s.id, p.code, r.code, {selected("s.expires_at")}, s.ended_at IS NOT NULL, NOT EXISTS (
+    SELECT FROM wallet_gamesession later
+    WHERE later.player_id = s.player_id AND later.provider_id = s.provider_id
+        AND (later.created_at, later.id) > (s.created_at, s.id)
+)
 FROM unnest(%s::text[]) AS named(id)
 CROSS JOIN LATERAL (SELECT * FROM wallet_gamesession WHERE id = named.id OFFSET 0) s
 CROSS JOIN LATERAL (SELECT * FROM wallet_provider WHERE id = s.provider_id OFFSET 0) p

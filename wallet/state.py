@@ -129,6 +129,8 @@ class OpenSession(msgspec.Struct):
     player: str
     expires_at: int
     has_ended: bool
+    # Of those that this player has, or had, with this provider.
+    is_newest: bool = True
 
     def ended(self, at: int) -> bool:
         """Ended by somebody, whenever that was, or by its time."""

@@ -11,6 +11,8 @@ The caller bounds the size of the body before it comes here.
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -18,6 +20,7 @@ import msgspec
 from wallet.errors import Refused
 
 MAX_DEPTH: Final = 32
+MOST_EXPONENT: Final = 20
 T = TypeVar("T")
 
 _decode = msgspec.json.Decoder().decode
@@ -35,7 +38,29 @@ class Malformed(Refused):
 
 def parse(body: bytes) -> dict[str, Any]:
     """The JSON object in ``body``; raises Malformed for anything else."""
-    value = _well_formed(body)
+    return _object(body, _decode)
+
+
+def parse_exactly(body: bytes) -> dict[str, Any]:
+    """As ``parse``; a number with a fraction or an exponent is the Decimal that its text is.
+
+    It is NaN where the exponent is further than MOST_EXPONENT from zero: such a number is no amount.
+    """
+    return _object(body, _decode_exactly)
+
+
+def _exact(text: str) -> Decimal:
+    exponent = text.lower().partition("e")[2]
+    if exponent and (len(exponent) > 20 or abs(int(exponent)) > MOST_EXPONENT):
+        return Decimal("NaN")
+    return Decimal(text)
+
+
+_decode_exactly = msgspec.json.Decoder(float_hook=_exact).decode
+
+
+def _object(body: bytes, decode: Callable[[bytes], Any]) -> dict[str, Any]:
+    value = _well_formed(body, decode)
     if type(value) is not dict:
         raise Malformed("The body must be a JSON object.")
     # A flat object with as many colons as it has members repeats no key and nests no deeper:
@@ -90,9 +115,9 @@ def _plain(written: bytes) -> bool:
     )
 
 
-def _well_formed(body: bytes) -> Any:
+def _well_formed(body: bytes, decode: Callable[[bytes], Any]) -> Any:
     try:
-        return _decode(body)
+        return decode(body)
     except UnicodeDecodeError:
         raise Malformed("The body is not valid UTF-8.") from None
     except RecursionError:

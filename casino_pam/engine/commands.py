@@ -37,6 +37,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float = math.inf
     # Which state of the provider's secrets verified the request; None where no signature did.
     secrets_version: int | None = None
+    # The session that the door took for the player's newest with this provider, where it took one.
+    newest: str | None = None
 
 
 class Balance(Request, frozen=True, kw_only=True):

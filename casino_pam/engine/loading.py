@@ -51,6 +51,7 @@ def read(session: Session, batch: Sequence[AnyRequest]) -> Execution:
     providers = {request.source for request in requests if _rests_on_provider(request)}
     games = {(play.source, play.game) for play in requests if isinstance(play, (Bet, Win)) and play.game}
     sessions = {name for request in requests if isinstance(request, (Bet, Balance)) and (name := request.session)}
+    sessions |= {request.newest for request in requests if request.newest}
     ledger.read_wallets(session, book, {request.player for request in requests}, providers, games, sessions)
     live = store.ask(session, book)
     begun = limits.ask(session, _gated(book, requests))

@@ -386,7 +386,11 @@ def _decide(execution: Execution, request: AnyRequest) -> Outcome:
 
 
 def _still_trusted(execution: Execution, request: Request) -> None:
-    """A signature checked against secrets that have changed since proves nothing."""
+    """What was read by what has changed since proves nothing: a signature, or which session is the newest."""
+    if request.newest is not None:
+        session = execution.book.sessions.get(request.newest)
+        if session is None or not session.is_newest:
+            raise Refused("unauthenticated", why="session_changed")
     if request.secrets_version is None:
         return
     provider = execution.book.providers.get(request.source)

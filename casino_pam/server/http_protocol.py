@@ -2,14 +2,16 @@
 
 Uvicorn waits for ever for the rest of a request and takes a head of any length; and it drops a
 client that sent all of its request and then closed its sending side. What the parser cannot read
-is answered here in the shape of every other problem.
+is answered here in the shape of every other problem, or in that which its provider speaks.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Final, cast
 
+import httptools
 from django.conf import settings
 from uuid_utils import uuid7
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -31,6 +33,9 @@ UPLOAD_SECONDS: Final = 600.0
 # until they have written all. What comes is dropped as it comes.
 LARGEST_REST: Final = 2 * LARGEST_MESSAGE
 LINGER_SECONDS: Final = 3.0
+
+
+GAME: Final = b"/api/game/"
 
 
 class HeadTooLarge(Exception):
@@ -162,11 +167,25 @@ class BoundedHttp(HttpToolsProtocol):
         self._refuse(self._fault)
 
     def _refuse(self, refusal: Refused) -> None:
-        body = problems.body(refusal, str(uuid7()))
-        headers = {**problems.headers(refusal.status), "Content-Length": str(len(body)), "Connection": "close"}
+        status, headers, body = self._written(refusal)
+        headers |= {"Content-Length": str(len(body)), "Connection": "close"}
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self.transport.write(STATUS_LINE[refusal.status] + lines.encode() + b"\r\n" + body)
+        self.transport.write(STATUS_LINE[status] + lines.encode() + b"\r\n" + body)
         self.transport.close()
+
+    def _written(self, refusal: Refused) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body; a game provider hears its own dialect, as soon as the path is known."""
+        path = b""
+        if self._in_message:
+            with suppress(httptools.HttpParserInvalidURLError):
+                path = httptools.parse_url(self.url).path or b""
+        if path.startswith(GAME):
+            # The supervisor loads this module without Django; whoever has a request has loaded the doors.
+            from casino_pam.api.game.app import refused_early
+
+            status, named, body = refused_early(path, refusal)
+            return status, {name.decode().title(): value.decode() for name, value in named}, body
+        return refusal.status, problems.headers(refusal.status), problems.body(refusal, str(uuid7()))
 
     def _unwatch_unread(self) -> None:
         if self._unread_watch is not None:

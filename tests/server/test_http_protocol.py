@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from casino_pam.api.game import app
-from casino_pam.api.game.handlers import Call
+from casino_pam.api.game.dialects import door as own_door
+from casino_pam.api.game.dialects.base import Call, answer
 from casino_pam.server.http_protocol import LARGEST_HEAD, BoundedHttp
 from tests import scenario
-from tests.game_client import Client, Reply, as_bytes, listening, path_of, raw, signed, until_closed, wait_until
+from tests.game_client import Client, Reply, as_bytes, listening, raw, signed, until_closed, wait_until
 from wallet.models import Transaction
 
 BET = {"player": "alice", "currency": "EUR", "reference": "r-1", "round": "x", "game": "slot-1", "amount": "10.00"}
@@ -164,13 +164,13 @@ def test_never_counts_the_time_an_earlier_request_takes(house: None, monkeypatch
     held: list[Any] = []
     first, second = as_bytes("bet", BET), as_bytes("win", {**BET, "reference": "w-1"})
 
-    async def run(visit: Any, body: Any) -> list[Any]:
+    async def run(visit: Any) -> Any:
         gate = asyncio.Event()
         held.append((asyncio.get_running_loop(), gate))
         await gate.wait()
-        return []
+        return answer({"results": []})
 
-    monkeypatch.setitem(app._by_path, path_of("bet").encode(), Call("bet", run))
+    monkeypatch.setitem(own_door.DIALECT.calls, b"bet", Call("bet", run))
     with listening(Impatient) as client, client.dial() as sock:
         sock.sendall(first + second[:40])
         sock.settimeout(1)

@@ -23,15 +23,7 @@ class Migration(migrations.Migration):
             model_name="provider",
             name="dialect",
             field=models.CharField(
-                choices=[
-                    ("door", "Door"),
-                    ("beexar", "Beexar"),
-                    ("hub88", "Hub88"),
-                    ("swipegames", "Swipegames"),
-                    ("slotegrator", "Slotegrator"),
-                    ("pragmatic", "Pragmatic"),
-                    ("evolution", "Evolution"),
-                ],
+                choices=wallet.models.provider.dialects,
                 db_default="door",
                 default="door",
                 max_length=16,

@@ -1,19 +1,19 @@
 """The game door as a plain ASGI application: what is checked of every call, in the contract's order.
 
-Path, method, size, signature, content type, body (PLAY.md §1); then the call is run
-(``handlers``). How a request is signed is known to ``signing`` alone, how it is read, answered and
-refused to ``protocol`` alone. A client that hangs up stops nothing: what the engine has taken is
-carried out.
+Host, path, method, size, signature; then the call reads its body and asks the engine. Our own providers
+are at ``/api/game/v1/…``, those who speak another dialect at ``/api/game/<dialect>/<provider>/…``. How a
+request is signed, read, answered and refused is known to its dialect alone (``dialects/``): whatever
+happens to a request, its dialect writes the answer. A client that hangs up stops nothing: what the
+engine has taken is carried out.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from contextlib import suppress
-from functools import lru_cache
-from typing import Any, Final
+from functools import lru_cache, partial
+from typing import Any, Final, NamedTuple
 
 import structlog
 from django.conf import settings
@@ -21,22 +21,23 @@ from django.http.request import split_domain_port, validate_host
 from prometheus_client import Histogram
 from uuid_utils import uuid7
 
-from casino_pam.api.game import protocol
-from casino_pam.api.game.directory import Directory, ProviderRecord
-from casino_pam.api.game.handlers import CALLS, Call, Visit
-from casino_pam.api.game.protocol import Headers
-from casino_pam.api.game.signing import Claim, Unauthenticated, read_claim, verify
-from casino_pam.engine import commands
-from casino_pam.engine.posting import Outcome
+from casino_pam import refused_signatures
+from casino_pam.api.game.dialects import DIALECTS, door
+from casino_pam.api.game.dialects.base import Call, Dialect, Reply
+from casino_pam.api.game.directory import Directory
+from casino_pam.api.game.session_cache import SessionCache
+from casino_pam.api.game.signing import Unauthenticated
+from casino_pam.api.game.visit import Scope, SecretsChanged, Visit
 from casino_pam.engine.queue import PostingQueue
 from casino_pam.guard import read_body
 from wallet.errors import Busy, Refused
 
-Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[Any], Awaitable[None]]
 
 PREFIX: Final = "/api/game/"
+_own: Final = f"{PREFIX}v1/".encode()
+_prefix: Final = PREFIX.encode()
 
 log = structlog.get_logger(__name__)
 
@@ -48,14 +49,36 @@ ANSWERED = Histogram(
 )
 observed = lru_cache(maxsize=512)(ANSWERED.labels)
 
-_by_path: Final = {f"{PREFIX}v1/{call.name}".encode(): call for call in CALLS}
-_unknown: Final = Call("unknown", CALLS[0].run)
-# No header can have this value: the server layer refuses a NUL.
-TWICE: Final = b"\0"
-
 
 class HungUp(Exception):
     """The client left before its request was complete."""
+
+
+class Route(NamedTuple):
+    """Where a path leads: ``provider`` is the one it names, ``call`` is None where there is none."""
+
+    dialect: Dialect
+    provider: str
+    call: Call | None
+
+    @property
+    def label(self) -> str:
+        """The call's name for metrics and logs."""
+        if self.call is None:
+            return "unknown"
+        return f"{self.dialect.name}/{self.call.name}" if self.dialect.in_path else self.call.name
+
+
+def route(path: bytes) -> Route:
+    """Where a path leads, matched as it was sent."""
+    if path.startswith(_own):
+        return Route(door.DIALECT, "", door.DIALECT.calls.get(path[len(_own) :]))
+    name, _, rest = path[len(_prefix) :].partition(b"/")
+    dialect = DIALECTS.get(name.decode("latin-1"))
+    if dialect is None or not dialect.in_path:
+        return Route(door.DIALECT, "", None)
+    provider, _, rest = rest.partition(b"/")
+    return Route(dialect, provider.decode("latin-1"), dialect.calls.get(rest))
 
 
 class GameDoor:
@@ -64,6 +87,7 @@ class GameDoor:
     def __init__(self, posting_queue: PostingQueue, directory: Directory | None = None) -> None:
         self._posting_queue = posting_queue
         self._directory = directory or Directory()
+        self._sessions = SessionCache()
 
     async def open(self) -> None:
         """Read the providers before the first call. Where the database does not answer, the first call reads them."""
@@ -74,80 +98,111 @@ class GameDoor:
         """Answer one request."""
         began = time.perf_counter()
         request_id = str(uuid7())
-        call = _by_path.get(scope["raw_path"], _unknown)
+        where = route(scope["raw_path"])
+        visit = Visit(scope, self._directory, self._sessions, self._posting_queue, request_id)
         try:
-            outcome = await self._outcome(call, scope, receive)
-            status, headers, body = protocol.answer(outcome, request_id)
+            status, headers, body = await self._reply(where, visit, scope["method"], receive)
         except HungUp:
             return
         except Refused as refusal:
-            if isinstance(refusal, Unauthenticated):
-                _log_unauthenticated(refusal, call, request_id)
-            status, headers, body = protocol.refuse(refusal, request_id)
+            _log_refused(refusal, where, self._directory.providers, request_id)
+            status, headers, body = where.dialect.refuse(refusal, visit)
         except Exception:
-            log.exception("game_door_failed", call=call.name, request_id=request_id)
-            status, headers, body = protocol.refuse(Refused("internal"), request_id)
+            log.exception(
+                "game_door_failed",
+                dialect=where.dialect.name,
+                provider=where.provider,
+                call=where.label,
+                request_id=request_id,
+            )
+            status, headers, body = where.dialect.refuse(Refused("internal"), visit)
         headers += [(b"content-length", b"%d" % len(body)), (b"x-request-id", request_id.encode())]
-        observed(call.name, status).observe(time.perf_counter() - began)
+        observed(where.label, status).observe(time.perf_counter() - began)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _outcome(self, call: Call, scope: Scope, receive: Receive) -> Outcome | list[Outcome]:
-        headers = _by_name(scope["headers"])
-        _check_host(headers)
-        if call is _unknown:
+    async def _reply(self, where: Route, visit: Visit, method: str, receive: Receive) -> Reply:
+        _check_host(visit.headers)
+        dialect, call = where.dialect, where.call
+        if call is None:
             raise Refused("not_found")
-        if scope["method"] != "POST":
+        visit.begin(dialect.patience)
+        if dialect.in_path:
+            await self._find_provider(where, visit)
+        if method != call.method:
             raise Refused("method_not_allowed")
-        body = await read_body(receive, call.limit, headers.get(b"content-length", b""))
+        body = await read_body(receive, call.limit, visit.headers.get(b"content-length", b""))
         if body is None:
             raise HungUp
-        # From here on the answer is due: what comes before depends on the client alone.
-        deadline = commands.deadline()
-        claim = read_claim(scope["headers"], time.time())
-        visit = Visit(self._directory, self._posting_queue, deadline)
-
-        async def prove_again() -> ProviderRecord:
-            await visit.look_again()
-            return self._verified(claim, scope["raw_path"], body)
-
-        visit.proven_by(await self._proven(claim, scope["raw_path"], body, prove_again), prove_again)
-        protocol.check_content(headers)
-        return await call.run(visit, body)
-
-    async def _proven(
-        self, claim: Claim, path: bytes, body: bytes, prove_again: Callable[[], Awaitable[ProviderRecord]]
-    ) -> ProviderRecord:
-        """The provider who signed this; before anybody is turned away the secrets are read again."""
+        visit.body = body
+        visit.begin(dialect.patience)
+        visit.prove = partial(_prove, where, visit)
         try:
-            return self._verified(claim, path, body)
+            visit.prove()
         except Unauthenticated:
-            return await prove_again()
+            # Before anybody is turned away the secrets are read again.
+            await visit.prove_again()
+        try:
+            return await call.run(visit)
+        except SecretsChanged:
+            await visit.prove_again()
+        try:
+            return await call.run(visit)
+        except SecretsChanged:
+            raise Busy from None
 
-    def _verified(self, claim: Claim, path: bytes, body: bytes) -> ProviderRecord:
-        provider = self._directory.providers.get(claim.provider)
-        verify(claim, path, body, provider.secrets if provider else ())
-        assert provider is not None
-        return provider
+    async def _find_provider(self, where: Route, visit: Visit) -> None:
+        """Before a path is said to lead nowhere the providers are read again. Raises Refused."""
+        if visit.known(where.provider, where.dialect.name) is None:
+            await visit.look_again()
+            if visit.known(where.provider, where.dialect.name) is None:
+                raise Refused("not_found")
 
 
-def _log_unauthenticated(refusal: Unauthenticated, call: Call, request_id: str) -> None:
-    log.warning(
-        "game_door_unauthenticated",
-        call=call.name,
-        provider=refusal.provider,
-        check=refusal.check,
-        request_id=request_id,
-    )
+def _prove(where: Route, visit: Visit) -> None:
+    """Prove the visit by what is known of its provider now. Raises Refused."""
+    if where.dialect.in_path:
+        provider = visit.known(where.provider, where.dialect.name)
+        if provider is None:
+            raise Refused("not_found")
+        visit.provider = provider
+    where.dialect.verify(visit)
 
 
-def _by_name(headers: Headers) -> dict[bytes, bytes]:
-    """One value for each name; a header that comes twice has one that nobody accepts."""
-    by_name = dict(headers)
-    if len(by_name) < len(headers):
-        counts = Counter(name for name, _ in headers)
-        by_name.update((name, TWICE) for name in by_name if counts[name] > 1)
-    return by_name
+def refused_early(path: bytes, refusal: Refused) -> Reply:
+    """The answer to a request that was given up before it was complete, in its dialect's shape."""
+    where = route(path)
+    request_id = str(uuid7())
+    _log_refused(refusal, where, (), request_id)
+    scope = {"raw_path": path, "query_string": b"", "headers": []}
+    visit = Visit(scope, Directory(), SessionCache(), PostingQueue(), request_id)
+    status, headers, body = where.dialect.refuse(refusal, visit)
+    return status, [*headers, (b"x-request-id", request_id.encode())], body
+
+
+def _log_refused(refusal: Refused, where: Route, known: Container[str], request_id: str) -> None:
+    """What the shape of an answer may hide. Our own dialect says it all to the caller."""
+    if isinstance(refusal, Unauthenticated):
+        provider = refusal.provider or where.provider or None
+        log.warning(
+            "game_door_unauthenticated",
+            dialect=where.dialect.name,
+            call=where.label,
+            provider=provider,
+            check=refusal.check,
+            request_id=request_id,
+        )
+        if provider is not None and provider in known:
+            refused_signatures.note(provider, call=where.label, check=refusal.check, request_id=request_id)
+    elif where.dialect.in_path:
+        log.info(
+            "game_door_refused",
+            dialect=where.dialect.name,
+            provider=where.provider,
+            call=where.label,
+            code=refusal.code,
+            request_id=request_id,
+        )
 
 
 def _check_host(headers: dict[bytes, bytes]) -> None:

@@ -1,4 +1,4 @@
-"""What a web process keeps a copy of: currencies' digits, providers' secrets.
+"""What a web process keeps a copy of: currencies' digits, providers' secrets and names.
 
 Digits never change, so they are read again only when an unknown code is named. Secrets do change.
 A copy of them decides nothing alone: what it does not prove is read again before anybody is turned
@@ -10,15 +10,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 import psycopg
 import structlog
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.fernet import InvalidToken
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.db import DatabaseError, connection
 
 from wallet.errors import Busy
 from wallet.models import Currency, Provider
+from wallet.models.provider import LEAST_KEY_BITS
 from wallet.pg import deadline, faults
 
 log = structlog.get_logger(__name__)
@@ -29,13 +34,38 @@ PAUSE_SECONDS = 0.25
 READ_SECONDS = 1.4
 
 
+class CurrencyRecord(NamedTuple):
+    """A currency by our code, and its digits."""
+
+    code: str
+    digits: int
+
+
 class ProviderRecord(msgspec.Struct, frozen=True):
     """A provider as it was last read; ``per_player`` is its reference_scope (PLAY.md §3)."""
 
     code: str
+    dialect: str
     secrets: tuple[bytes, ...]
+    public_keys: tuple[RSAPublicKey, ...]
+    merchant: str
+    # Their codes and ours, one to one, where they differ.
+    currencies: dict[str, str]
     secrets_version: int
     per_player: bool
+
+    def currency(self, theirs: str, digits: Mapping[str, int]) -> CurrencyRecord | None:
+        """What the provider calls so; a code of ours that it calls otherwise is no code of its."""
+        ours = self.currencies.get(theirs, theirs)
+        if ours not in digits or (ours == theirs and self.theirs(ours) != theirs):
+            return None
+        return CurrencyRecord(ours, digits[ours])
+
+    def theirs(self, ours: str) -> str:
+        """How the provider calls our currency."""
+        if not self.currencies:
+            return ours
+        return next((theirs for theirs, name in self.currencies.items() if name == ours), ours)
 
 
 class Directory:
@@ -81,12 +111,16 @@ class Directory:
             connection.close()
 
     def _known(self, provider: Provider) -> ProviderRecord:
-        """Secrets are decrypted only where they changed since the last reading."""
+        """Secrets are decrypted, and keys loaded, only where they changed since the last reading."""
         known = self.providers.get(provider.code)
         unchanged = known is not None and known.secrets_version == provider.secrets_version
         return ProviderRecord(
             code=provider.code,
+            dialect=provider.dialect,
             secrets=known.secrets if known is not None and unchanged else _decrypted(provider),
+            public_keys=known.public_keys if known is not None and unchanged else _loaded(provider),
+            merchant=provider.merchant,
+            currencies=provider.currencies,
             secrets_version=provider.secrets_version,
             per_player=provider.reference_scope == Provider.ReferenceScope.PLAYER,
         )
@@ -99,3 +133,18 @@ def _decrypted(provider: Provider) -> tuple[bytes, ...]:
         # Written under another SECRETS_KEY: this provider is shut out, the others are not.
         log.error("provider_secrets_unreadable", provider=provider.code)
         return ()
+
+
+def _loaded(provider: Provider) -> tuple[RSAPublicKey, ...]:
+    keys = []
+    for pem in provider.live_keys():
+        try:
+            key = load_pem_public_key(pem.encode())
+        except (ValueError, UnsupportedAlgorithm):
+            key = None
+        if isinstance(key, RSAPublicKey) and key.key_size >= LEAST_KEY_BITS:
+            keys.append(key)
+        else:
+            # No form lets such a key in. The provider's other key still holds.
+            log.error("provider_key_unreadable", provider=provider.code)
+    return tuple(keys)

@@ -12,9 +12,9 @@ from typing import Any, Final
 import msgspec
 
 from casino_pam import problems
-from casino_pam.api.game import protocol
 from casino_pam.api.game.app import PREFIX
-from casino_pam.api.game.protocol import MOST_IN_BATCH, MOST_IN_BULK
+from casino_pam.api.game.dialects import door
+from casino_pam.api.game.dialects.door import MOST_IN_BATCH, MOST_IN_BULK
 from wallet.errors import STATUS
 
 TAG: Final = "game door"
@@ -67,7 +67,7 @@ def _ref(name: str) -> dict[str, Any]:
 
 def _bodies() -> dict[str, Any]:
     """The structs that read the bodies, as schemas."""
-    _, shapes = msgspec.json.schema_components(protocol.BODIES, ref_template="#/components/schemas/Game{name}")
+    _, shapes = msgspec.json.schema_components(door.BODIES, ref_template="#/components/schemas/Game{name}")
     for shape in shapes.values():
         # It repeats the name of the class; the schema has a name of its own.
         del shape["title"]

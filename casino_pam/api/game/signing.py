@@ -86,7 +86,7 @@ def verify(claim: Claim, path: bytes, body: bytes, live_secrets: Sequence[bytes]
     message = _message(path, claim.timestamp, body)
     known = [secret for secret in live_secrets if secret]
     for secret in (*known, _nobodys_secret, _nobodys_secret)[:LIVE_SECRETS]:
-        if hmac.compare_digest(_hex(secret, message), claim.signature):
+        if hmac.compare_digest(hex_hmac(secret, message), claim.signature):
             return
     raise Unauthenticated("signature" if known else "provider without a live secret", claim.provider)
 
@@ -97,7 +97,7 @@ def sign(provider: str, secret: str, path: str, timestamp: int, body: bytes) -> 
     return {
         "X-Provider": provider,
         "X-Timestamp": str(timestamp),
-        "X-Signature": _hex(secret.encode(), message).decode(),
+        "X-Signature": hex_hmac(secret.encode(), message).decode(),
     }
 
 
@@ -105,13 +105,14 @@ def _message(path: bytes, timestamp: bytes, body: bytes) -> bytes:
     return b"POST\n%b\n%b\n%b" % (path, timestamp, body)
 
 
-def _hex(secret: bytes, message: bytes) -> bytes:
-    code = _keyed(secret).copy()
+def hex_hmac(secret: bytes, message: bytes, digest: str = "sha256") -> bytes:
+    """The HMAC of a message in lower-case hex."""
+    code = _keyed(secret, digest).copy()
     code.update(message)
     return code.hexdigest().encode()
 
 
 @lru_cache(maxsize=64)
-def _keyed(secret: bytes) -> hmac.HMAC:
+def _keyed(secret: bytes, digest: str) -> hmac.HMAC:
     """Prepared once: hmac.digest() would do that each time, and give up the interpreter for each few bytes."""
-    return hmac.new(secret, digestmod="sha256")
+    return hmac.new(secret, digestmod=digest)

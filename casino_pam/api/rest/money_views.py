@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from casino_pam.api import responses
-from casino_pam.api.game import protocol
+from casino_pam.api.game.dialects import door
 from casino_pam.api.rest import examples, serializers
 from casino_pam.api.rest.base import RestView
 from casino_pam.api.rest.schema import documented
@@ -221,16 +221,16 @@ class Plays(RestView):
         receipt = posting.execute(self._reader().play(self.shape, body))
         return Response(responses.receipt(receipt))
 
-    def _reader(self) -> protocol.Reader:
+    def _reader(self) -> door.Reader:
         provider = self.key.provider
         if provider is None:
             raise Refused("forbidden", why="key_without_provider")
         per_player = provider.reference_scope == Provider.ReferenceScope.PLAYER
-        return protocol.Reader(provider.code, accounts.digits(), per_player=per_player, **self.carried())
+        return door.Reader(provider.code, accounts.digits(), per_player=per_player, **self.carried())
 
 
 class Bets(Plays):
-    shape = protocol.Bet
+    shape = door.Bet
 
     @documented(
         "Take a stake",
@@ -258,7 +258,7 @@ class Bets(Plays):
 
 
 class Wins(Plays):
-    shape = protocol.Win
+    shape = door.Win
 
     @documented(
         "Pay",
@@ -273,7 +273,7 @@ class Wins(Plays):
 
 
 class Rollbacks(Plays):
-    shape = protocol.Rollback
+    shape = door.Rollback
 
     @documented(
         "Undo a bet or a win",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from casino_pam.api.game.handlers import CALLS
+from casino_pam.api.game.dialects.door import CALLS
 from casino_pam.server.http_protocol import BoundedHttp
 from tests import scenario
 from tests.game_client import Client, Door, Reply, as_bytes, listening, until_closed

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from casino_pam.api import strict_json
 from casino_pam.api.game import app
-from casino_pam.api.game.handlers import CALLS
+from casino_pam.api.game.dialects.door import CALLS
 from tests.game_client import Door, Reply, asgi_headers, path_of, raw, signed
 from wallet.models import Transaction
 

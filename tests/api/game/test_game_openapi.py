@@ -9,7 +9,7 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
-from casino_pam.api.game.handlers import CALLS
+from casino_pam.api.game.dialects.door import CALLS
 from tests.game_client import Door, path_of
 
 

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from casino_pam.api import strict_json
-from casino_pam.api.game import protocol
-from casino_pam.api.game.protocol import Reader
+from casino_pam.api.game.dialects import door as protocol
+from casino_pam.api.game.dialects.door import Reader
 from tests.api.game.test_game_fields import AMOUNTS, CURRENCIES, FLAGS, GOOD, MISSING, NAMES, ORIGINAL_KINDS, SOURCES
 from wallet.errors import Refused
 

@@ -1,17 +1,17 @@
-"""The door's own dialect: JSON bodies become commands, and what became of them JSON again (PLAY.md §1).
+"""Our own dialect, the first: JSON bodies become commands, and what became of them JSON again (PLAY.md §1).
 
 Each body is a struct. It is what msgspec decodes, what the OpenAPI document shows
 (``casino_pam/api/game/openapi.py``), and the order in which fields are looked at where one is
 wrong. A body is read twice only if its first reading met anything unusual: then field by field,
 to say in a sentence what would have been right, as ``casino_pam/api/fields.py`` does.
 
-Nothing here touches the database or the network. Every call refuses a malformed body with
+Reading touches neither the database nor the network. Every call refuses a malformed body with
 ``Malformed`` or ``InvalidField`` before it says ``unknown_currency``: 400 comes before 404.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
@@ -22,11 +22,15 @@ from msgspec import UNSET, Meta, UnsetType, structs
 from casino_pam import problems
 from casino_pam.api import fields, responses, strict_json
 from casino_pam.api.fields import choice, flag, optional, part, parts
+from casino_pam.api.game import signing
+from casino_pam.api.game.dialects.base import KIB, Call, Dialect, Reply
+from casino_pam.api.game.visit import Visit, secrets_changed
 from casino_pam.engine import commands
+from casino_pam.engine.commands import AnyRequest
 from casino_pam.engine.posting import Outcome
 from casino_pam.engine.results import Receipt, Standing
 from wallet import money
-from wallet.errors import InvalidField, Refused
+from wallet.errors import Busy, InvalidField, Refused
 from wallet.kinds import Kind, WinSource, scoped
 
 MOST_IN_BATCH: Final = 100
@@ -408,9 +412,6 @@ def _reads(shape: Any) -> Callable[..., Any]:
 
 # --- answers ---------------------------------------------------------------------------------
 
-Headers = list[tuple[bytes, bytes]]
-Reply = tuple[int, Headers, bytes]
-
 
 def check_content(headers: Mapping[bytes, bytes]) -> None:
     """Raises Refused (``unsupported_media_type``) for a body that is not said to be plain JSON."""
@@ -419,17 +420,9 @@ def check_content(headers: Mapping[bytes, bytes]) -> None:
         raise Refused("unsupported_media_type")
 
 
-def answer(outcome: Outcome | list[Outcome], request_id: str) -> Reply:
-    """Status, headers and body of a call that was carried out."""
-    return 200, [(b"content-type", b"application/json")], responses.encode(_result(outcome, request_id))
-
-
-def refuse(refusal: Refused, request_id: str) -> Reply:
-    """Status, headers and body of a call that was not."""
-    headers = [(name.lower().encode(), value.encode()) for name, value in problems.headers(refusal.status).items()]
-    if refusal.status == 405:
-        headers.append((b"allow", b"POST"))
-    return refusal.status, headers, responses.encode(responses.problem(refusal, request_id))
+def _answer(outcome: Outcome | list[Outcome], visit: Visit) -> Reply:
+    body = responses.encode(_result(outcome, visit.request_id))
+    return 200, [(b"content-type", b"application/json")], body
 
 
 def _result(outcome: Outcome | list[Outcome], request_id: str) -> dict[str, Any]:
@@ -441,3 +434,100 @@ def _result(outcome: Outcome | list[Outcome], request_id: str) -> dict[str, Any]
         return responses.problem(outcome, request_id)
     assert isinstance(outcome, list), "no game asks for a bonus"
     return {"results": [_result(each, request_id) for each in outcome]}
+
+
+def refuse(refusal: Refused, visit: Visit) -> Reply:
+    """Status, headers and body of a call that was not carried out."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in problems.headers(refusal.status).items()]
+    if refusal.status == 405:
+        headers.append((b"allow", b"POST"))
+    return refusal.status, headers, responses.encode(responses.problem(refusal, visit.request_id))
+
+
+# --- calls -----------------------------------------------------------------------------------
+
+
+def verify(visit: Visit) -> None:
+    """Raises Unauthenticated unless the headers prove who sent the bytes; that is the visit's provider."""
+    claim = signing.read_claim(visit.header_list, visit.at / 1_000_000)
+    provider = visit.known(claim.provider, DIALECT.name)
+    signing.verify(claim, visit.path, visit.body, provider.secrets if provider else ())
+    assert provider is not None
+    visit.provider = provider
+
+
+def reader(visit: Visit) -> Reader:
+    """Reads bodies by the currencies and the profile known now."""
+    return Reader(digits=visit.digits, per_player=visit.provider.per_player, **visit.carried)
+
+
+def _one(name: str, read: Callable[[Reader, bytes], AnyRequest]) -> Call:
+    """A call that is one request to the engine."""
+
+    async def run(visit: Visit) -> Reply:
+        check_content(visit.headers)
+        try:
+            request = read(reader(visit), visit.body)
+        except Refused as refusal:
+            if refusal.code != "unknown_currency":
+                raise
+            await visit.look_again()
+            request = read(reader(visit), visit.body)
+        return _answer(await visit.ask(request), visit)
+
+    return Call(name, run)
+
+
+async def _bulk(visit: Visit) -> Reply:
+    """Independent operations; the whole is refused only if none of them was taken."""
+    check_content(visit.headers)
+    read = reader(visit).bulk(visit.body)
+    if any(isinstance(each, Refused) and each.code == "unknown_currency" for each in read):
+        await visit.look_again()
+        read = reader(visit).bulk(visit.body)
+    places = [place for place, each in enumerate(read) if not isinstance(each, Refused)]
+    outcomes = await visit.submit([each for each in read if not isinstance(each, Refused)])
+    undone = [place for place, outcome in enumerate(outcomes) if secrets_changed(outcome)]
+    if undone:
+        again = await _once_more(visit, [places[place] for place in undone])
+        for place, outcome in zip(undone, again, strict=True):
+            outcomes[place] = outcome
+    untaken = [each for each in outcomes if isinstance(each, Refused) and each.status in (401, 503)]
+    if untaken and len(untaken) == len(outcomes):
+        raise untaken[0]
+    arriving = iter(outcomes)
+    results = [
+        each if isinstance(each, Refused) else _in_its_place(place, next(arriving)) for place, each in enumerate(read)
+    ]
+    return _answer(results, visit)
+
+
+async def _once_more(visit: Visit, places: Sequence[int]) -> list[Outcome]:
+    """The outcomes of operations for which the engine did nothing, as the provider is known now."""
+    try:
+        await visit.prove_again()
+    except Refused as refusal:
+        return [refusal] * len(places)
+    read = reader(visit).bulk(visit.body)
+    outcomes = await visit.submit([each for place in places if not isinstance(each := read[place], Refused)])
+    return [Busy() if secrets_changed(outcome) else outcome for outcome in outcomes]
+
+
+def _in_its_place(place: int, outcome: Outcome) -> Outcome:
+    """A field that only the provider's profile makes malformed is named with its place, as the reader does."""
+    return outcome.inside(f"operations[{place}]") if isinstance(outcome, InvalidField) else outcome
+
+
+CALLS: Final = (
+    _one("balance", Reader.balance),
+    _one("bet", Reader.bet),
+    _one("win", Reader.win),
+    _one("rollback", Reader.rollback),
+    _one("end-round", Reader.end_round),
+    _one("batch", Reader.batch),
+    Call("bulk", _bulk, limit=1024 * KIB),
+    _one("transaction", Reader.find),
+)
+DIALECT: Final = Dialect(
+    name="door", calls={call.name.encode(): call for call in CALLS}, verify=verify, refuse=refuse, in_path=False
+)
