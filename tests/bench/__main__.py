@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import django
 
 from casino_pam.local.os_support import PROJECT
-from tests.bench import bench_system, figures_table, game_load, socket_load, statement_baselines
+from tests.bench import bench_system, dialect_load, figures_table, game_load, socket_load, statement_baselines
 
 Figures = dict[str, float]
 Note = Callable[[str, float], None]
@@ -50,6 +50,9 @@ def measure(seconds: int, rows: int, figures: Figures) -> None:
             limited = game_load.drive(port, connections=32, seconds=seconds, wagering=False).clean()
         note("door 32, all limits set", limited.per_second)
         note("bulk operations", game_load.bulk(port, seconds=seconds))
+    with bench_system.web() as port:
+        for name, value in dialect_load.measured(port, min(seconds, 5)).items():
+            note(name, value)
     with bench_system.web(DATABASE_ISOLATION="repeatable read") as port:
         game_load.drive(port, connections=128, seconds=2)
         note("door 128, repeatable read", game_load.drive(port, connections=128, seconds=seconds).per_second)

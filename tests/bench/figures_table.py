@@ -25,6 +25,10 @@ TIMES = (
     ("bet sent to WebSocket frame, the bet included", "live, bet sent to frame p99 ms", 100.0, 50.0),
 )
 
+# A signed bet's CPU in the web workers, over our own door's; of hub88 without its RSA. No more than this.
+DIALECTS = ("beexar", "hub88", "swipegames", "slotegrator", "pragmatic", "evolution")
+MOST_CPU = 1.15
+
 
 def table(machine: str, figures: dict[str, float]) -> str:
     """Ratios first, then every figure they were made of."""
@@ -38,6 +42,11 @@ def table(machine: str, figures: dict[str, float]) -> str:
         )
     lines += ["", "| what, p99 | ms | floor | goal |", "|---|---:|---:|---:|"]
     lines += [f"| {what} | **{figures[name]:.1f}** | {floor:g} | {goal:g} |" for what, name, floor, goal in TIMES]
+    lines += ["", "| a signed bet's CPU | us | over our own door's | at most |", "|---|---:|---:|---:|"]
+    for dialect in DIALECTS:
+        cost, ratio = figures[f"bet of {dialect}, us"], figures[f"CPU of {dialect}"]
+        apart = f", its RSA ({figures['hub88 RSA, us']:.0f} us) apart" if dialect == "hub88" else ""
+        lines.append(f"| `{dialect}`{apart} | {cost:.0f} | **{ratio:.2f} x** | {MOST_CPU:g} x |")
     lines += ["", "| figure | value |", "|---|---:|"]
     lines += [f"| {name} | {value:,.1f} |" for name, value in figures.items()]
     return "\n".join(lines)
