@@ -243,7 +243,7 @@ def test_a_database_without_tables_and_one_that_is_away_are_a_line_each(house: N
     ):
         with manage("open_rounds", env=environment(DATABASE_URL=url)) as process:
             _, said = process.communicate(timeout=60)
-        assert process.returncode == 2
+        assert process.returncode == 2, said
         assert cure in said.splitlines()[-1]
         assert "Traceback" not in said
 
