@@ -44,9 +44,10 @@ def main() -> int:
 
 
 def _run() -> int:
+    import psycopg
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
-    from django.db import Error, ProgrammingError
+    from django.db import Error
 
     from wallet.pg import faults
 
@@ -55,11 +56,12 @@ def _run() -> int:
     except ImproperlyConfigured as error:
         print(error, file=sys.stderr)
         return 2
-    except Error as error:
-        state = getattr(error.__cause__, "sqlstate", None)
+    except (Error, psycopg.Error) as error:
+        # Django's own carry PostgreSQL's behind them; where nobody answered there is no state.
+        state = getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None)
         if "--traceback" in sys.argv:
             raise
-        if isinstance(error, ProgrammingError) and state == "42P01":
+        if state == "42P01":
             text = "The database lacks tables: run `manage.py migrate`, or see whether DATABASE_URL is right."
         elif faults.fault(error) is None:
             raise
