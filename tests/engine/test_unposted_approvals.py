@@ -83,7 +83,7 @@ def test_an_adjustment_whose_posting_was_lost_is_found_and_posted_once(monkeypat
     assert (row.reference, row.actor, row.reason, row.cash_after) == ("a-1", "key:a-1", "Paid twice", 16_000)
     assert run() == "" and not approvals.unposted().exists()
     entry = AuditEntry.objects.latest("id")
-    assert (entry.actor, entry.act, entry.player) == ("manage.py post_approved", "post adjust", "alice")
+    assert (entry.actor, entry.act, entry.player) == ("command:post_approved", "post adjust", "alice")
 
 
 def test_run_in_many_places_at_once_it_posts_once(monkeypatch: pytest.MonkeyPatch) -> None:

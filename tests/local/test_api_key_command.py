@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests import rest_client, scenario
-from wallet.models import ApiKey
+from wallet.models import ApiKey, AuditEntry
 
 
 def api_key(*arguments: str) -> str:
@@ -34,6 +34,18 @@ def test_takes_a_key_back(books: None) -> None:
     assert caller.get("feed").status == 200
     api_key("revoke", "shop")
     assert caller.get("feed").status == 401
+
+
+def test_keys_made_and_taken_back_are_in_the_audit_trail(books: None) -> None:
+    key = api_key("create", "shop", "--scopes", "feed")
+    api_key("revoke", "shop")
+    with pytest.raises(CommandError):
+        api_key("revoke", "nobody")
+    made, taken_back = AuditEntry.objects.order_by("id")
+    assert (made.actor, made.act, made.subject) == ("command:api_key", "add api key", "shop")
+    assert made.after == {"scopes": ["feed"], "source": "cashier", "provider": None}
+    assert (taken_back.act, taken_back.after) == ("change api key", {"enabled": False})
+    assert key not in str(made.after)
 
 
 @pytest.mark.parametrize(

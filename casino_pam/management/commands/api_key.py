@@ -6,12 +6,17 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
+from wallet import audit
 from wallet.kinds import CASHIER
 from wallet.management.arguments import name
 from wallet.models import ApiKey, Provider
+from wallet.models.oversight import COMMAND
 from wallet.models.provider import SCOPES
+
+# Who did it, in the audit trail: whoever may run commands on the house's machines.
+ACTOR = COMMAND + "api_key"
 
 
 class Command(BaseCommand):
@@ -45,7 +50,10 @@ def made(whose: str, scopes: list[str], source: str, provider: str | None) -> st
             raise CommandError(f"There is no provider called {provider}.")
     key = kept.renew()
     try:
-        kept.save()
+        with transaction.atomic():
+            kept.save()
+            about = {"scopes": scopes, "source": source, "provider": provider}
+            audit.named(None, ACTOR, "add api key", subject=whose, after=about)
     except IntegrityError as refusal:
         if "api_key_source_shape" in str(refusal):
             raise CommandError(f"{source!r} is no money source: write cashier or cashier:NAME.") from None
@@ -54,5 +62,7 @@ def made(whose: str, scopes: list[str], source: str, provider: str | None) -> st
 
 
 def revoke(whose: str) -> None:
-    if not ApiKey.objects.filter(name=whose).update(enabled=False):
-        raise CommandError(f"There is no key called {whose}.")
+    with transaction.atomic():
+        if not ApiKey.objects.filter(name=whose).update(enabled=False):
+            raise CommandError(f"There is no key called {whose}.")
+        audit.named(None, ACTOR, "change api key", subject=whose, after={"enabled": False})

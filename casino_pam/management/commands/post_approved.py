@@ -11,8 +11,9 @@ from casino_pam.engine import approvals
 from wallet import audit
 from wallet.errors import Refused
 from wallet.models import Approval
+from wallet.models.oversight import COMMAND
 
-ACTOR = "manage.py post_approved"
+ACTOR = COMMAND + "post_approved"
 
 
 class Command(BaseCommand):
