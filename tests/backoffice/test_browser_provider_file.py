@@ -31,6 +31,10 @@ def test_a_file_is_uploaded_and_its_differences_are_explained(page: Page, tmp_pa
     page.get_by_label("Provider", exact=True).select_option("acme")
     page.get_by_label("UTC day").fill(str(DAY))
     page.locator("input[type=file]").set_input_files(file)
+    # Shown as they will be read, before anything is sent to be compared.
+    expect(page.get_by_text("The first lines as they will be read")).to_be_visible()
+    expect(page.get_by_role("cell", name="4.01")).to_be_visible()
+    browser_pages.picture(page, "provider-files-first-lines")
     page.get_by_role("button", name="Compare").click()
     expect(page.get_by_text("3 differences")).to_be_visible()
     expect(page.get_by_text(TO_DO["missing_here"])).to_be_visible()

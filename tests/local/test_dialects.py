@@ -29,7 +29,6 @@ CODES = {dialect: code for code, dialect in demo.PROVIDERS.items()}
 @pytest.fixture(scope="module")
 def casino(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
     """A demo casino on two real workers; its address."""
-    pytest.importorskip("casino_pam.api.game.dialects.hub88", reason="the door does not speak the dialects yet")
     with django_db_blocker.unblock(), override_settings(DEMO=True):
         clean_books.emptied()
         demo_data.load()
