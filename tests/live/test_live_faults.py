@@ -3,8 +3,10 @@
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from casino_pam.live.hub import SHORTEST_REREAD
 from tests import scenario
@@ -113,10 +115,17 @@ def test_the_way_over_redis_is_found_again_after_it_came_back_empty(house: Runni
         before = house.listeners()
         house.valkey.kill()
         house.valkey.start()
-        # What is sent before they listen again is lost.
+        # What is sent before they listen again is lost, and what Redis does not take in a second, which a crowded
+        # machine may make of it; then it is told once more.
         eventually(lambda: house.listeners() == before, "the workers to listen again")
-        assert house.lock("alice", True) == 200
-        began = time.monotonic()
-        assert closed_with(client) == 4401
+        for _ in range(3):
+            began = time.monotonic()
+            assert house.lock("alice", True) == 200
+            with suppress(TimeoutError, ConnectionClosed):
+                while True:
+                    client.recv(timeout=SHORTEST_REREAD / 5)
+            if client.close_code is not None:
+                break
+        assert client.close_code == 4401
         assert time.monotonic() - began < SHORTEST_REREAD / 2
     assert house.lock("alice", False) == 200

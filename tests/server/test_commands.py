@@ -91,6 +91,32 @@ LINES: Final[dict[str, tuple[list[str], tuple[str, ...]]]] = {
     "migrate": (["migrate", "{}"], ("nobody", "wallet 9999")),
     "expire_bonuses": (["expire_bonuses", "{}"], ("x",)),
     "post_approved": (["post_approved", "{}"], ("x",)),
+    "certify": (["certify", "{}"], (*NAMES, "nobody", "acme")),
+    "certify --key": (["certify", "acme", "--key", "{}"], ("/nowhere", "/", "/dev/null")),
+    "provider": (["provider", "{}"], ("", "x")),
+    "provider show": (["provider", "show", "{}"], (*NAMES, "nobody")),
+    "provider create": (["provider", "create", "{}", "--name", "Nova"], (*NAMES, "Nova", "cashier", "acme")),
+    "provider create --name": (["provider", "create", "nova", "--name", "{}"], ("", "x" * 200, "a\nb")),
+    "provider create --currency": (
+        ["provider", "create", "nova", "--name", "Nova", "--currency", "{}"],
+        ("", "x", "=", "a=b", "a=EUR=x"),
+    ),
+    "provider create --public-key": (
+        ["provider", "create", "nova", "--name", "Nova", "--public-key", "{}"],
+        ("/nowhere", "/", "/dev/null"),
+    ),
+    "provider create --file-mapping": (
+        ["provider", "create", "nova", "--name", "Nova", "--file-mapping", "{}"],
+        ("/nowhere", "/", "/dev/null"),
+    ),
+    "provider create --set": (
+        ["provider", "create", "nova", "--name", "Nova", "--set", "{}"],
+        ("", "x", "late_win=maybe", "nothing=on", "win_requires_bet="),
+    ),
+    "provider change": (["provider", "change", "{}", "--enable"], (*NAMES, "nobody")),
+    "provider secret": (["provider", "secret", "{}"], (*NAMES, "nobody")),
+    "provider secret --secret": (["provider", "secret", "acme", "--secret", "{}"], ("", "x" * 200, "a\nb", " a")),
+    "provider revoke": (["provider", "revoke", "{}"], (*NAMES, "nobody")),
     "encrypt_secrets": (["encrypt_secrets", "{}"], ("x",)),
     "changepassword": (["changepassword", "{}"], ("nobody",)),
     "createsuperuser": (
@@ -113,7 +139,7 @@ def test_every_command_is_in_the_table():
 def test_odd_arguments_are_refused_in_a_line_that_names_them(
     house: None, name: str, settings: Any, capsys: pytest.CaptureFixture[str]
 ):
-    settings.DEMO = name.startswith("simulate")
+    settings.DEMO = name.startswith(("simulate", "certify"))
     line, odd = LINES[name]
     for text in odd:
         argv = [text if part == "{}" else part for part in line]

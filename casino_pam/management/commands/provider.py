@@ -13,14 +13,19 @@ from django.db import transaction
 
 from wallet import audit, providers
 from wallet.errors import InvalidField, Refused
+from wallet.management.arguments import name
 from wallet.models import Provider
+from wallet.models.oversight import COMMAND
 from wallet.models.provider import field_of
 
 # Who did it, in the audit trail: whoever may run commands on the house's machines.
-ACTOR = "manage.py"
+ACTOR = COMMAND + "provider"
+
+code = name(64)
+sentence = name(128)
 
 
-def name(text: str) -> tuple[str, str]:
+def currency(text: str) -> tuple[str, str]:
     """THEIRS=OURS."""
     theirs, separator, ours = text.partition("=")
     if not (theirs and separator and ours):
@@ -46,29 +51,29 @@ class Command(BaseCommand):
         what = parser.add_subparsers(dest="what", required=True)
         what.add_parser("list", help="every provider, a line each")
         show = what.add_parser("show", help="one provider as JSON, nothing of its secrets but how many there are")
-        show.add_argument("code")
+        show.add_argument("code", type=code)
         create = what.add_parser("create", help="make one and print its secret, this once")
-        create.add_argument("code", help="small letters, digits, - and _; never changes")
-        create.add_argument("--name", required=True)
-        create.add_argument("--secret", help="where the provider dictates it; made if left out")
+        create.add_argument("code", type=code, help="small letters, digits, - and _; never changes")
+        create.add_argument("--name", type=sentence, required=True)
+        create.add_argument("--secret", type=sentence, help="where the provider dictates it; made if left out")
         change = what.add_parser("change", help="change what is named, and no more")
-        change.add_argument("code")
-        change.add_argument("--name")
+        change.add_argument("code", type=code)
+        change.add_argument("--name", type=sentence)
         for each in (create, change):
             each.add_argument("--dialect", choices=Provider.Dialect.values, help="what it speaks; brings its profile")
-            each.add_argument("--merchant", help="how the provider names us")
+            each.add_argument("--merchant", type=sentence, help="how the provider names us")
             each.add_argument("--public-key", type=Path, action="append", metavar="FILE", help="PEM; twice for two")
-            each.add_argument("--currency", type=name, action="append", metavar="THEIRS=OURS", dest="currencies")
+            each.add_argument("--currency", type=currency, action="append", metavar="THEIRS=OURS", dest="currencies")
             each.add_argument("--file-mapping", type=Path, metavar="FILE.json", help="how its own report is read")
             each.add_argument("--set", type=choice, action="append", default=[], metavar="FIELD=VALUE", dest="profile")
             switch = each.add_mutually_exclusive_group()
             switch.add_argument("--enable", action="store_const", const=True, dest="enabled")
             switch.add_argument("--disable", action="store_const", const=False, dest="enabled", help="refuse its bets")
         secret = what.add_parser("secret", help="make a new secret and print it; the newest other one stays live")
-        secret.add_argument("code")
-        secret.add_argument("--secret", help="where the provider dictates it")
+        secret.add_argument("code", type=code)
+        secret.add_argument("--secret", type=sentence, help="where the provider dictates it")
         revoke = what.add_parser("revoke", help="take back the older secret")
-        revoke.add_argument("code")
+        revoke.add_argument("code", type=code)
         revoke.add_argument("--all", action="store_true", help="both: the provider is shut out")
 
     def handle(self, *args: Any, what: str, **options: Any) -> None:
@@ -129,7 +134,7 @@ def columns(options: dict[str, Any]) -> dict[str, Any]:
     if options["file_mapping"] is not None:
         try:
             named["file_mapping"] = json.loads(_text(options["file_mapping"]))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CommandError(f"{options['file_mapping']} is not JSON: {error}") from None
     return named | dict(options["profile"])
 
@@ -147,9 +152,12 @@ def told(provider: Provider) -> dict[str, Any]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text()
+        text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"{path} cannot be read: {error}") from None
+    if not text.strip():
+        raise CommandError(f"{path} is empty.")
+    return text
 
 
 def _words(refusal: Refused, code: str) -> str:

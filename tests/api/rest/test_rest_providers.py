@@ -260,7 +260,7 @@ def test_the_command_renews_and_revokes_secrets(shop: rest_client.Caller) -> Non
     assert Provider.objects.get(code="acme").live_secrets() == (b"dictated",)
     ran("revoke", "acme", "--all")
     assert Provider.objects.get(code="acme").live_secrets() == ()
-    assert AuditEntry.objects.filter(actor="manage.py").count() == 3
+    assert AuditEntry.objects.filter(actor="command:provider").count() == 3
 
 
 @pytest.mark.parametrize(

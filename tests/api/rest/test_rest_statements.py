@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from casino_pam.spreadsheet import BOM
 from tests import rest_client, scenario
 from wallet import history
 from wallet.models import Transaction, Wallet
@@ -310,14 +311,14 @@ def test_streams_the_whole_statement(shop: rest_client.Caller, monkeypatch: pyte
     plays(30)
     answer = shop.get(f"{EUR}/transactions.csv")
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
-    lines = list(csv.DictReader(io.StringIO(answer.body)))
+    lines = list(csv.DictReader(io.StringIO(answer.body.removeprefix(BOM))))
     entries = all_pages(shop, f"{EUR}/transactions")
     assert lines == [{name: "" if cell is None else str(cell) for name, cell in entry.items()} for entry in entries]
 
 
 def test_filters_a_file(shop: rest_client.Caller) -> None:
     plays(3)
-    lines = shop.get(f"{EUR}/transactions.csv", kind="deposit").body.splitlines()
+    lines = shop.get(f"{EUR}/transactions.csv", kind="deposit").body.removeprefix(BOM).splitlines()
     assert (len(lines), lines[0].split(",")[:3]) == (2, ["transaction", "command", "kind"])
 
 
@@ -325,7 +326,7 @@ def test_puts_no_formula_into_a_file(shop: rest_client.Caller) -> None:
     for reference in ("=1+1", "+1", "-1+1", "@sum", "-5"):
         scenario.bet(amount="1.00", reference=reference, round=reference)
     answer = shop.get(f"{EUR}/transactions.csv", kind="bet")
-    lines = list(csv.DictReader(io.StringIO(answer.body)))
+    lines = list(csv.DictReader(io.StringIO(answer.body.removeprefix(BOM))))
     assert [line["reference"] for line in lines] == ["-5", "'@sum", "'-1+1", "'+1", "'=1+1"]
     assert {line["cash_delta"] for line in lines} == {"-1.00"}
 

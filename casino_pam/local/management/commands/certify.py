@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from casino_pam import demo
 from casino_pam.local import certify, demo_data
 from casino_pam.provider_side import Sender
+from wallet.management.arguments import name
 from wallet.models import Provider
 from wallet.models.provider import profile_of
 
@@ -27,7 +28,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("provider", metavar="PROVIDER", help="the code of a provider that speaks a dialect")
+        parser.add_argument(
+            "provider", type=name(64), metavar="PROVIDER", help="the code of a provider that speaks a dialect"
+        )
         parser.add_argument("--url", help="where the casino is served; BASE_URL if left out")
         parser.add_argument("--key", type=Path, metavar="FILE", help="the provider's private key in PEM (hub88)")
         parser.add_argument(
@@ -63,9 +66,9 @@ class Command(BaseCommand):
 
     def differing_profile(self, provider: Provider) -> None:
         """The cases are those of the dialect's own profile."""
-        for name, value in profile_of(provider.dialect).items():
-            if getattr(provider, name) != value:
-                self.stderr.write(f"{name} is {getattr(provider, name)}; the dialect's profile says {value}.")
+        for field, value in profile_of(provider.dialect).items():
+            if getattr(provider, field) != value:
+                self.stderr.write(f"{field} is {getattr(provider, field)}; the dialect's profile says {value}.")
 
 
 def sending(provider: Provider, key: Path | None) -> Sender:
