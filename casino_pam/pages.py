@@ -4,11 +4,14 @@ player: the token stands in the address's fragment, which no browser sends."""
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
 from casino_pam import demo, problems
@@ -50,16 +53,23 @@ def problem(request: HttpRequest, code: str) -> HttpResponse:
     if code not in STATUS:
         raise Http404
     title, detail = problems.TEXTS[code]
+    advice = problems.advice(code)
     return _page(
         request,
         "pages/problem.html",
         code=code,
         status=STATUS[code],
         title=title,
-        detail=detail,
-        advice=problems.advice(code),
+        detail=_prose(detail),
+        resend=_prose(advice.resend),
+        roll_back=_prose(advice.roll_back),
         example=json.dumps(problems.example(code), indent=1, ensure_ascii=False),
     )
+
+
+def _prose(text: str) -> SafeString:
+    """The words between backticks as code."""
+    return mark_safe(re.sub("`([^`]+)`", r"<code>\1</code>", escape(text)))  # noqa: S308 - it is escaped
 
 
 def _page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
