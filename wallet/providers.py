@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from wallet.errors import InvalidField, Refused
+from wallet.errors import Busy, InvalidField, Refused
 from wallet.kinds import HOUSE_SOURCES
 from wallet.models import Currency, Provider, Transaction
 from wallet.models.provider import DEFAULT_PROFILE, KNOWN_BY_HEART, validate_secret
@@ -80,14 +80,11 @@ def make(code: str, fields: Mapping[str, Any], secret: str | None = None) -> tup
 def change(code: str, fields: Mapping[str, Any]) -> tuple[Provider, Changes]:
     """Change CHANGEABLE fields; another dialect brings its profile, and what else is named goes before it.
 
-    Runs in a transaction of its own or the caller's. Raises InvalidField, Refused (``unknown_provider``).
+    Raises InvalidField, Refused (``unknown_provider``), Busy where others change it over and over.
     """
-    with transaction.atomic():
-        # Locked: the counter of the secrets shall not be put back by a change beside this one.
-        changed = Provider.objects.select_for_update().filter(code=code).first()
-        if changed is None:
-            raise Refused("unknown_provider", provider=code)
-        before = {name: getattr(changed, name) for name in CHANGEABLE}
+    for _ in range(TRIED):
+        changed = find(code)
+        seen, before = changed.secrets_version, {name: getattr(changed, name) for name in CHANGEABLE}
         _put(changed, fields)
         names = [name for name in CHANGEABLE if getattr(changed, name) != before[name]]
         if "reference_scope" in names and Transaction.objects.filter(source=code).exists():
@@ -99,32 +96,47 @@ def change(code: str, fields: Mapping[str, Any]) -> tuple[Provider, Changes]:
         if not set(names).isdisjoint(KNOWN_BY_HEART):
             changed.secrets_version += 1
         _check(changed, [changed._meta.get_field(name) for name in names])
-        changed.save(update_fields=[*names, "secrets_version"])
-    return changed, Changes({name: before[name] for name in names}, {name: getattr(changed, name) for name in names})
+        old = {name: before[name] for name in names}
+        if replaced(changed, seen=seen, names=[*names, "secrets_version"], **old):
+            return changed, Changes(old, {name: getattr(changed, name) for name in names})
+    raise Busy
 
 
 def new_secret(code: str, secret: str | None = None) -> str:
     """Make a new secret, or take the one the provider dictates; the newest other one stays live.
 
-    Raises InvalidField, Refused (``unknown_provider``).
+    Raises InvalidField, Refused (``unknown_provider``), Busy where others change it over and over.
     """
     given = checked_secret(secret)
-    with transaction.atomic():
-        provider = _locked(code)
+    for _ in range(TRIED):
+        provider = find(code)
+        seen = provider.secrets_version
         shown = provider.rotate(given)
-        provider.save(update_fields=SECRETS)
-    return shown
+        if replaced(provider, seen=seen):
+            return shown
+    raise Busy
 
 
 def revoke(code: str, *, older_only: bool) -> None:
-    """Take back the older secret, or both. Raises Refused (``unknown_provider``)."""
-    with transaction.atomic():
-        provider = _locked(code)
+    """Take back the older secret, or both. Raises Refused (``unknown_provider``), Busy as ``new_secret`` does."""
+    for _ in range(TRIED):
+        provider = find(code)
+        seen = provider.secrets_version
         provider.revoke(older_only=older_only)
-        provider.save(update_fields=SECRETS)
+        if replaced(provider, seen=seen):
+            return
+    raise Busy
 
 
 SECRETS: Final = ("secret_one", "secret_two", "secrets_version")
+# Somebody else changing the same provider at the same moment, over and over, is not to be expected.
+TRIED: Final = 5
+
+
+def replaced(provider: Provider, *, seen: int, names: Iterable[str] = SECRETS, **before: Any) -> bool:
+    """Write these columns, unless the row is no longer the one that was read: ``seen`` its version, ``before`` more."""
+    written = {name: getattr(provider, name) for name in names}
+    return Provider.objects.filter(pk=provider.pk, secrets_version=seen, **before).update(**written) == 1
 
 
 def checked_secret(secret: str | None) -> str | None:
@@ -135,13 +147,6 @@ def checked_secret(secret: str | None) -> str | None:
         except ValidationError as error:
             raise InvalidField("secret", _sentence(error)) from None
     return secret
-
-
-def _locked(code: str) -> Provider:
-    found = Provider.objects.select_for_update().filter(code=code).first()
-    if found is None:
-        raise Refused("unknown_provider", provider=code)
-    return found
 
 
 def _put(provider: Provider, fields: Mapping[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """Money by hand: small sums are posted at once, large ones wait for a second person.
 
 An adjustment or a completion waits as an approval, a grant as a bonus that has not begun. An approval
-is claimed under a lock of its row, then posted under its own reference. Where two approved at once, or a
-process died in between, it is posted again (``unposted``): a reference is taken once.
+is claimed by an update of a row that is still pending, then posted under its own reference. Where two
+approved at once, or a process died in between, it is posted again (``unposted``): a reference is taken once.
 
 Who asks for something or decides about it leaves a row of the audit trail in the transaction that does so: what is
 called ``alongside`` here is called in it, with what came of the request.
@@ -133,19 +133,18 @@ def _decide(approval: Approval, operator: str, state: str, reason: str, record: 
         raise Refused("forbidden", why="own_request")
     try:
         with transaction.atomic():
-            # Held until the decision stands: whoever decides at the same moment waits for it.
-            decided = asked().select_for_update(of=("self",)).get(pk=approval.pk)
             if state == Approval.State.APPROVED:
-                _second_person(decided.author, operator)
-            if decided.state == Approval.State.PENDING:
-                decided.state, decided.approver, decided.decision_reason = state, operator, reason or None
-                decided.decided_at = timezone.now()
-                decided.save(update_fields=["state", "approver", "decided_at", "decision_reason"])
+                _second_person(approval.author, operator)
+            # One row where nobody has decided yet; whoever decides at the same moment waits here, and finds none.
+            if Approval.objects.filter(pk=approval.pk, state=Approval.State.PENDING).update(
+                state=state, approver=operator, decided_at=timezone.now(), decision_reason=reason or None
+            ):
                 record()
     except IntegrityError:
         # An account was changed between our look and PostgreSQL's own.
         _second_person(approval.author, operator)
         raise
+    decided = asked().get(pk=approval.pk)
     # Somebody may have decided before us. The same way is as good as ours.
     if decided.state != state:
         raise Decided(decided)

@@ -30,7 +30,7 @@ from wallet.admin.base import AnyForm, AuditedAdmin, ReadOnlyAdmin
 from wallet.errors import InvalidField
 from wallet.models import ApiKey, Game, GameSession, Provider, Transaction
 from wallet.models.provider import KNOWN_BY_HEART, SCOPES, profile_of
-from wallet.providers import SECRETS
+from wallet.providers import SECRETS, replaced
 
 
 @dataclass(frozen=True)
@@ -149,12 +149,6 @@ class ProviderForm(AnyForm):
             except InvalidField as wrong:
                 self.add_error(name, f"It {wrong.message}.")
         return cleaned
-
-
-def replaced(provider: Provider, *, seen: int) -> bool:
-    """Write the provider's secrets, unless somebody changed them since version ``seen``."""
-    values = {name: getattr(provider, name) for name in SECRETS}
-    return Provider.objects.filter(pk=provider.pk, secrets_version=seen).update(**values) == 1
 
 
 @admin.register(Provider)

@@ -6,7 +6,6 @@ from typing import Any
 
 from cryptography.fernet import InvalidToken
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 
 from wallet.models import Provider
 
@@ -20,20 +19,28 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         changed, unreadable = 0, []
         for pk in Provider.objects.order_by("code").values_list("pk", flat=True):
-            with transaction.atomic():
-                provider = Provider.objects.select_for_update().get(pk=pk)
-                try:
-                    count = provider.encrypt_anew()
-                except InvalidToken:
-                    unreadable.append(provider.code)
-                    continue
-                if count:
-                    # The version stays: whoever knows the secrets by heart knows them still.
-                    provider.save(update_fields=["secret_one", "secret_two"])
-                    changed += count
+            try:
+                changed += _encrypt(pk)
+            except InvalidToken:
+                unreadable.append(Provider.objects.get(pk=pk).code)
         self.stdout.write(f"Encrypted {changed} secrets anew; every other one that can be read was up to date.")
         if unreadable:
             raise CommandError(
                 f"No key reads the secrets of: {', '.join(unreadable)}. Add the key of before to SECRETS_KEY_FALLBACKS,"
                 " or make new secrets for them in the back office."
             )
+
+
+def _encrypt(pk: int) -> int:
+    """Encrypt a provider's secrets and return how many were not up to date. Raises InvalidToken.
+
+    The version stays: whoever knows the secrets by heart knows them still. Where they were made anew meanwhile, those
+    are looked at.
+    """
+    while True:
+        provider = Provider.objects.get(pk=pk)
+        seen = {"secret_one": provider.secret_one, "secret_two": provider.secret_two}
+        count = provider.encrypt_anew()
+        newer = {"secret_one": provider.secret_one, "secret_two": provider.secret_two}
+        if not count or Provider.objects.filter(pk=pk, **seen).update(**newer):
+            return count

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.core.management import CommandError, call_command
 
 from tests import rest_client, scenario
+from tests.threads import threads
+from wallet import providers
 from wallet.models import AuditEntry, Provider
 from wallet.models.provider import PROFILES, profile_of
 
@@ -286,3 +288,13 @@ def test_the_command_says_in_a_sentence_what_is_wrong(shop: rest_client.Caller, 
         ran(*args)
     assert str(error.value).strip()
     assert not Provider.objects.filter(name="Nova").exists()
+
+
+def test_secrets_made_at_once_are_each_counted(books: None) -> None:
+    """The counter is what proves a signature stale: no change may put it back, and nobody locks the row for it."""
+    scenario.catalogue()
+    before = Provider.objects.get(code="acme").secrets_version
+    made = threads([lambda: providers.new_secret("acme") for _ in range(4)])
+    after = Provider.objects.get(code="acme")
+    assert after.secrets_version == before + 4
+    assert set(after.live_secrets()) <= {secret.encode() for secret in made}
