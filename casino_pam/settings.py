@@ -226,7 +226,7 @@ TEMPLATES = [
 
 UNFOLD = site.UNFOLD
 
-# A view that says nothing is closed to everybody; casino_pam/api/rest/base.py is what its views share.
+# A view that says nothing is closed to everybody; casino_pam/api/rest/rest_view.py is what its views share.
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "casino_pam.api.rest.authentication.ApiKeyAuthentication",

@@ -17,7 +17,7 @@ from bonus.describe import in_words
 from bonus.models import WAITING, Bonus, BonusStatus, Offer
 from wallet import formatting
 from wallet.admin import ledger_pages
-from wallet.admin.base import ReadOnlyAdmin
+from wallet.admin.admin_classes import ReadOnlyAdmin
 from wallet.admin.ledger_pages import LedgerPage
 from wallet.models import Player, Transaction
 

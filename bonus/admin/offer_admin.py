@@ -18,7 +18,7 @@ from bonus.describe import Line, in_words, worked_example
 from bonus.models import Offer
 from bonus.terms import OfferSpec
 from wallet import formatting
-from wallet.admin.base import AuditedAdmin
+from wallet.admin.admin_classes import AuditedAdmin
 from wallet.models import Currency
 
 _PARTS: Final[list[tuple[str | None, str, list[Any]]]] = [

@@ -28,7 +28,7 @@ from bonus.offers import InvalidOffer, create_offer, edit_offer, offer_to_json, 
 from bonus.rules import Base, Conversion, Counted, SpendOrder
 from bonus.terms import OfferKind, OfferSpec, OnWithdrawal, OverMaxStake
 from wallet import money
-from wallet.admin.base import AnyForm
+from wallet.admin.admin_classes import AnyForm
 from wallet.errors import Busy, Refused
 from wallet.models import Currency
 

@@ -15,7 +15,7 @@ from casino_pam.engine import commands, posting
 from tests import operators, scenario
 from tests.backoffice.admin_scenario import furnish, ours, page
 from wallet import models
-from wallet.admin import base
+from wallet.admin import admin_classes
 from wallet.models import ApiKey, Game, Provider, Transaction, Wallet
 
 
@@ -229,7 +229,7 @@ def post_many(count: int) -> None:
 
 
 def test_a_long_list_is_counted_up_to_a_bound(house, monkeypatch):
-    monkeypatch.setattr(base, "COUNTED", 20)
+    monkeypatch.setattr(admin_classes, "COUNTED", 20)
     for number in range(30):
         models.Player.objects.create(code=f"player-{number:02}")
     body = operators.rita().get(page("player", "changelist"), {"q": "player"}).content.decode()

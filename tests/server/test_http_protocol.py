@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from casino_pam.api.game.dialects import door as own_door
-from casino_pam.api.game.dialects.base import Call, answer
+from casino_pam.api.game.dialects.dialect import Call, answer
 from casino_pam.server.http_protocol import LARGEST_HEAD, BoundedHttp
 from tests import scenario
 from tests.game_client import Client, Reply, as_bytes, listening, raw, signed, until_closed, wait_until

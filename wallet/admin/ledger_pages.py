@@ -25,7 +25,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from wallet import formatting, history, money
-from wallet.admin.base import ReadOnlyAdmin
+from wallet.admin.admin_classes import ReadOnlyAdmin
 from wallet.kinds import KINDS, Status
 from wallet.models import Player, Transaction, Wallet
 

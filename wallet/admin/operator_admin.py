@@ -31,7 +31,7 @@ from django.utils.safestring import SafeString
 from unfold.forms import UserChangeForm
 
 from wallet import audit, formatting
-from wallet.admin.base import AnyForm, AuditedAdmin, ReadOnlyAdmin
+from wallet.admin.admin_classes import AnyForm, AuditedAdmin, ReadOnlyAdmin
 from wallet.models import Approval, AuditEntry, Checkpoint, ProviderRun, ReconciliationRun
 from wallet.models.oversight import INDEPENDENT_AFTER_DAYS
 from wallet.reconcile.checks import Discrepancy

@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from wallet import formatting, money
 from wallet.admin import ledger_pages
-from wallet.admin.base import AnyForm, AuditedAdmin, ReadOnlyAdmin
+from wallet.admin.admin_classes import AnyForm, AuditedAdmin, ReadOnlyAdmin
 from wallet.kinds import KINDS
 from wallet.models import Checkpoint, Currency, Player, Wallet
 

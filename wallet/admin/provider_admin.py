@@ -26,7 +26,7 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from wallet import audit, formatting, providers
-from wallet.admin.base import AnyForm, AuditedAdmin, ReadOnlyAdmin
+from wallet.admin.admin_classes import AnyForm, AuditedAdmin, ReadOnlyAdmin
 from wallet.errors import InvalidField
 from wallet.models import ApiKey, Game, GameSession, Provider, Transaction
 from wallet.models.provider import KNOWN_BY_HEART, SCOPES, profile_of

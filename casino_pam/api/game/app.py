@@ -23,7 +23,7 @@ from uuid_utils import uuid7
 
 from casino_pam import refused_signatures
 from casino_pam.api.game.dialects import DIALECTS, door
-from casino_pam.api.game.dialects.base import Call, Dialect, Reply
+from casino_pam.api.game.dialects.dialect import Call, Dialect, Reply
 from casino_pam.api.game.directory import Directory
 from casino_pam.api.game.session_cache import SessionCache
 from casino_pam.api.game.signing import Unauthenticated

@@ -20,8 +20,8 @@ from casino_pam.api import fields, responses
 from casino_pam.api.fields import optional
 from casino_pam.api.rest import examples, serializers
 from casino_pam.api.rest.authentication import PLAYER
-from casino_pam.api.rest.base import RestView, created
 from casino_pam.api.rest.pagination import BonusPagination, OfferPagination, OnePage
+from casino_pam.api.rest.rest_view import RestView, created
 from casino_pam.api.rest.schema import documented
 from casino_pam.engine import accounts, commands, posting
 from casino_pam.engine.commands import Browse, Claim, Forfeit, Grant

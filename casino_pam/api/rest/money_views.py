@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from casino_pam.api import responses
 from casino_pam.api.game.dialects import door
 from casino_pam.api.rest import examples, serializers
-from casino_pam.api.rest.base import RestView
+from casino_pam.api.rest.rest_view import RestView
 from casino_pam.api.rest.schema import documented
 from casino_pam.engine import accounts, approvals, commands, posting
 from casino_pam.engine.commands import Adjust, Deposit, Hold

@@ -13,8 +13,8 @@ from casino_pam import tokens
 from casino_pam.api import responses
 from casino_pam.api.rest import examples, serializers
 from casino_pam.api.rest.authentication import PLAYER
-from casino_pam.api.rest.base import RestView, created
 from casino_pam.api.rest.pagination import STATEMENT, OnePage, StatementPagination, named
+from casino_pam.api.rest.rest_view import RestView, created
 from casino_pam.api.rest.schema import documented
 from casino_pam.engine import accounts, commands
 from wallet import limits

@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import BooleanField, CharField, DictField, IntegerField, JSONField, ListField
 
 from casino_pam.api.rest import examples
-from casino_pam.api.rest.base import RestView, created, empty
 from casino_pam.api.rest.pagination import OnePage
+from casino_pam.api.rest.rest_view import RestView, created, empty
 from casino_pam.api.rest.schema import documented
 from casino_pam.api.rest.serializer_fields import (
     FlagField,

@@ -18,7 +18,7 @@ from rest_framework.serializers import ListSerializer, Serializer
 from casino_pam import problems
 from casino_pam.api.rest import serializers
 from casino_pam.api.rest.authentication import PLAYER
-from casino_pam.api.rest.base import RestView
+from casino_pam.api.rest.rest_view import RestView
 from casino_pam.api.rest.serializer_fields import TermsSerializer
 from wallet.errors import STATUS
 

@@ -9,8 +9,8 @@ from rest_framework.serializers import CharField
 
 from casino_pam.api.rest import examples
 from casino_pam.api.rest.authentication import PLAYER
-from casino_pam.api.rest.base import RestView, created, empty
 from casino_pam.api.rest.pagination import OnePage
+from casino_pam.api.rest.rest_view import RestView, created, empty
 from casino_pam.api.rest.schema import documented
 from casino_pam.api.rest.serializer_fields import CurrencyField, InstantField, NameField, StrictSerializer
 from casino_pam.engine import sessions

@@ -8,7 +8,7 @@ from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 
 from casino_pam.api.rest import bonus_views, money_views, player_views, provider_views, session_views, wallet_views
-from casino_pam.api.rest.base import NotFoundView
+from casino_pam.api.rest.rest_view import NotFoundView
 
 
 class Name(StringConverter):

@@ -16,8 +16,8 @@ from bonus.models import Bonus
 from casino_pam import spreadsheet
 from casino_pam.api import responses
 from casino_pam.api.rest import examples, serializers
-from casino_pam.api.rest.base import RestView
 from casino_pam.api.rest.pagination import STATEMENT, FeedPagination, StatementPagination, named
+from casino_pam.api.rest.rest_view import RestView
 from casino_pam.api.rest.schema import documented
 from casino_pam.engine import accounts, commands, posting
 from wallet import history

@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 from casino_pam.backoffice import messages as backoffice_messages
 from casino_pam.backoffice import permissions
 from casino_pam.backoffice.actions import player_actions, wallet_actions
-from casino_pam.backoffice.actions.base import SUBJECTS, Action, ActionRequest, ActionResult, Guard, home
+from casino_pam.backoffice.actions.action import SUBJECTS, Action, ActionRequest, ActionResult, Guard, home
 from casino_pam.backoffice.actions.forms import ActionForm
 from wallet import audit
 from wallet.admin import ledger_pages

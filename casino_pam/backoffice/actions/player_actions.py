@@ -14,7 +14,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from casino_pam.backoffice.actions import forms as actions_forms
-from casino_pam.backoffice.actions.base import (
+from casino_pam.backoffice.actions.action import (
     PLAYER,
     SESSION,
     WALLET,

@@ -10,7 +10,7 @@ from bonus.lifecycle import conversion
 from bonus.models import LIVE, Bonus, BonusStatus
 from bonus.open_bonuses import OpenBonus
 from casino_pam.backoffice.actions import forms
-from casino_pam.backoffice.actions.base import (
+from casino_pam.backoffice.actions.action import (
     BONUS,
     ROW,
     WALLET,

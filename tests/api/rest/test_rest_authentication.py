@@ -7,7 +7,7 @@ import pytest
 
 from bonus.models import Bonus, Offer
 from casino_pam import tokens
-from casino_pam.api.rest.base import NotFoundView
+from casino_pam.api.rest.rest_view import NotFoundView
 from casino_pam.api.rest.urls import urlpatterns
 from tests import bonus_scenario, rest_client, scenario
 from tests.sample_offers import FIXED

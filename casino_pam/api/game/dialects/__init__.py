@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final
 
-from casino_pam.api.game.dialects.base import Dialect
+from casino_pam.api.game.dialects.dialect import Dialect
 from wallet.models import Provider
 
 DIALECTS: Final[dict[str, Dialect]] = {

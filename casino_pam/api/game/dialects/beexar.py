@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from casino_pam.api import strict_json
-from casino_pam.api.game.dialects import base
-from casino_pam.api.game.dialects.base import Dialect, Reply, answer, field, flag, short, shown
+from casino_pam.api.game.dialects import dialect
+from casino_pam.api.game.dialects.dialect import Dialect, Reply, answer, field, flag, short, shown
 from casino_pam.api.game.directory import CurrencyRecord
 from casino_pam.api.game.signing import hex_hmac
 from casino_pam.api.game.visit import Visit
@@ -22,7 +22,7 @@ from wallet import money
 from wallet.errors import InvalidField, Refused
 
 # api_code and msg → ours.
-ERRORS: Final = base.by_code(
+ERRORS: Final = dialect.by_code(
     {
         ("100", "insufficient funds"): "insufficient_funds",
         ("101", "player is invalid"): "unknown_player",
@@ -47,7 +47,7 @@ _currency_shape = re.compile(r"[A-Z][A-Z0-9_]{2,31}").fullmatch
 
 
 def verify(visit: Visit) -> None:
-    base.prove(visit, visit.headers.get(b"x-request-sign", b""), lambda secret: hex_hmac(secret, visit.body))
+    dialect.prove(visit, visit.headers.get(b"x-request-sign", b""), lambda secret: hex_hmac(secret, visit.body))
 
 
 async def _opened(visit: Visit, *names: str) -> tuple[Mapping[str, Any], str, CurrencyRecord]:
@@ -79,7 +79,7 @@ def _transactions(body: Mapping[str, Any], types: str, *names: str) -> list[Mapp
 def _amount(transaction: Mapping[str, Any], digits: int) -> int:
     if _amount_shape(transaction["amount"]) is None:
         raise InvalidField("amount", "not a valid decimal amount")
-    amount = base.minor_units(transaction["amount"], digits)
+    amount = dialect.minor_units(transaction["amount"], digits)
     if amount == 0:
         raise InvalidField("amount", "must be greater than zero")
     return amount
@@ -166,4 +166,4 @@ def refuse(refusal: Refused, visit: Visit) -> Reply:
 
 
 CALLS: Final = {"balance": balance, "betwin": betwin, "rollback": rollback, "finish": finish}
-DIALECT: Final = Dialect(name="beexar", calls=base.paths(CALLS), verify=verify, refuse=refuse)
+DIALECT: Final = Dialect(name="beexar", calls=dialect.paths(CALLS), verify=verify, refuse=refuse)

@@ -23,7 +23,7 @@ from casino_pam import problems
 from casino_pam.api import fields, responses, strict_json
 from casino_pam.api.fields import choice, flag, optional, part, parts
 from casino_pam.api.game import signing
-from casino_pam.api.game.dialects.base import KIB, Call, Dialect, Reply
+from casino_pam.api.game.dialects.dialect import KIB, Call, Dialect, Reply
 from casino_pam.api.game.visit import Visit, secrets_changed
 from casino_pam.engine import commands
 from casino_pam.engine.commands import AnyRequest

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from casino_pam.api import strict_json
-from casino_pam.api.game.dialects import base
-from casino_pam.api.game.dialects.base import Dialect, Reply, answer, field, number
+from casino_pam.api.game.dialects import dialect
+from casino_pam.api.game.dialects.dialect import Dialect, Reply, answer, field, number
 from casino_pam.api.game.session_cache import SessionRecord
 from casino_pam.api.game.signing import Unauthenticated
 from casino_pam.api.game.visit import Visit
@@ -20,7 +20,7 @@ from casino_pam.engine.results import Receipt, Standing
 from wallet.errors import InvalidField, Refused
 from wallet.kinds import Kind, WinSource
 
-ERRORS: Final = base.by_code(
+ERRORS: Final = dialect.by_code(
     {
         "INSUFFICIENT_FUNDS": "insufficient_funds",
         "INVALID_SID": "unknown_session session_ended",
@@ -49,17 +49,17 @@ PATIENCE_SECONDS: Final = 0.25
 
 def verify(visit: Visit) -> None:
     try:
-        tokens = [value for name, value in base.form(visit.query) if name == b"authToken"]
+        tokens = [value for name, value in dialect.form(visit.query) if name == b"authToken"]
     except Refused:
         tokens = []
     if len(tokens) != 1:
         raise Unauthenticated("authToken", visit.provider.code)
-    base.prove(visit, tokens[0], lambda secret: secret)
+    dialect.prove(visit, tokens[0], lambda secret: secret)
 
 
 async def _opened(visit: Visit, *, currency: bool = True) -> tuple[Mapping[str, Any], SessionRecord]:
     """The body and its session. Raises Refused where the body says anything else of player or currency."""
-    base.texts(base.form(visit.query))
+    dialect.texts(dialect.form(visit.query))
     body = strict_json.parse_exactly(visit.body)
     for name in ("sid", "userId", "uuid"):
         field(body, name)
@@ -99,7 +99,7 @@ async def check(visit: Visit) -> Reply:
 
 
 async def sid(visit: Visit) -> Reply:
-    base.texts(base.form(visit.query))
+    dialect.texts(dialect.form(visit.query))
     body = strict_json.parse_exactly(visit.body)
     uuid, player = field(body, "uuid"), field(body, "userId")
     before = await visit.newest_session(player, guess=False)
@@ -149,7 +149,7 @@ async def promo_payout(visit: Visit) -> Reply:
 
 def _transaction(visit: Visit, body: Mapping[str, Any], session: SessionRecord, name: str, key: str) -> tuple[str, int]:
     transaction = _part(body, name)
-    return field(transaction, key), base.number_units(transaction.get("amount"), visit.digits[session.currency])
+    return field(transaction, key), dialect.number_units(transaction.get("amount"), visit.digits[session.currency])
 
 
 async def _carried_out(
@@ -177,7 +177,7 @@ def refuse(refusal: Refused, visit: Visit) -> Reply:
     if refusal.code == "limit_reached" and str(facts.get("limit", "")).startswith("loss"):
         status = "CASINO_LIMIT_EXCEEDED_LOSS"
     money = {name: number(facts[fact], facts["digits"]) if "cash" in facts else None for name, fact in MONEY.items()}
-    uuid = base.loosely(visit.body).get("uuid")
+    uuid = dialect.loosely(visit.body).get("uuid")
     return answer({"status": status, **money, "uuid": uuid, "retransmission": False})
 
 
@@ -191,5 +191,5 @@ CALLS: Final = {
     "promo_payout": promo_payout,
 }
 DIALECT: Final = Dialect(
-    name="evolution", calls=base.paths(CALLS), verify=verify, refuse=refuse, patience=PATIENCE_SECONDS
+    name="evolution", calls=dialect.paths(CALLS), verify=verify, refuse=refuse, patience=PATIENCE_SECONDS
 )

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from casino_pam.api import strict_json
-from casino_pam.api.game.dialects import base
-from casino_pam.api.game.dialects.base import Dialect, Reply, answer, field, flag
+from casino_pam.api.game.dialects import dialect
+from casino_pam.api.game.dialects.dialect import Dialect, Reply, answer, field, flag
 from casino_pam.api.game.session_cache import SessionRecord
 from casino_pam.api.game.signing import Unauthenticated
 from casino_pam.api.game.visit import Visit, checked
@@ -26,7 +26,7 @@ from wallet.kinds import Kind, WinSource
 from wallet.models import Player
 from wallet.money import MAX_AMOUNT
 
-ERRORS: Final = base.by_code(
+ERRORS: Final = dialect.by_code(
     {
         "RS_ERROR_NOT_ENOUGH_MONEY": "insufficient_funds",
         "RS_ERROR_LIMIT_REACHED": "limit_reached stake_above_limit",
@@ -174,7 +174,7 @@ def refuse(refusal: Refused, visit: Visit) -> Reply:
     elif refusal.code == "rolled_back" and visit.path.endswith(b"/win"):
         # The bet it answers is not there any more; of a bet it is only late.
         status = ERRORS["unknown_original"]
-    body: dict[str, Any] = {"status": status, "request_uuid": base.loosely(visit.body).get("request_uuid")}
+    body: dict[str, Any] = {"status": status, "request_uuid": dialect.loosely(visit.body).get("request_uuid")}
     if visit.named_session is not None and "balance" in refusal.facts:
         body |= _told(visit, visit.named_session, refusal.facts["balance"], refusal.facts["digits"])
     return answer(body, 500 if refusal.code in TRY_AGAIN else 200)
@@ -187,4 +187,4 @@ CALLS: Final = {
     "transaction/win": win,
     "transaction/rollback": rollback,
 }
-DIALECT: Final = Dialect(name="hub88", calls=base.paths(CALLS), verify=verify, refuse=refuse)
+DIALECT: Final = Dialect(name="hub88", calls=dialect.paths(CALLS), verify=verify, refuse=refuse)

@@ -12,8 +12,8 @@ from hashlib import md5
 from typing import Any, Final
 
 from casino_pam import problems
-from casino_pam.api.game.dialects import base
-from casino_pam.api.game.dialects.base import Dialect, Reply, answer, field, number, short
+from casino_pam.api.game.dialects import dialect
+from casino_pam.api.game.dialects.dialect import Dialect, Reply, answer, field, number, short
 from casino_pam.api.game.session_cache import SessionRecord
 from casino_pam.api.game.visit import Visit
 from casino_pam.engine import commands
@@ -22,7 +22,7 @@ from wallet.errors import InvalidField, Refused
 from wallet.kinds import Kind, WinSource
 
 MALFORMED, FINAL = 7, 120
-ERRORS: Final = base.by_code(
+ERRORS: Final = dialect.by_code(
     {
         1: "insufficient_funds",
         2: "unknown_player unknown_wallet",
@@ -41,19 +41,19 @@ _amount_shape = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
 
 
 def verify(visit: Visit) -> None:
-    pairs = sorted(base.posted(visit))
+    pairs = sorted(dialect.posted(visit))
     claimed = b"&".join([value for name, value in pairs if name == b"hash"])
     message = b"&".join([b"=".join(pair) for pair in pairs if pair[0] != b"hash"])
 
     def sign(secret: bytes) -> bytes:
         return md5(message + secret, usedforsecurity=False).hexdigest().encode()
 
-    base.prove(visit, claimed.lower(), sign)
+    dialect.prove(visit, claimed.lower(), sign)
 
 
 async def _opened(visit: Visit, *names: str) -> tuple[Mapping[str, str], SessionRecord]:
     """The fields, and the player's newest session; ``names`` are further fields that must be there."""
-    body = base.texts(base.posted(visit))
+    body = dialect.texts(dialect.posted(visit))
     for name in ("userId", *names):
         field(body, name)
     return body, await visit.newest_session(body["userId"])
@@ -62,7 +62,7 @@ async def _opened(visit: Visit, *names: str) -> tuple[Mapping[str, str], Session
 def _signed_amount(visit: Visit, session: SessionRecord, text: str) -> int:
     if _amount_shape(text) is None:
         raise InvalidField("amount", "must be a decimal number")
-    amount = base.minor_units(text.removeprefix("-"), visit.digits[session.currency])
+    amount = dialect.minor_units(text.removeprefix("-"), visit.digits[session.currency])
     return -amount if text.startswith("-") else amount
 
 
@@ -82,7 +82,7 @@ def _money(visit: Visit, it: Receipt | Standing) -> dict[str, Any]:
 
 
 async def authenticate(visit: Visit) -> Reply:
-    token = field(base.texts(base.posted(visit)), "token")
+    token = field(dialect.texts(dialect.posted(visit)), "token")
     session = await visit.session(token)
     now = await visit.ask(visit.balance(session.player, session.currency, session.id))
     return _success(userId=session.player, token=token, **_money(visit, now))
@@ -153,7 +153,7 @@ async def adjustment(visit: Visit) -> Reply:
 
 
 async def refund(visit: Visit) -> Reply:
-    body = base.texts(base.posted(visit))
+    body = dialect.texts(dialect.posted(visit))
     player, reference = field(body, "userId"), field(body, "reference")
     it = await visit.ask(visit.rollback(player, reference, reference, kind=Kind.BET))
     return _success(transactionId=it.row.id)
@@ -185,4 +185,4 @@ CALLS: Final = {
     "endRound.html": end_round,
     "adjustment.html": adjustment,
 }
-DIALECT: Final = Dialect(name="pragmatic", calls=base.paths(CALLS), verify=verify, refuse=refuse)
+DIALECT: Final = Dialect(name="pragmatic", calls=dialect.paths(CALLS), verify=verify, refuse=refuse)

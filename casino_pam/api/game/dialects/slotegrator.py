@@ -14,8 +14,8 @@ from urllib.parse import quote_plus
 import structlog
 
 from casino_pam import problems
-from casino_pam.api.game.dialects import base
-from casino_pam.api.game.dialects.base import Call, Dialect, Reply, answer, field, number, short
+from casino_pam.api.game.dialects import dialect
+from casino_pam.api.game.dialects.dialect import Call, Dialect, Reply, answer, field, number, short
 from casino_pam.api.game.signing import Unauthenticated, hex_hmac
 from casino_pam.api.game.visit import Visit
 from casino_pam.engine import commands
@@ -49,8 +49,8 @@ def verify(visit: Visit) -> None:
         raise Unauthenticated("x-merchant-id", code)
     if _timestamp_shape(timestamp) is None or abs(visit.at / 1_000_000 - int(timestamp)) > WINDOW_SECONDS:
         raise Unauthenticated("x-timestamp", code)
-    message = signed_text(stamped, visit.body, base.posted(visit))
-    base.prove(visit, visit.headers.get(b"x-sign", b""), lambda secret: hex_hmac(secret, message, "sha1"))
+    message = signed_text(stamped, visit.body, dialect.posted(visit))
+    dialect.prove(visit, visit.headers.get(b"x-sign", b""), lambda secret: hex_hmac(secret, message, "sha1"))
 
 
 def signed_text(stamped: list[tuple[bytes, bytes]], body: bytes, pairs: list[tuple[bytes, bytes]]) -> bytes:
@@ -74,7 +74,7 @@ def _quoted(text: bytes) -> bytes:
 
 
 async def callback(visit: Visit) -> Reply:
-    body = base.texts(base.posted(visit))
+    body = dialect.texts(dialect.posted(visit))
     act = ACTIONS.get(field(body, "action"))
     if act is None:
         raise InvalidField("action", "is none of balance, bet, win, refund, rollback")
@@ -88,7 +88,7 @@ async def balance(visit: Visit, body: Mapping[str, str], player: str, currency: 
 
 def _played(visit: Visit, body: Mapping[str, str], player: str, currency: str) -> dict[str, Any]:
     round = body.get("round_id") or short("session", body.get("session_id", ""), player)
-    amount = base.minor_units(field(body, "amount"), visit.digits[currency])
+    amount = dialect.minor_units(field(body, "amount"), visit.digits[currency])
     ends = body.get("finished", "").lower() in ("1", "true")
     return {"round": round, "game": field(body, "game_uuid"), "amount": amount, "ends_round": ends}
 

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from casino_pam import problems
 from casino_pam.api import strict_json
-from casino_pam.api.game.dialects import base
-from casino_pam.api.game.dialects.base import Call, Dialect, Reply, answer, field, short, shown
+from casino_pam.api.game.dialects import dialect
+from casino_pam.api.game.dialects.dialect import Call, Dialect, Reply, answer, field, short, shown
 from casino_pam.api.game.session_cache import SessionRecord
 from casino_pam.api.game.signing import Unauthenticated, hex_hmac
 from casino_pam.api.game.visit import Visit
@@ -24,7 +24,7 @@ from wallet.errors import InvalidField, Refused
 from wallet.kinds import Kind, WinSource
 
 # HTTP status and code → ours. What is not here is 400 without a code.
-ERRORS: Final = base.by_code(
+ERRORS: Final = dialect.by_code(
     {
         (400, "insufficient_funds"): "insufficient_funds",
         (400, "bet_limit"): "limit_reached stake_above_limit",
@@ -47,13 +47,13 @@ _amount_shape = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?").fullmatch
 
 def verify(visit: Visit) -> None:
     message = visit.body if visit.path.rpartition(b"/")[2] != b"balance" else _canonical(visit)
-    base.prove(visit, visit.headers.get(b"x-request-sign", b""), lambda secret: hex_hmac(secret, message))
+    dialect.prove(visit, visit.headers.get(b"x-request-sign", b""), lambda secret: hex_hmac(secret, message))
 
 
 def _canonical(visit: Visit) -> bytes:
     """The query as RFC 8785 writes it. Raises Unauthenticated for a parameter given twice."""
     try:
-        query = base.texts(base.form(visit.query))
+        query = dialect.texts(dialect.form(visit.query))
     except Refused:
         raise Unauthenticated("query", visit.provider.code) from None
     ordered = sorted(query.items(), key=lambda pair: pair[0].encode("utf-16-be"))
@@ -61,7 +61,7 @@ def _canonical(visit: Visit) -> bytes:
 
 
 async def balance(visit: Visit) -> Reply:
-    session = await visit.session(field(base.texts(base.form(visit.query)), "sessionID"))
+    session = await visit.session(field(dialect.texts(dialect.form(visit.query)), "sessionID"))
     return answer({"balance": shown(await visit.ask(visit.balance(session.player, session.currency)))})
 
 
@@ -77,7 +77,7 @@ async def _play(visit: Visit) -> tuple[SessionRecord, tuple[str, str, str], bool
     session = await visit.session(body["sessionID"])
     game = session.game or NO_GAME
     named = {
-        "amount": base.minor_units(body["amount"], visit.digits[session.currency]),
+        "amount": dialect.minor_units(body["amount"], visit.digits[session.currency]),
         "round": short(game, body["roundID"]),
         "game": game,
     }
@@ -133,7 +133,7 @@ def refuse(refusal: Refused, visit: Visit) -> Reply:
     return answer(body, status)
 
 
-CALLS: Final = {b"balance": Call("balance", balance, method="GET")} | base.paths(
+CALLS: Final = {b"balance": Call("balance", balance, method="GET")} | dialect.paths(
     {"bet": bet, "win": win, "refund": refund}
 )
 DIALECT: Final = Dialect(name="swipegames", calls=CALLS, verify=verify, refuse=refuse)

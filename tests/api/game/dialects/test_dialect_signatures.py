@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from casino_pam import refused_signatures
-from casino_pam.api.game.dialects import base, slotegrator
+from casino_pam.api.game.dialects import dialect, slotegrator
 from casino_pam.api.game.signing import hex_hmac
 from tests import scenario
 from tests.api.game.dialects.dialect_scenario import SECRET, SIX, UNPROVEN, Partner, pem, private_key, word
@@ -270,10 +270,10 @@ def test_slotegrator_signs_what_php_wrote_as_what_it_would_write(pairs: list[tup
     php = b"&".join(slotegrator._written(*pair) for pair in pairs)
     escaped = b"&".join(b"=".join(b"".join(b"%%%02x" % byte for byte in text) for text in pair) for pair in pairs)
     named = [pair for pair in pairs if pair != (b"", b"")]
-    assert base.form(escaped) == base.form(php)
-    text = slotegrator.signed_text(stamped, escaped, base.form(escaped))
-    assert slotegrator.signed_text(stamped, php, base.form(php)) == text or len(named) < len(pairs)
-    assert len(base.form(php)) == len(pairs)
+    assert dialect.form(escaped) == dialect.form(php)
+    text = slotegrator.signed_text(stamped, escaped, dialect.form(escaped))
+    assert slotegrator.signed_text(stamped, php, dialect.form(php)) == text or len(named) < len(pairs)
+    assert len(dialect.form(php)) == len(pairs)
 
 
 def test_pragmatic_takes_a_hash_in_either_case_and_over_decoded_values(door: Door) -> None:
