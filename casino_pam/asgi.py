@@ -1,5 +1,6 @@
-"""The doors of a web process, told apart by path: the game door, static files, and Django for REST, admin and pages.
+"""The doors of a web process, told apart by path: static files, and Django for REST, admin and pages.
 
+The server layer leads calls of game providers straight to the game door, which it is given here.
 Whatever needs Django waits for a place first, and has an answer in time (casino_pam/server/admission.py).
 """
 
@@ -20,14 +21,14 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "casino_pam.settings")
 django = get_asgi_application()
 # Imported once Django is set up: both know its models.
 from casino_pam import guard  # noqa: E402
-from casino_pam.api.game.app import PREFIX, GameDoor  # noqa: E402
+from casino_pam.api.game.app import GameDoor  # noqa: E402
 from casino_pam.backoffice import dashboard_socket, report_pages  # noqa: E402
 from casino_pam.engine.queue import posting_queue  # noqa: E402
 from casino_pam.live.consumer import PATH, player_socket  # noqa: E402
 from casino_pam.live.hub import hub  # noqa: E402
 from casino_pam.metrics import forget_the_dead  # noqa: E402
 from casino_pam.server.admission import Admission  # noqa: E402
-from casino_pam.server.http_protocol import UPLOAD_SECONDS  # noqa: E402
+from casino_pam.server.http_protocol import GAME_DOOR, UPLOAD_SECONDS  # noqa: E402
 
 # A load balancer asks whatever the views are doing.
 PROBES = ("/healthz", "/readyz", "/metrics")
@@ -51,7 +52,7 @@ rest_door = guard.Front(views)
 static_files = ServeStaticASGI(views, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL)
 
 
-async def lifespan(receive: Receive, send: Send) -> None:
+async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer the server layer when it starts and stops this process."""
     while True:
         message = await receive()
@@ -60,6 +61,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
             _spare_the_collector()
             posting_queue.start()
             await game_door.open()
+            scope["state"][GAME_DOOR] = game_door
             await send({"type": "lifespan.startup.complete"})
         if message["type"] == "lifespan.shutdown":
             # Calls are answered by now or were given up; what was accepted is posted all the same.
@@ -79,7 +81,7 @@ def _spare_the_collector() -> None:
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Lead a request to its door."""
     if scope["type"] == "lifespan":
-        await lifespan(receive, send)
+        await lifespan(scope, receive, send)
         return
     # Every door and every route matches the path as it was sent: decoded, one name could become two segments.
     scope["path"] = guard.path_as_sent(scope)
@@ -90,8 +92,6 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif scope["type"] == "websocket":
         # Before acceptance this is a plain 403.
         await send({"type": "websocket.close", "code": 1008, "reason": "not found"})
-    elif scope["path"].startswith(PREFIX):
-        await game_door(scope, receive, send)
     elif scope["path"].startswith(guard.PREFIX):
         await rest_door(scope, receive, send)
     elif scope["path"].startswith(settings.STATIC_URL):

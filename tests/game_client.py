@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
@@ -30,7 +30,7 @@ from casino_pam.api.game.app import PREFIX, GameDoor
 from casino_pam.api.game.directory import Directory
 from casino_pam.engine.queue import PostingQueue
 from casino_pam.local.os_support import PROJECT, free_port
-from casino_pam.server.http_protocol import BoundedHttp
+from casino_pam.server.http_protocol import GAME_DOOR, BoundedHttp
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -95,7 +95,7 @@ class Door:
 
     async def _open(self) -> None:
         self.posting_queue.start()
-        self.app = GameDoor(self.posting_queue, Directory(pause=0))
+        self.game_door = GameDoor(self.posting_queue, Directory(pause=0))
 
     def post(self, call: str, body: Any, **signing_options: Any) -> Reply:
         """Sign and send one call. ``body`` is a dict, or bytes as they are."""
@@ -104,59 +104,26 @@ class Door:
     def send(self, call: str, body: Any, **signing_options: Any) -> Future[Reply]:
         """As ``post``, without waiting for the answer."""
         data = raw(body)
-        return self._run(self._exchange("POST", path_of(call), signed(call, data, **signing_options), [data]))
+        return self.send_request("POST", path_of(call), signed(call, data, **signing_options), data)
 
     def request(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str] | Headers,
-        chunks: Sequence[bytes] = (b"",),
-        *,
-        complete: bool = True,
-        query: bytes = b"",
-    ) -> Any:
-        """Any request, its body in any number of pieces.
+        self, method: str, path: str, headers: Mapping[str, str] | Headers, body: bytes = b"", *, query: bytes = b""
+    ) -> Reply:
+        """Any request, as the server layer hands it over."""
+        return self.send_request(method, path, headers, body, query=query).result()
 
-        An incomplete one is followed by the client's leaving. None if there was no answer.
-        """
-        return self._run(self._exchange(method, path, headers, chunks, complete, query)).result()
+    def send_request(
+        self, method: str, path: str, headers: Mapping[str, str] | Headers, body: bytes, *, query: bytes = b""
+    ) -> Future[Reply]:
+        """As ``request``, without waiting for the answer."""
+        named = asgi_headers(headers) if isinstance(headers, Mapping) else headers
+        return self._run(self._answer(method, path.encode(), query, named, body))
 
-    async def _exchange(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str] | Headers,
-        chunks: Sequence[bytes],
-        complete: bool = True,
-        query: bytes = b"",
-    ) -> Reply | None:
-        sent: list[dict[str, Any]] = []
-        left = list(chunks)
-
-        async def receive() -> dict[str, Any]:
-            if not left:
-                return {"type": "http.disconnect"}
-            chunk = left.pop(0)
-            return {"type": "http.request", "body": chunk, "more_body": bool(left) or not complete}
-
-        async def send(message: dict[str, Any]) -> None:
-            sent.append(message)
-
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query,
-            "headers": asgi_headers(headers) if isinstance(headers, Mapping) else headers,
-        }
-        await self.app(scope, receive, send)
-        if not sent:
-            return None
-        start, *rest = sent
-        received = {name.decode(): value.decode() for name, value in start["headers"]}
-        return Reply(start["status"], received, b"".join(each["body"] for each in rest))
+    async def _answer(self, method: str, path: bytes, query: bytes, headers: Headers, body: bytes) -> Reply:
+        where = self.game_door.route(path)
+        whole = body if len(body) <= where.limit else None
+        status, named, answer = await self.game_door.answer(where, method, path, query, headers, whole)
+        return Reply(status, {name.decode(): value.decode() for name, value in named}, answer)
 
 
 class Client:
@@ -206,9 +173,18 @@ def listening(http: type[BoundedHttp] = BoundedHttp, **options: Any) -> Iterator
     """The door alone behind a real uvicorn, in a thread of this process."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", free_port()))
-        config: dict[str, Any] = {"lifespan": "off", "log_config": None, "access_log": False, **options}
+        config: dict[str, Any] = {"lifespan": "on", "log_config": None, "access_log": False, **options}
         posting_queue = PostingQueue()
-        server = uvicorn.Server(uvicorn.Config(GameDoor(posting_queue, Directory(pause=0)), http=http, **config))
+        door = GameDoor(posting_queue, Directory(pause=0))
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            assert scope["type"] == "lifespan", "nothing but calls of providers is asked here"
+            scope["state"][GAME_DOOR] = door
+            for message in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{message}.complete"})
+
+        server = uvicorn.Server(uvicorn.Config(application, http=http, **config))
 
         async def serve() -> None:
             posting_queue.start()

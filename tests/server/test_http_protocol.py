@@ -151,6 +151,35 @@ def test_refuses_a_body_that_says_to_be_too_large_before_it_is_sent(client: Clie
         assert until_closed(sock) == b""
 
 
+def test_reads_a_body_in_whatever_pieces_it_comes(client: Client) -> None:
+    body = raw(BET)
+    chunked = as_bytes("bet", BET, "Transfer-Encoding: chunked\r\n")[: -len(body)]
+    chunked = chunked.replace(b"Content-Length: %d\r\n" % len(body), b"")
+    chunked += b"".join(b"1\r\n%c\r\n" % each for each in body) + b"0\r\n\r\n"
+    for data in (as_bytes("bet", BET), chunked):
+        with client.dial() as sock:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for place in range(0, len(data), 7):
+                sock.sendall(data[place : place + 7])
+            assert only(receive(sock)).status == 200
+    assert plays() == 1
+
+
+def test_goes_on_behind_a_pipelined_body_that_is_too_large(client: Client) -> None:
+    large = as_bytes("bet", b"x" * 70_000)
+    with client.dial() as sock:
+        sock.sendall(as_bytes("bet", BET) + large + as_bytes("win", {**BET, "reference": "w-1"}))
+        assert [each.status for each in receive(sock, 3)] == [200, 413, 200]
+
+
+def test_writes_no_body_in_answer_to_head(client: Client) -> None:
+    with client.dial() as sock:
+        sock.sendall(b"HEAD /api/game/v1/bet HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+        head, _, rest = until_closed(sock).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 405 ") and b"content-length: " in head
+    assert rest == b""
+
+
 def test_closes_a_connection_that_never_says_anything(house: None) -> None:
     with listening(timeout_keep_alive=0.2) as client:
         assert answers(client, b"") == []

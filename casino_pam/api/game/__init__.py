@@ -1,1 +1,1 @@
-"""The game door: signed calls of game providers, a plain ASGI application in front of Django's."""
+"""The game door: signed calls of game providers, in front of Django and without ASGI (docs/decisions/0039)."""

@@ -1,19 +1,21 @@
-"""The game door as a plain ASGI application: what is checked of every call, in the contract's order.
+"""The game door: what is checked of every call, in the contract's order.
 
 Host, path, method, size, signature; then the call reads its body and asks the engine. Our own providers
 are at ``/api/game/v1/…``, those who speak another dialect at ``/api/game/<dialect>/<provider>/…``. How a
 request is signed, read, answered and refused is known to its dialect alone (``dialects/``): whatever
 happens to a request, its dialect writes the answer. A client that hangs up stops nothing: what the
 engine has taken is carried out.
+
+The server layer hands it whole requests, without ASGI between them (docs/decisions/0039).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Container, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 from django.conf import settings
@@ -27,13 +29,9 @@ from casino_pam.api.game.dialects.dialect import Call, Dialect, Reply
 from casino_pam.api.game.directory import Directory
 from casino_pam.api.game.session_cache import SessionCache
 from casino_pam.api.game.signing import Unauthenticated
-from casino_pam.api.game.visit import Scope, SecretsChanged, Visit
+from casino_pam.api.game.visit import SecretsChanged, Visit
 from casino_pam.engine.queue import PostingQueue
-from casino_pam.guard import read_body
 from wallet.errors import Busy, Refused
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[Any], Awaitable[None]]
 
 PREFIX: Final = "/api/game/"
 _own: Final = f"{PREFIX}v1/".encode()
@@ -50,16 +48,17 @@ ANSWERED = Histogram(
 observed = lru_cache(maxsize=512)(ANSWERED.labels)
 
 
-class HungUp(Exception):
-    """The client left before its request was complete."""
-
-
 class Route(NamedTuple):
     """Where a path leads: ``provider`` is the one it names, ``call`` is None where there is none."""
 
     dialect: Dialect
     provider: str
     call: Call | None
+
+    @property
+    def limit(self) -> int:
+        """The most bytes that are read of a body; more of them is refused unread."""
+        return 0 if self.call is None else self.call.limit
 
     @property
     def label(self) -> str:
@@ -94,19 +93,37 @@ class GameDoor:
         with suppress(Busy):
             await self._directory.look_again()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+    def route(self, path: bytes) -> Route:
+        """Where a path leads."""
+        return route(path)
+
+    def refuse(self, path: bytes, refusal: Refused) -> Reply:
+        """The answer to a request that was given up before it was complete, in its dialect's shape."""
+        where = route(path)
+        request_id = str(uuid7())
+        _log_refused(refusal, where, (), request_id)
+        visit = Visit(path, b"", (), self._directory, self._sessions, self._posting_queue, request_id)
+        status, headers, body = where.dialect.refuse(refusal, visit)
+        return status, [*headers, (b"x-request-id", request_id.encode())], body
+
+    async def answer(
+        self,
+        where: Route,
+        method: str,
+        path: bytes,
+        query: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes | None,
+    ) -> Reply:
+        """Answer one request, as it was sent, its headers' names in lower case; no body is one that was too large."""
         began = time.perf_counter()
         request_id = str(uuid7())
-        where = route(scope["raw_path"])
-        visit = Visit(scope, self._directory, self._sessions, self._posting_queue, request_id)
+        visit = Visit(path, query, headers, self._directory, self._sessions, self._posting_queue, request_id)
         try:
-            status, headers, body = await self._reply(where, visit, scope["method"], receive)
-        except HungUp:
-            return
+            status, named, answer = await self._reply(where, visit, method, body)
         except Refused as refusal:
             _log_refused(refusal, where, self._directory.providers, request_id)
-            status, headers, body = where.dialect.refuse(refusal, visit)
+            status, named, answer = where.dialect.refuse(refusal, visit)
         except Exception:
             log.exception(
                 "game_door_failed",
@@ -115,13 +132,11 @@ class GameDoor:
                 call=where.label,
                 request_id=request_id,
             )
-            status, headers, body = where.dialect.refuse(Refused("internal"), visit)
-        headers += [(b"content-length", b"%d" % len(body)), (b"x-request-id", request_id.encode())]
+            status, named, answer = where.dialect.refuse(Refused("internal"), visit)
         observed(where.label, status).observe(time.perf_counter() - began)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        return status, [*named, (b"x-request-id", request_id.encode())], answer
 
-    async def _reply(self, where: Route, visit: Visit, method: str, receive: Receive) -> Reply:
+    async def _reply(self, where: Route, visit: Visit, method: str, body: bytes | None) -> Reply:
         _check_host(visit.headers)
         dialect, call = where.dialect, where.call
         if call is None:
@@ -131,11 +146,9 @@ class GameDoor:
             await self._find_provider(where, visit)
         if method != call.method:
             raise Refused("method_not_allowed")
-        body = await read_body(receive, call.limit, visit.headers.get(b"content-length", b""))
         if body is None:
-            raise HungUp
+            raise Refused("too_large", limit_bytes=call.limit)
         visit.body = body
-        visit.begin(dialect.patience)
         visit.prove = partial(_prove, where, visit)
         try:
             visit.prove()
@@ -167,17 +180,6 @@ def _prove(where: Route, visit: Visit) -> None:
             raise Refused("not_found")
         visit.provider = provider
     where.dialect.verify(visit)
-
-
-def refused_early(path: bytes, refusal: Refused) -> Reply:
-    """The answer to a request that was given up before it was complete, in its dialect's shape."""
-    where = route(path)
-    request_id = str(uuid7())
-    _log_refused(refusal, where, (), request_id)
-    scope = {"raw_path": path, "query_string": b"", "headers": []}
-    visit = Visit(scope, Directory(), SessionCache(), PostingQueue(), request_id)
-    status, headers, body = where.dialect.refuse(refusal, visit)
-    return status, [*headers, (b"x-request-id", request_id.encode())], body
 
 
 def _log_refused(refusal: Refused, where: Route, known: Container[str], request_id: str) -> None:

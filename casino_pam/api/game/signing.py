@@ -56,7 +56,7 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 def read_claim(headers: Iterable[tuple[bytes, bytes]], now: float) -> Claim:
-    """The claim in ASGI headers (names in lower case), fresh at ``now`` (unix seconds).
+    """The claim in headers (names in lower case), fresh at ``now`` (unix seconds).
 
     Raises Unauthenticated when a header is missing, repeated or of another shape, or when the
     timestamp is more than 300 seconds from ``now`` on either side.

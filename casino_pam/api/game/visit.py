@@ -28,7 +28,6 @@ from wallet.kinds import scoped
 from wallet.models import Provider
 from wallet.pg import deadline, faults
 
-Scope = dict[str, Any]
 T = TypeVar("T")
 
 # No header can have this value: the server layer refuses a NUL.
@@ -49,12 +48,19 @@ class Visit:
     prove: Callable[[], None]
 
     def __init__(
-        self, scope: Scope, directory: Directory, sessions: SessionCache, posting_queue: PostingQueue, request_id: str
+        self,
+        path: bytes,
+        query: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        directory: Directory,
+        sessions: SessionCache,
+        posting_queue: PostingQueue,
+        request_id: str,
     ) -> None:
-        self.path: bytes = scope["raw_path"]
-        self.query: bytes = scope["query_string"]
-        self.header_list: list[tuple[bytes, bytes]] = scope["headers"]
-        self.headers = _by_name(self.header_list)
+        self.path = path
+        self.query = query
+        self.header_list = headers
+        self.headers = _by_name(headers)
         self.body = b""
         self.request_id = request_id
         # The names and values of a form, once it is read.
@@ -180,9 +186,9 @@ class Visit:
 
     async def ask(self, request: AnyRequest) -> Any:
         """What became of one request. Raises the refusal, or SecretsChanged."""
-        (outcome,) = await self.outcomes(request)
+        outcome = await self._posting_queue.submit(request)
         if isinstance(outcome, Refused):
-            raise outcome
+            raise SecretsChanged if secrets_changed(outcome) else outcome
         return outcome
 
     # --- commands ----------------------------------------------------------------------------
@@ -276,7 +282,7 @@ def secrets_changed(outcome: Outcome) -> bool:
     return isinstance(outcome, Refused) and outcome.code == "unauthenticated"
 
 
-def _by_name(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def _by_name(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """One value for each name; a header that comes twice has one that nobody accepts."""
     by_name = dict(headers)
     if len(by_name) < len(headers):

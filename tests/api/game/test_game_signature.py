@@ -43,7 +43,7 @@ def nothing_posted(door: Door) -> Iterator[None]:
 
 
 def turned_away(door: Door, headers: Any, call: str = "bet", body: bytes = BODY) -> None:
-    reply = door.request("POST", path_of(call), headers, [body])
+    reply = door.request("POST", path_of(call), headers, body)
     assert (reply.status, reply["code"], reply["retry"]) == (401, "unauthenticated", False), reply.body
     # The caller learns no more than that: no check, no provider, no balance.
     assert set(reply.json) == {"type", "title", "status", "detail", "code", "retry", "request_id"}
@@ -98,7 +98,7 @@ def test_turns_away_whoever_is_not_signed_at_every_call(door: Door) -> None:
 
 def test_answers_the_same_bytes_again_as_the_first_time(door: Door) -> None:
     headers = signed("bet", BODY)
-    first, second = (door.request("POST", path_of("bet"), headers, [BODY]) for _ in range(2))
+    first, second = (door.request("POST", path_of("bet"), headers, BODY) for _ in range(2))
     assert (first.status, second.status) == (200, 200)
     assert {**first.json, "replayed": True} == second.json
     assert plays() == 1

@@ -64,7 +64,7 @@ class Partner:
         call = call._replace(**changes)
         path, _, query = call.path.partition("?")
         headers = {"Host": "localhost", **call.headers}
-        reply: Reply = self.door.request(call.method, path, headers, [call.body], query=query.encode())
+        reply: Reply = self.door.request(call.method, path, headers, call.body, query=query.encode())
         self.is_in_shape(reply)
         return reply
 

@@ -78,8 +78,7 @@ def refused(dialect: str, refusal: Refused, path: str | None = None, *, session:
     """How the dialect writes the refusal of a bet."""
     path = PATHS[dialect] if path is None else path
     raw = f"/api/game/{dialect}/theirs/{path}".encode()
-    scope = {"raw_path": raw, "query_string": b"", "headers": []}
-    visit = Visit(scope, Directory(), SessionCache(), PostingQueue(), "r-1")
+    visit = Visit(raw, b"", [], Directory(), SessionCache(), PostingQueue(), "r-1")
     visit.provider = ProviderRecord("theirs", dialect, (), (), "", {"mEUR": "EUR"}, 1, False)
     if session:
         visit.named_session = SessionRecord("s-1", "theirs", "anna", "EUR", "dice")

@@ -92,8 +92,7 @@ def at_once(partner: Partner, calls: list[Any]) -> list[Any]:
     for call in calls:
         path, _, query = call.path.partition("?")
         headers = {"Host": "localhost", **call.headers}
-        exchange = partner.door._exchange(call.method, path, headers, [call.body], True, query.encode())
-        waiting.append(partner.door._run(exchange))
+        waiting.append(partner.door.send_request(call.method, path, headers, call.body, query=query.encode()))
     replies = [each.result() for each in waiting]
     for each in replies:
         is_in_shape(partner.dialect, each)

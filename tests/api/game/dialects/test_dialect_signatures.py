@@ -162,7 +162,7 @@ def test_takes_a_signature_header_once_and_exactly_as_it_is_written(door: Door, 
         assert word(dialect, partner.send(call, headers={**call.headers, name: bad})) == UNPROVEN[dialect], bad
     twice = [(each.lower().encode(), value.encode()) for each, value in {"Host": "localhost", **call.headers}.items()]
     twice.append((name.lower().encode(), sign.encode()))
-    reply = door.request("POST", call.path, twice, [call.body])
+    reply = door.request("POST", call.path, twice, call.body)
     partner.is_in_shape(reply)
     assert word(dialect, reply) == UNPROVEN[dialect]
     assert word(dialect, partner.send(call)) == "ok"

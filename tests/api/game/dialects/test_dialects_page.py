@@ -54,7 +54,7 @@ def door(books: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def call(door: Door, name: str, key: str = "their-secret", **fields: str) -> Reply:
     body = json.dumps({"who": "anna", "coin": "EUR", **fields}).encode()
     headers = {"Host": "localhost", "X-Parlour-Sign": hmac.new(key.encode(), body, "sha256").hexdigest()}
-    reply: Reply = door.request("POST", f"/api/game/parlour/room/{name}", headers, [body])
+    reply: Reply = door.request("POST", f"/api/game/parlour/room/{name}", headers, body)
     return reply
 
 
