@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -82,11 +83,14 @@ def array(values: Iterable[str], *, quoted: bool = True) -> str:
     """A PostgreSQL array literal of texts; an empty text stands for NULL."""
     texts = list(values)
     if not quoted:
-        return "{" + ",".join([value or "NULL" for value in texts]) + "}"
-    together = "".join(texts)
-    if '"' in together or "\\" in together:
-        texts = [value.replace("\\", "\\\\").replace('"', '\\"') for value in texts]
-    return "{" + ",".join([f'"{value}"' if value else "NULL" for value in texts]) + "}"
+        return "{" + ",".join([text or "NULL" for text in texts] if "" in texts else texts) + "}"
+    if not texts:
+        return "{}"
+    literal = '{"' + '","'.join(texts) + '"}'
+    if "\\" in literal or literal.count('"') != 2 * len(texts):
+        escaped = [text.replace("\\", "\\\\").replace('"', '\\"') for text in texts]
+        return "{" + ",".join([f'"{text}"' if text else "NULL" for text in escaped]) + "}"
+    return literal.replace('""', "NULL")
 
 
 # --- reading ---------------------------------------------------------------------------------
@@ -311,6 +315,7 @@ def _columns(keys: Collection[Key]) -> list[str]:
 # commands that rely on each other's wallets both pass.
 _STANDING: Final = ("cash", "bonus", "held", "version", "staked_total", "paid_total", "deposited_total")
 _NUMBERS: Final = ("id", "seen", "newest_at", *_STANDING)
+_numbers_of: Final = attrgetter(*_NUMBERS)
 
 UPDATE_WALLETS = f"""
 UPDATE wallet_wallet w
@@ -395,7 +400,7 @@ def _digested(wallet: OpenWallet) -> list[tuple[str, ...]]:
 
 
 def _update_wallets(session: Session, wallets: list[OpenWallet]) -> set[int]:
-    columns = [array([str(getattr(wallet, name)) for wallet in wallets], quoted=False) for name in _NUMBERS]
+    columns = [array(map(str, column), quoted=False) for column in zip(*map(_numbers_of, wallets), strict=True)]
     digests = array([wallet.digest.hex() if wallet.digest else "" for wallet in wallets], quoted=False)
     undone = array([_json(wallet.undone_earlier) for wallet in wallets])
     return {id for (id,) in session.rows(UPDATE_WALLETS, [*columns, digests, undone])}
