@@ -36,28 +36,25 @@ from wallet.time import selected, timestamp
 
 
 class Column(NamedTuple):
-    """A column of the ledger as it is written; ``quoted`` where its text needs quotes in an array literal."""
+    """A column of the ledger as it is written."""
 
     name: str
     sql_type: str
-    quoted: bool
 
 
 _UUIDS: Final = frozenset(("id", "command", "bonus", "closes"))
-# The other texts are words of our own.
-_QUOTED: Final = frozenset(("source", "reference", "round", "game", "original", "actor", "reason"))
 
 
 def _column(field: msgspec.structs.FieldInfo) -> Column:
     if field.name in _UUIDS:
-        return Column(field.name, "uuid", False)
+        return Column(field.name, "uuid")
     if field.name == "digest_version":
-        return Column(field.name, "smallint", False)
+        return Column(field.name, "smallint")
     if field.type is bool:
-        return Column(field.name, "boolean", False)
+        return Column(field.name, "boolean")
     if field.type in (int, int | None):
-        return Column("wallet_id" if field.name == "wallet" else field.name, "bigint", False)
-    return Column(field.name, "text", field.name in _QUOTED)
+        return Column("wallet_id" if field.name == "wallet" else field.name, "bigint")
+    return Column(field.name, "text")
 
 
 # In the order of Row's fields, which is that of the digest: it never changes within a digest version.
@@ -69,7 +66,7 @@ ADDED: Final = ("wagering", "shares_reference")
 
 def _select(alias: str) -> str:
     parts = []
-    for name, sql_type, _ in COLUMNS:
+    for name, sql_type in COLUMNS:
         column = f"{alias}.{name}"
         if name == "created_at":
             column = selected(column)
@@ -314,48 +311,61 @@ def _columns(keys: Collection[Key]) -> list[str]:
 # A wallet that is only relied on is written as it was: a mere look at its version would let two
 # commands that rely on each other's wallets both pass.
 _STANDING: Final = ("cash", "bonus", "held", "version", "staked_total", "paid_total", "deposited_total")
-_NUMBERS: Final = ("id", "seen", "newest_at", *_STANDING)
-_numbers_of: Final = attrgetter(*_NUMBERS)
+CHANGED: Final = ("id", "seen", "newest_at", *_STANDING)
+_numbers_of: Final = attrgetter(*CHANGED)
 
+CHANGE_TYPE: Final = "wallet_change"
 UPDATE_WALLETS = f"""
 UPDATE wallet_wallet w
 SET {", ".join(f"{name} = n.{name}" for name in _STANDING)},
     digest = decode(n.digest, 'hex'),
     newest_at = CASE WHEN n.version > n.seen THEN {timestamp("n.newest_at")} ELSE w.newest_at END,
     undone_earlier = n.undone_earlier::jsonb
-FROM (
-    SELECT * FROM unnest({"%s::bigint[], " * len(_NUMBERS)} %s::text[], %s::text[])
-    AS u({", ".join(_NUMBERS)}, digest, undone_earlier)
-    ORDER BY u.id
-) n
+FROM (SELECT * FROM unnest(%s::{CHANGE_TYPE}[]) u ORDER BY u.id) n
 WHERE w.id = n.id AND w.version = n.seen
 RETURNING w.id
 """
 
+# All rows are one parameter: an array for each column costs PostgreSQL half as much again (docs/decisions/0040).
+# The type is made by a migration; that of another digest version has another name.
+ROW_TYPE: Final = "wallet_ledger_row_2"
 _INSERT_ROWS = f"""
-INSERT INTO wallet_transaction ({", ".join(name for name, _, _ in COLUMNS)}, digest)
+INSERT INTO wallet_transaction ({", ".join(name for name, _ in COLUMNS)}, digest)
 SELECT {
-    ", ".join(timestamp("n.created_at") if name == "created_at" else f"n.{name}" for name, _, _ in COLUMNS)
+    ", ".join(timestamp("n.created_at") if name == "created_at" else f"n.{name}" for name, _ in COLUMNS)
 }, decode(n.digest, 'hex')
-FROM unnest({", ".join(f"%s::{sql_type}[]" for _, sql_type, _ in COLUMNS)}, %s::text[])
-AS n({", ".join(name for name, _, _ in COLUMNS)}, digest)
+FROM unnest(%s::{ROW_TYPE}[]) n
 """
+# What means something inside a composite value, or inside the array around it.
+_special = re.compile(r'[,()"\\]').search
 
 
-def canonical(row: Row) -> tuple[str, ...]:
+def _element(texts: Sequence[str]) -> str:
+    """A row as an element of an array of composite values; an empty text stands for NULL."""
+    texts = [_quoted(text) if _special(text) else text for text in texts]
+    return '"(' + ",".join(texts).replace("\\", "\\\\").replace('"', '\\"') + ')"'
+
+
+def _array_of(elements: Iterable[str]) -> str:
+    return "{" + ",".join(elements) + "}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def canonical(row: Row) -> list[str]:
     """The row's columns as text, in order; what is digested is exactly what is written."""
-    return tuple(
-        [
-            value
-            if value.__class__ is str
-            else ""
-            if value is None
-            else ("true" if value else "false")
-            if value.__class__ is bool
-            else str(value)
-            for value in msgspec.structs.astuple(row)
-        ]
-    )
+    return [
+        value
+        if value.__class__ is str
+        else ""
+        if value is None
+        else ("true" if value else "false")
+        if value.__class__ is bool
+        else str(value)
+        for value in msgspec.structs.astuple(row)
+    ]
 
 
 def first_digest(wallet: int) -> bytes:
@@ -380,30 +390,33 @@ def write(session: Session, book: Book) -> set[int]:
     known = sorted(book.wallets_by_id.values(), key=lambda wallet: wallet.id)
     touched = [wallet for wallet in known if wallet.rows or wallet.relied_on]
     shown = [wallet for wallet in known if wallet.balances_shown and not (wallet.rows or wallet.relied_on)]
-    lines = {wallet.id: _digested(wallet) for wallet in touched if wallet.rows}
+    rows = {wallet.id: _digested(wallet) for wallet in touched if wallet.rows}
     matched = _update_wallets(session, touched) if touched else set()
-    _insert_rows(session, [line for id in lines if id in matched for line in lines[id]])
+    if elements := [element for id in rows if id in matched for element in rows[id]]:
+        session.put(_INSERT_ROWS, [_array_of(elements)])
     matched |= _unmoved(session, shown) if shown else set()
     return {wallet.id for wallet in (*touched, *shown) if wallet.id not in matched}
 
 
-def _digested(wallet: OpenWallet) -> list[tuple[str, ...]]:
-    """The wallet's new rows as text, each with its digest; leaves the newest digest behind."""
-    lines = []
+def _digested(wallet: OpenWallet) -> list[str]:
+    """The wallet's new rows as they travel, each with its digest; leaves the newest digest behind."""
+    elements = []
     digest = wallet.digest or first_digest(wallet.id)
     for row in wallet.rows:
         texts = canonical(row)
         digest = chain(digest, texts)
-        lines.append((*texts, digest.hex()))
+        elements.append(_element([*texts, digest.hex()]))
     wallet.digest = digest
-    return lines
+    return elements
 
 
 def _update_wallets(session: Session, wallets: list[OpenWallet]) -> set[int]:
-    columns = [array(map(str, column), quoted=False) for column in zip(*map(_numbers_of, wallets), strict=True)]
-    digests = array([wallet.digest.hex() if wallet.digest else "" for wallet in wallets], quoted=False)
-    undone = array([_json(wallet.undone_earlier) for wallet in wallets])
-    return {id for (id,) in session.rows(UPDATE_WALLETS, [*columns, digests, undone])}
+    return {id for (id,) in session.rows(UPDATE_WALLETS, [_array_of(map(_change, wallets))])}
+
+
+def _change(wallet: OpenWallet) -> str:
+    digest = wallet.digest.hex() if wallet.digest else ""
+    return _element([*map(str, _numbers_of(wallet)), digest, _json(wallet.undone_earlier)])
 
 
 def _json(undone: UndoneEarlier | None) -> str:
@@ -413,11 +426,3 @@ def _json(undone: UndoneEarlier | None) -> str:
 def _unmoved(session: Session, wallets: list[OpenWallet]) -> set[int]:
     numbers = [array(map(str, column), quoted=False) for column in zip(*((w.id, w.seen) for w in wallets), strict=True)]
     return {id for (id,) in session.rows(_READ_UNMOVED, numbers)}
-
-
-def _insert_rows(session: Session, lines: list[tuple[str, ...]]) -> None:
-    if not lines:
-        return
-    *columns, digests = zip(*lines, strict=True)
-    literals = [array(texts, quoted=column.quoted) for texts, column in zip(columns, COLUMNS, strict=True)]
-    session.put(_INSERT_ROWS, [*literals, array(digests, quoted=False)])

@@ -7,7 +7,7 @@ docs/operations.md says how a change is deployed with them.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ import structlog
 from django.contrib.postgres import operations as postgres
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import AddConstraint, AddField
+from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 from django.db.models import Model, UniqueConstraint
 
@@ -180,3 +181,33 @@ class AddForeignKey(AddField):
         target: Any = model._meta.get_field(self.name).related_model
         if self.allow_migrate_model(editor.connection.alias, model):
             editor.execute(f"LOCK TABLE {editor.quote_name(target._meta.db_table)} IN {mode} MODE", params=None)
+
+
+class CreateRowType(Operation):
+    """A composite type of ``(name, SQL type)`` columns, as an array of which many rows travel in one parameter.
+
+    It touches no table. A further column needs a further type: code that serves knows the old one.
+    """
+
+    reversible = True
+
+    def __init__(self, name: str, columns: Sequence[tuple[str, str]]) -> None:
+        self.name = name
+        self.columns = columns
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """No model knows of it."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        columns = ", ".join(f"{schema_editor.quote_name(name)} {sql_type}" for name, sql_type in self.columns)
+        schema_editor.execute(f"CREATE TYPE {schema_editor.quote_name(self.name)} AS ({columns})")
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        schema_editor.execute(f"DROP TYPE {schema_editor.quote_name(self.name)}")
+
+    def describe(self) -> str:
+        return f"Create type {self.name}"

@@ -161,6 +161,7 @@ JUDGES: Final[dict[type[Operation], Judge]] = {
     postgres.RemoveIndexConcurrently: _unsafe(_OURS),
     postgres.AddConstraintNotValid: _is(Work.LOCK),
     postgres.ValidateConstraint: _is(Work.SCAN),
+    online.CreateRowType: _is(Work.NOTHING),
     online.AddForeignKey: _is(Work.LOCK),
     online.AddIndexConcurrently: _is(Work.CONCURRENT),
     online.RemoveIndexConcurrently: _is(Work.CONCURRENT),

@@ -291,12 +291,10 @@ def test_wallets_are_locked_in_ascending_order_whatever_the_planner_knows(books,
         scenario.player(f"p{n}")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE wallet_wallet")
-    columns = [ledger.array(["1", "2"], quoted=False)] * 10 + [ledger.array(["00", "00"], quoted=False)]
-    columns.append(ledger.array(["", ""]))
+    changes = ",".join(f'"({id},1,1,0,0,0,1,0,0,0,00,)"' for id in (1, 2))
     with posting._transaction() as session:
-        literals = ", ".join(f"'{column}'" for column in columns)
         session.command(f"PREPARE locking AS {numbered(ledger.UPDATE_WALLETS)}")
-        plan = [line for (line,) in session.rows(f"EXPLAIN (COSTS OFF) EXECUTE locking({literals})", [])]
+        plan = [line for (line,) in session.rows(f"EXPLAIN (COSTS OFF) EXECUTE locking('{{{changes}}}')", [])]
         session.command("DEALLOCATE locking")
     nodes = [line.strip().removeprefix("->").strip() for line in plan if "->" in line or line.startswith("Update")]
     assert nodes[:2] == ["Update on wallet_wallet w", "Nested Loop"], plan
@@ -305,3 +303,26 @@ def test_wallets_are_locked_in_ascending_order_whatever_the_planner_knows(books,
     assert by_ids or by_index, plan
     # Whichever of the wallet's indexes is asked for the id, the order is that of the outer side.
     assert not any("Seq Scan" in node for node in nodes), plan
+
+
+def test_rows_and_changes_travel_in_types_of_their_very_columns(books):
+    attributes = """SELECT attname, format_type(atttypid, NULL) FROM pg_attribute
+        WHERE attrelid = (SELECT typrelid FROM pg_type WHERE typname = %s) ORDER BY attnum"""
+    with connection.cursor() as cursor:
+        cursor.execute(attributes, [ledger.ROW_TYPE])
+        assert cursor.fetchall() == [*map(tuple, ledger.COLUMNS), ("digest", "text")]
+        cursor.execute(attributes, [ledger.CHANGE_TYPE])
+        assert [name for name, _ in cursor.fetchall()] == [*ledger.CHANGED, "digest", "undone_earlier"]
+
+
+@pytest.mark.parametrize("name", ["a,b", "(a)", '"', "\\", '\\"', '",")', "{a}", "NULL", "'", "a b", ",", '\\\\",("'])
+def test_a_name_that_means_something_to_postgresql_is_stored_as_it_was_sent(books, name):
+    scenario.catalogue()
+    scenario.alice("100.00")
+    bet = commands.Bet(
+        source="acme", player="alice", currency="EUR", reference=name, round=name, game=name, amount=100, at=1_000_000
+    )
+    posting.execute(bet)
+    row = Transaction.objects.get(kind="BET")
+    assert (row.reference, row.round, row.game) == (name, name, name)
+    assert posting.execute(bet).replayed is True

@@ -46,8 +46,8 @@ BUGS: Final = (
         "unique key swallowed",
         "A row whose reference is spent is dropped in silence, and its wallet moves all the same",
         LEDGER,
-        '\nAS n({", ".join(name for name, _, _ in COLUMNS)}, digest)\n',
-        '\nAS n({", ".join(name for name, _, _ in COLUMNS)}, digest)\nON CONFLICT DO NOTHING\n',
+        "\nFROM unnest(%s::{ROW_TYPE}[]) n\n",
+        "\nFROM unnest(%s::{ROW_TYPE}[]) n\nON CONFLICT DO NOTHING\n",
         "tests/engine/test_posting.py::test_a_reference_spent_meanwhile_in_another_wallet_is_seen_when_looking_again",
     ),
     Bug(
@@ -350,9 +350,9 @@ BUGS: Final = (
     Bug(
         "path decoded before routing",
         "%62et leads where bet does, under another signature",
-        "casino_pam/api/game/app.py",
-        'route(scope["raw_path"])',
-        'route(scope["path"].encode())',
+        "casino_pam/server/http_protocol.py",
+        "self._take_call(self._game_door, url.path, url.query",
+        "self._take_call(self._game_door, __import__('urllib.parse').parse.unquote_to_bytes(url.path), url.query",
         "tests/server/test_http_protocol.py::test_signs_the_path_as_it_was_sent",
     ),
     Bug(

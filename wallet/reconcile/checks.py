@@ -150,9 +150,8 @@ def _lines(columns: Iterable[tuple[str, str]]) -> str:
 
 def _canonical() -> str:
     """SQL of the text that ``wallet.ledger.chain`` digests; older rows have nothing of what was added since."""
-    columns = [(name, kind) for name, kind, _ in COLUMNS]
-    first = _parts(column for column in columns if column[0] not in ADDED)
-    added = _parts(column for column in columns if column[0] in ADDED)
+    first = _parts(column for column in COLUMNS if column.name not in ADDED)
+    added = _parts(column for column in COLUMNS if column.name in ADDED)
     return f"concat_ws(E'\\n', {', '.join(first)}, CASE WHEN digest_version > 1 THEN {', '.join(added)} END)"
 
 
