@@ -110,6 +110,9 @@ def _nth(terms: Terms) -> int:
 
 
 def claimable(bonuses: Bonuses, wallet: OpenWallet, offer: OpenOffer, at: int) -> bool:
+    """Whether the player could claim it now, without a code."""
+    if offer.spec.promo_code is not None:
+        return False
     try:
         return available(bonuses, wallet, offer, at).kind is not OfferKind.CASHBACK
     except Refused:
@@ -171,6 +174,19 @@ def grant(
     came_to = figures(terms, loss or 0)
     status = BonusStatus.PENDING if waits_above is not None and came_to.amount > waits_above else BonusStatus.QUEUED
     return _make(bonuses, entry, offer, terms, origin, status, loss or 0, came_to)
+
+
+def claim(bonuses: Bonuses, entry: Entry, code: str, origin: Origin, promo_code: str | None) -> OpenBonus:
+    """Grant what the player asks for; an offer with a promo code only to whoever enters it.
+
+    Raises as ``grant``, and Refused: ``unknown_promo_code`` where the offer's is another one by now.
+    """
+    wanted = _offer(bonuses, code).spec.promo_code
+    if promo_code is None and wanted is not None:
+        raise _no("needs_a_code")
+    if promo_code != wanted:
+        raise Refused("unknown_promo_code")
+    return grant(bonuses, entry, code, origin)
 
 
 def approve(bonuses: Bonuses, entry: Entry, bonus: OpenBonus, approver: str | None) -> OpenBonus:

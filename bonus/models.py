@@ -15,6 +15,7 @@ from django.db import connection, models
 from django.db.models import F, OuterRef, Q
 from django.db.models.functions import JSONObject
 
+from bonus.campaign_tables import NOTE_STEPS
 from bonus.rules import MAX_REQUIRED, MAX_WAGERED, MAX_WEIGHT_BP, Base, Conversion, Counted, SpendOrder
 from bonus.terms import OfferKind, OfferSpec, OnWithdrawal, OverMaxStake, Terms
 from wallet.kinds import Kind
@@ -96,6 +97,8 @@ class Offer(models.Model):
     per_player = models.PositiveIntegerField()
     total = models.PositiveIntegerField(null=True)
     granted = models.PositiveIntegerField(default=0)
+    # What a player enters for it, in capitals; such an offer is claimed in no other way.
+    promo_code = models.CharField(max_length=32, null=True)
     countries = ArrayField(models.CharField(max_length=2))
     enabled = models.BooleanField()
     version = models.PositiveIntegerField(default=1)
@@ -118,6 +121,14 @@ class Offer(models.Model):
             models.CheckConstraint(
                 name="offer_ends_after_it_begins",
                 condition=Q(valid_from__isnull=True) | Q(valid_until__isnull=True) | Q(valid_until__gt=F("valid_from")),
+            ),
+            models.CheckConstraint(
+                name="offer_promo_code_shape",
+                condition=Q(promo_code__isnull=True) | Q(promo_code__regex=r"^[A-Z0-9][A-Z0-9_-]{2,31}$"),
+            ),
+            # A code that was used before may be used again once its offer is closed.
+            models.UniqueConstraint(
+                name="offer_promo_code", fields=["promo_code"], condition=Q(enabled=True, promo_code__isnull=False)
             ),
         ]
 
@@ -358,6 +369,15 @@ class Bonus(models.Model):
                 at="greatest(now(), NEW.activated_at)",
                 condition=pgtrigger.Q(old__approver__isnull=True, new__approver__isnull=False)
                 & ~pgtrigger.Q(new__status=BonusStatus.CANCELLED),
+            ),
+            pgtrigger.Trigger(name="made", operation=pgtrigger.Insert, when=pgtrigger.After, func=NOTE_STEPS),
+            pgtrigger.Trigger(
+                name="moved_on",
+                operation=pgtrigger.Update,
+                when=pgtrigger.After,
+                # A bet's progress is no step, and does not even call the trigger.
+                condition=pgtrigger.AnyChange("status"),
+                func=NOTE_STEPS,
             ),
         ]
 

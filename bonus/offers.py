@@ -7,12 +7,13 @@ A term that nobody knows is refused, wherever it stands: misspelt, it would be a
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 import msgspec
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -41,7 +42,11 @@ MAX_PERCENT_BP = 100_000
 Reader = Callable[[Any], Any]
 """Turns one JSON value into one of ours, or raises InvalidOffer with paths relative to that value."""
 
-_is_code = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}").fullmatch
+PROMO_CODE = "[A-Za-z0-9][A-Za-z0-9_-]{2,31}"
+"""A code that players enter: case does not matter, and it is kept in capitals."""
+
+_is_promo_code = re.compile(PROMO_CODE).fullmatch
+is_code = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}").fullmatch
 
 CODE_SHAPE = "1 to 64 lower-case letters, digits, - and _, beginning with a letter or digit"
 NAME_SHAPE = "1 to 128 printable ASCII characters without spaces at either end"
@@ -132,6 +137,13 @@ def _text(fits: Callable[[str], Any], shape: str) -> Reader:
 def _is_title(text: str) -> bool:
     # isprintable is false for what PostgreSQL cannot store: NUL and lone surrogates.
     return 1 <= len(text) <= 128 and text.isprintable() and text.strip() == text
+
+
+def promo_code(value: Any) -> str:
+    """The code in capitals. Raises InvalidOffer for what can be none."""
+    if type(value) is not str or not _is_promo_code(value):
+        raise _wrong("must be 3 to 32 letters, digits, - and _, beginning with a letter or digit")
+    return value.upper()
 
 
 def _which_deposit(value: Any) -> WhichDeposit:
@@ -230,12 +242,12 @@ _WEIGHT = _whole(0, MAX_WEIGHT_BP)
 _WEIGHTS = {
     "default": _WEIGHT,
     "game": _named(money.is_reference, NAME_SHAPE, _WEIGHT),
-    "category": _named(_is_code, CODE_SHAPE, _WEIGHT),
-    "provider": _named(_is_code, CODE_SHAPE, _WEIGHT),
+    "category": _named(is_code, CODE_SHAPE, _WEIGHT),
+    "provider": _named(is_code, CODE_SHAPE, _WEIGHT),
 }
 _EXCLUDED = {
     "game": _list_of(_text(money.is_reference, NAME_SHAPE)),
-    "category": _list_of(_text(_is_code, CODE_SHAPE)),
+    "category": _list_of(_text(is_code, CODE_SHAPE)),
 }
 
 
@@ -276,7 +288,7 @@ def _amounts_in(digits: int) -> Reader:
 
 
 _FIELDS: dict[str, Reader] = {
-    "code": _text(_is_code, CODE_SHAPE),
+    "code": _text(is_code, CODE_SHAPE),
     "name": _text(_is_title, "1 to 128 printable characters without spaces at either end"),
     "kind": _one_of(OfferKind),
     "percent_bp": _or_null(_whole(1, MAX_PERCENT_BP)),
@@ -298,6 +310,7 @@ _FIELDS: dict[str, Reader] = {
     "valid_until": _or_null(_moment),
     "per_player": _whole(1, 1_000_000),
     "total": _or_null(_whole(1, 10**9)),
+    "promo_code": _or_null(promo_code),
     "countries": _list_of(_country),
     "enabled": _flag,
 }
@@ -313,6 +326,8 @@ def _contradictions(spec: OfferSpec) -> Iterator[Problem]:
         yield Problem("sticky", "must be false when no more than the granted amount converts: nothing would be left")
     if spec.valid_from and spec.valid_until and spec.valid_from >= spec.valid_until:
         yield Problem("valid_until", "must be later than valid_from")
+    if spec.promo_code is not None and spec.kind is OfferKind.CASHBACK:
+        yield Problem("promo_code", "must be left out when kind is cashback: nobody can claim one")
     for country in spec.countries:
         yield from jurisdiction_breaches(country, spec)
 
@@ -350,7 +365,7 @@ def offer_to_json(offer: Offer) -> dict[str, Any]:
 def create_offer(data: dict[str, Any]) -> Offer:
     """Save a new offer; raises InvalidOffer, or Refused("already_exists") when its code is taken."""
     spec = validate_offer(data, _digits())
-    with transaction.atomic():
+    with _promo_code_is_free(spec), transaction.atomic():
         offer, created = Offer.objects.get_or_create(code=spec.code, defaults=_columns(spec))
         if not created:
             raise Refused("already_exists")
@@ -371,12 +386,25 @@ def edit_offer(offer: Offer, changes: dict[str, Any]) -> Offer:
         raise InvalidOffer([Problem("total", f"must be at least {offer.granted}: so many have been granted")])
     as_read = Offer.objects.filter(pk=offer.pk, version=offer.version)
     room_left = as_read if spec.total is None else as_read.filter(granted__lte=spec.total)
-    with transaction.atomic():
+    with _promo_code_is_free(spec), transaction.atomic():
         # Zero means that somebody else edited the offer, or was granted more than the new total.
         if room_left.update(**_columns(spec), version=F("version") + 1, updated_at=Now()) == 0:
             raise Busy
         _write_weights(offer, spec)
     return Offer.objects.get(pk=offer.pk)
+
+
+@contextmanager
+def _promo_code_is_free(spec: OfferSpec) -> Iterator[None]:
+    """Raises InvalidOffer where another open offer has the code that is saved inside."""
+    try:
+        yield
+    except IntegrityError as error:
+        if "offer_promo_code" not in str(error):
+            raise
+        holder = Offer.objects.filter(promo_code=spec.promo_code, enabled=True).exclude(code=spec.code).first()
+        open_offer = f"the open offer {holder.code}" if holder else "another open offer"
+        raise InvalidOffer([Problem("promo_code", f"is the code of {open_offer}")]) from None
 
 
 def _digits() -> dict[str, int]:

@@ -98,6 +98,7 @@ class OfferSpec(Conditions, frozen=True, kw_only=True):
     valid_until: datetime | None = None
     per_player: int = 1
     total: int | None = None
+    promo_code: str | None = None
     countries: tuple[str, ...] = ()
     enabled: bool = True
 

@@ -69,6 +69,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "There is no such offer",
         "Check the code against the list of offers.",
     ),
+    "unknown_promo_code": (
+        "There is no such code",
+        "No open offer has this code; check how it is written. Case does not matter.",
+    ),
     "unknown_session": (
         "There is no such session",
         "Check the session's id, and that it is of this player with this provider.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -69,21 +69,30 @@ def record(
 
 def named(request: HttpRequest | None, actor: str, act: str, **fields: Any) -> UUID:
     """As ``record``, of somebody who is not logged in (yet); an empty address stands for this machine."""
+    # The server layer believes X-Forwarded-For of TRUSTED_PROXIES only, and leaves what it believes here.
     address = request.META.get("REMOTE_ADDR", "") if request is not None else ""
-    entry = AuditEntry(
-        **{"subject": "", "reason": "", "outcome": DONE, **fields},
-        id=uuid7(),
-        at=timezone.now(),
-        actor=_text(actor, 150),
-        # The server layer believes X-Forwarded-For of TRUSTED_PROXIES only, and leaves what it believes here.
-        address=_text(address, 64),
-        act=act,
-    )
+    entry = _entry(actor, act, address, fields)
     _insert(entry)
     if request is not None:
         # Whoever notes what is left of the request (a refusal, say) sees that it was noted already.
         cast("Any", request).audited = True
     return entry.id
+
+
+def many(actor: str, act: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """As ``named``, of what was done to many at once by whoever asked for it before; each with its reference."""
+    AuditEntry.objects.bulk_create([_entry(actor, act, "", fields) for fields in rows], ignore_conflicts=True)
+
+
+def _entry(actor: str, act: str, address: str, fields: Mapping[str, Any]) -> AuditEntry:
+    return AuditEntry(
+        **{"subject": "", "reason": "", "outcome": DONE, **fields},
+        id=uuid7(),
+        at=timezone.now(),
+        actor=_text(actor, 150),
+        address=_text(address, 64),
+        act=act,
+    )
 
 
 def _insert(entry: AuditEntry) -> None:

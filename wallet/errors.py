@@ -18,6 +18,7 @@ UNKNOWN: Final = (
     "unknown_withdrawal",
     "unknown_bonus",
     "unknown_offer",
+    "unknown_promo_code",
     "unknown_session",
     "unknown_provider",
     "not_found",

@@ -8,16 +8,21 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponseRedirect
-from django.urls import reverse
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from bonus import campaigns
 from bonus.admin.offer_form import OfferForm, currency_fields, form_for
+from bonus.campaign_tables import OffersSummedUp
 from bonus.describe import Line, in_words, worked_example
 from bonus.models import Offer
 from bonus.terms import OfferSpec
-from wallet import formatting
+from wallet import formatting, money
 from wallet.admin.admin_classes import AuditedAdmin
 from wallet.models import Currency
 
@@ -26,7 +31,13 @@ _PARTS: Final[list[tuple[str | None, str, list[Any]]]] = [
     (
         "What is granted",
         "The amounts are below, currency by currency.",
-        [("percent_bp", "which_deposit"), ("per_player", "total"), "valid_from", "valid_until", "countries"],
+        [
+            ("percent_bp", "which_deposit"),
+            ("per_player", "total"),
+            "valid_from",
+            "valid_until",
+            ("promo_code", "countries"),
+        ],
     ),
     (
         "What must be wagered",
@@ -42,6 +53,24 @@ _PARTS: Final[list[tuple[str | None, str, list[Any]]]] = [
     ("While it is played", "", [("spend_order", "on_withdrawal"), ("max_stake_bp", "over_max_stake")]),
     ("How it ends", "", [("conversion", "sticky"), ("claim_days", "spend_days")]),
 ]
+
+
+# Days and currencies of the campaign that its page shows; the report has them all.
+DAYS_SHOWN: Final = 30
+
+
+class CampaignRow(NamedTuple):
+    """An offer's figures of a day, or of all days, as its page shows them."""
+
+    campaign: campaigns.Campaign
+    cost: str
+    wagered: str
+    conversion: str
+
+
+def _shown(each: campaigns.Campaign) -> CampaignRow:
+    share = money.show(10_000 * each.earned // each.granted, 2) + " %" if each.granted else formatting.NOTHING
+    return CampaignRow(each, money.show(each.cost, each.digits), money.show(each.counted, each.digits), share)
 
 
 class InCurrency(NamedTuple):
@@ -77,6 +106,32 @@ class OfferAdmin(AuditedAdmin):
 
     class Media:
         css = {"all": ["bonus/admin.css"]}
+        js = ["bonus/offer_form.js"]
+
+    def get_urls(self) -> list[URLPattern]:
+        example = self.admin_site.admin_view(self.example)
+        return [
+            path("example/", example, name="bonus_offer_example"),
+            path("<int:pk>/example/", example, name="bonus_offer_example_of"),
+            *super().get_urls(),
+        ]
+
+    def example(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
+        """The worked example for what is typed, and what is wrong with it; nothing is saved."""
+        offer = None if pk is None else get_object_or_404(Offer, pk=pk)
+        if not self._may_write(request, offer):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        sent = request.POST.copy()
+        sent["_preview"] = "yes"
+        form = form_for(_currencies(offer))(sent, instance=offer)
+        form.is_valid()
+        wrong = [
+            (form.fields[name].label or name if name in form.fields else "", said) for name, said in form.errors.items()
+        ]
+        context = {"explained": explained(form.spec) if form.spec else [], "previewing": True, "wrong": wrong}
+        return render(request, "admin/bonus/offer/examples.html", context)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if not self._may_write(request, obj):
@@ -116,6 +171,13 @@ class OfferAdmin(AuditedAdmin):
             "previewing": isinstance(form, OfferForm) and form.is_bound,
             "may_write": isinstance(form, OfferForm),
         }
+        if obj is not None:
+            whole, newest = campaigns.of_offer(obj, DAYS_SHOWN)
+            context |= {
+                "campaign": [_shown(each) for each in whole],
+                "campaign_days": [_shown(each) for each in newest],
+                "summed_up": OffersSummedUp.objects.first(),
+            }
         return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description="State")

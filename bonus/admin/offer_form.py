@@ -208,6 +208,28 @@ _SAID: Final[dict[str, dict[Any, str]]] = {
 }
 
 
+# Fields that only some kinds have; the form hides the others and does not send them (static/bonus/offer_form.js).
+_ON_DEPOSITS: Final = (OfferKind.DEPOSIT_MATCH, OfferKind.FIXED, OfferKind.FREE_ROUNDS)
+_SHARES: Final = (OfferKind.DEPOSIT_MATCH, OfferKind.CASHBACK)
+_GRANTED_AT_ONCE: Final = (OfferKind.DEPOSIT_MATCH, OfferKind.FIXED, OfferKind.CASHBACK)
+KINDS_OF: Final[dict[str, tuple[OfferKind, ...]]] = {
+    "percent_bp": _SHARES,
+    "which_deposit": _ON_DEPOSITS,
+    "promo_code": _ON_DEPOSITS,
+    "base": (OfferKind.DEPOSIT_MATCH, OfferKind.FIXED),
+    "conversion": _GRANTED_AT_ONCE,
+    "sticky": _GRANTED_AT_ONCE,
+}
+KINDS_OF_AMOUNTS: Final[dict[str, tuple[OfferKind, ...]]] = {"cap": _SHARES, "amount": (OfferKind.FIXED,)}
+
+
+def _kinds_of(name: str) -> tuple[OfferKind, ...]:
+    """The kinds that have the field."""
+    if name.startswith("amounts."):
+        return KINDS_OF_AMOUNTS.get(name.rpartition(".")[2], tuple(OfferKind))
+    return KINDS_OF.get(name, tuple(OfferKind))
+
+
 def _choice(name: str, label: str, help_text: str) -> Choice:
     choices = [(word.value, said) for word, said in _SAID[name].items()]
     return Choice(choices=choices, label=label, help_text=help_text)
@@ -256,6 +278,12 @@ def _terms() -> dict[str, forms.Field]:
         "valid_until": Moment(required=False, label="Granted until", help_text="UTC. Empty: no end."),
         "per_player": Whole(required=False, label="Times a player", help_text="How often one player may have it."),
         "total": Whole(required=False, label="Times in all", help_text="Empty: no limit."),
+        "promo_code": Text(
+            required=False,
+            label="Promo code",
+            help_text="What a player enters for it, such as SUMMER; case does not matter. With a code it can be had in"
+            " no other way.",
+        ),
         "countries": Countries(required=False, label="Countries", help_text="Such as GB, DE. Empty: everywhere."),
     }
 
@@ -315,9 +343,19 @@ class OfferForm(AnyForm):
         self.json = show_offer(FRESH, self.digits) if instance is None else offer_to_json(instance)
         shown = {**_flat(self.json), "seen": instance.version if instance else None, **(initial or {})}
         super().__init__(data, files, instance=instance, initial=shown)
+        for name, field in self.fields.items():
+            if (kinds := _kinds_of(name)) != tuple(OfferKind):
+                field.widget.attrs["data-kinds"] = " ".join(kinds)
+        self.left_out = {name for name in self.fields if data is not None and self._is_left_out(name)}
+        for name in self.left_out:
+            self.fields[name].required = False
         if instance is not None:
             self.fields["code"].disabled = True
             self.spec = instance.spec()
+
+    def _is_left_out(self, name: str) -> bool:
+        """Whether the field is not one of the kind's, and was not sent."""
+        return self.data.get("kind") not in _kinds_of(name) and name not in self.data
 
     @property
     def previewing(self) -> bool:
@@ -361,7 +399,9 @@ class OfferForm(AnyForm):
         offer = {**self.json, "weights": {**self.json["weights"]}, "excluded": {}, "amounts": {**self.json["amounts"]}}
         for name in _terms():
             first, _, second = name.partition(".")
-            if second:
+            if name in self.left_out:
+                offer[name] = self._default(name)
+            elif second:
                 offer[first][second] = cleaned[name]
             elif name in self.changed_data or self.instance.pk is None:
                 offer[name] = cleaned[name]
@@ -371,6 +411,12 @@ class OfferForm(AnyForm):
                 if cleaned[f"amounts.{currency}"]:
                     offer["amounts"][currency] = self._amounts_of(currency)
         return offer
+
+    def _default(self, name: str) -> Any:
+        """What a field says that the offer's kind does not have."""
+        if name == "base" and self.cleaned_data["kind"] == OfferKind.FREE_ROUNDS:
+            return Base.WINNINGS
+        return show_offer(FRESH, self.digits)[name]
 
     def _amounts_of(self, currency: str) -> dict[str, str | None]:
         typed = {amount: self.cleaned_data[f"amounts.{currency}.{amount}"] for amount in _AMOUNTS}

@@ -158,7 +158,7 @@ def offers(it: OfferList, digits: Mapping[str, int]) -> list[dict[str, Any]]:
     for spec, currencies in it.offers:
         told = show_offer(spec, digits)
         told["amounts"] = {currency: told["amounts"][currency] for currency in currencies}
-        for hidden in ("enabled", "total", "countries"):
+        for hidden in ("enabled", "total", "countries", "promo_code"):
             del told[hidden]
         results.append(told)
     return results

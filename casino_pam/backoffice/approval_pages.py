@@ -19,10 +19,10 @@ from django.urls import URLPattern, path
 from django.utils.timesince import timesince
 
 from bonus.models import Bonus
+from casino_pam.backoffice import grant_list_pages, permissions
 from casino_pam.backoffice import messages as backoffice_messages
-from casino_pam.backoffice import permissions
 from casino_pam.backoffice.actions.forms import Reason
-from casino_pam.engine import approvals
+from casino_pam.engine import approvals, bulk_grants
 from casino_pam.engine.approvals import Decided
 from casino_pam.engine.posting import Alongside
 from wallet import audit, money, second_person
@@ -137,7 +137,8 @@ def unposted() -> list[PendingApproval]:
 def count() -> int:
     """How many wait, counted no further than anybody reads."""
     requests = approvals.waiting().order_by()[:COUNTED].count()
-    return min(requests + approvals.waiting_grants().order_by()[:COUNTED].count(), COUNTED)
+    lists = bulk_grants.waiting().order_by()[:COUNTED].count()
+    return min(requests + lists + approvals.waiting_grants().order_by()[:COUNTED].count(), COUNTED)
 
 
 def badge(request: HttpRequest) -> str:
@@ -155,6 +156,7 @@ def show(request: HttpRequest) -> HttpResponse:
     context = {
         "title": "Waiting for approval",
         "queue": queue(),
+        "lists": grant_list_pages.waiting(),
         "unposted": unposted(),
         "me": request.user.get_username(),
     }

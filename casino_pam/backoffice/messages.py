@@ -22,6 +22,7 @@ _MESSAGES: Final = {
     "wallet_locked": "The player's deposits are locked, and bonuses with them.",
     "limit_reached": "It would pass a limit on this player or wallet.",
     "one_currency": "In the player's country a player has one wallet only.",
+    "already_exists": "There is one of this name already.",
     "busy": "Nothing is known to have happened. Press the button again: it acts once.",
     "unavailable": "The books cannot be reached, and nothing is known to have happened. Press the button again: it "
     "acts once.",
@@ -43,6 +44,7 @@ _WHY: Final = {
     "country": "The offer is not for players of this country.",
     "jurisdiction": "The rules of the player's country forbid these terms.",
     "already_claimed": "The player has had this offer as often as it may be had.",
+    "needs_a_code": "The offer is only for who enters its code.",
     "exhausted": "The offer was granted as often as it may be.",
     "which_deposit": "The offer is for an earlier deposit than the player's next.",
     "currency": "The offer does not speak of this currency.",

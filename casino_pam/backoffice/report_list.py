@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from django import forms
 
+from bonus import campaigns
 from bonus import costs as bonuses
 from wallet.reports import figures
 from wallet.reports.sums import Connected
@@ -107,6 +108,16 @@ class RevenueForm(Days):
         return {**super().fresh(), "per": "day"}
 
 
+class CampaignForm(Days):
+    per = forms.ChoiceField(
+        label="For each", choices=[("offer", "offer"), ("day", "day and offer")], required=False, initial="offer"
+    )
+
+    @classmethod
+    def fresh(cls) -> dict[str, Any]:
+        return {**super().fresh(), "per": "offer"}
+
+
 class HoldingForm(Day):
     holding = forms.ChoiceField(
         label="Players with",
@@ -130,12 +141,19 @@ class Money(NamedTuple):
     digits: int
 
 
+class Share(NamedTuple):
+    """A part of a whole, shown as percent rounded down to two places; of nothing there is no share."""
+
+    part: int
+    whole: int
+
+
 class Verdict(NamedTuple):
     good: bool
     text: str
 
 
-Cell = str | int | date | datetime | Money | Verdict | None
+Cell = str | int | date | datetime | Money | Share | Verdict | None
 Cells = tuple[Cell, ...]
 Criteria = Mapping[str, Any]
 
@@ -289,6 +307,41 @@ def _cost_cells(each: bonuses.Cost, waiting: int, promised: int) -> Cells:
     return (each.currency, *_monies(each.digits, *spent), waiting, Money(promised, each.digits))
 
 
+# --- offers ------------------------------------------------------------------------------------
+
+_CAMPAIGNS: Final = _columns(
+    ("offer", "Offer"),
+    ("currency", "Currency"),
+    ("granted", "Granted"),
+    ("activated", "Begun"),
+    ("completed", "Completed"),
+    ("depleted", "Depleted"),
+    ("expired", "Expired"),
+    ("forfeited", "Forfeited"),
+    ("cancelled", "Cancelled"),
+    ("cost", "Cost"),
+    ("wagered", "Wagered"),
+    ("conversion", "Conversion, %"),
+)
+
+
+def campaign_cells(each: campaigns.Campaign) -> Cells:
+    counts = (each.granted, each.activated, each.completed, each.depleted)
+    ends = (each.expired, each.forfeited, each.cancelled)
+    monies = _monies(each.digits, each.cost, each.counted)
+    return (each.offer, each.currency, *counts, *ends, *monies, Share(each.earned, each.granted))
+
+
+def _campaign_columns(criteria: Criteria) -> list[Column]:
+    return [*_columns(("day", "Day")), *_CAMPAIGNS] if criteria["per"] == "day" else _CAMPAIGNS
+
+
+def _campaigns(own: Connected, criteria: Criteria) -> Iterator[Cells]:
+    daily = criteria["per"] == "day"
+    for each in campaigns.campaigns(own, criteria["since"], criteria["until"], daily=daily):
+        yield (each.day, *campaign_cells(each)) if daily else campaign_cells(each)
+
+
 # --- balances ----------------------------------------------------------------------------------
 
 _TRIAL: Final = _columns(
@@ -389,6 +442,18 @@ REPORTS: Final = {
             form=Days,
             rows=_costs,
             totals=_cost_totals,
+        ),
+        Report(
+            name="offers",
+            title="Offers",
+            about="What became of each offer's bonuses on these days, what they cost (bonus money that became cash) and"
+            " what counted towards their requirements. Conversion is the share of the bonuses granted on these days"
+            " that have completed by now.",
+            empty="Nothing was granted, wagered or ended on these days.",
+            form=CampaignForm,
+            columns=_campaign_columns,
+            rows=_campaigns,
+            totals=_nothing,
         ),
         _report(
             _FLOWS,

@@ -19,7 +19,7 @@ from psycopg.errors import QueryCanceled
 
 from casino_pam import spreadsheet
 from casino_pam.backoffice import permissions
-from casino_pam.backoffice.report_list import REPORTS, Cell, Cells, Criteria, Money, Report, ReportForm, Verdict
+from casino_pam.backoffice.report_list import REPORTS, Cell, Cells, Criteria, Money, Report, ReportForm, Share, Verdict
 from wallet import audit, formatting, money
 from wallet.pg import deadline
 from wallet.reports import sums
@@ -126,17 +126,19 @@ def _table(report: Report, own: Connected, criteria: Criteria) -> dict[str, Any]
 
 
 def _numeric(rows: list[Cells], place: int) -> bool:
-    return any(isinstance(cells[place], int | Money) for cells in rows)
+    return any(isinstance(cells[place], int | Money | Share) for cells in rows)
 
 
 def _cells(cells: Cells) -> list[tuple[SafeString | str, bool]]:
-    return [(_cell_text(cell), isinstance(cell, int | Money)) for cell in cells]
+    return [(_cell_text(cell), isinstance(cell, int | Money | Share)) for cell in cells]
 
 
 def _cell_text(cell: Cell) -> SafeString | str:
     if isinstance(cell, Money):
         css = "money negative" if cell.minor < 0 else "money"
         return format_html('<span class="{}">{}</span>', css, money.show(cell.minor, cell.digits))
+    if isinstance(cell, Share):
+        return format_html('<span class="money">{}</span>', _percent(cell)) if cell.whole else formatting.NOTHING
     if isinstance(cell, Verdict):
         return formatting.badge(cell.text, "green" if cell.good else "red")
     if isinstance(cell, datetime):
@@ -146,6 +148,10 @@ def _cell_text(cell: Cell) -> SafeString | str:
     if cell == "":
         return formatting.NOTHING
     return "" if cell is None else str(cell)
+
+
+def _percent(share: Share) -> str:
+    return money.show(10_000 * share.part // share.whole, 2)
 
 
 # --- the file ----------------------------------------------------------------------------------
@@ -172,6 +178,8 @@ def together(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
 def _plain(cell: Cell) -> str | int | None:
     if isinstance(cell, Money):
         return money.show(cell.minor, cell.digits)
+    if isinstance(cell, Share):
+        return _percent(cell) if cell.whole else None
     if isinstance(cell, Verdict):
         return cell.text
     if isinstance(cell, datetime):

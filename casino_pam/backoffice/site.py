@@ -89,6 +89,7 @@ _NAVIGATION: Final = [
         "items": [
             _link("Offers", "loyalty", "bonus_offer"),
             _link("Bonuses", "redeem", "bonus_bonus"),
+            _page("Grant lists", "group_add", "backoffice:grant_lists", "bonus.view_bonus"),
         ],
     },
     {

@@ -8,6 +8,7 @@ from casino_pam.backoffice import (
     approval_pages,
     audit_export,
     dashboard,
+    grant_list_pages,
     player_panel,
     provider_files,
     report_pages,
@@ -26,4 +27,5 @@ urlpatterns: list[URLPattern] = [
     *dashboard.patterns(),
     *audit_export.patterns(),
     *provider_files.patterns(),
+    *grant_list_pages.patterns(),
 ]

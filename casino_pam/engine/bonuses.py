@@ -79,8 +79,15 @@ def browse(execution: Execution, request: Browse) -> OfferList:
 def claim(execution: Execution, command: Claim) -> BonusResult:
     """The player takes an offer up; a second time is refused with the id of the bonus it became."""
     wallet = execution.book.wallet(command.player, command.currency)
-    asked = grants.Origin(BONUS, None, command.actor)
-    return _run(execution, wallet, command, lambda entry: grants.grant(execution.bonuses, entry, command.offer, asked))
+    asked = grants.Origin(BONUS, command.reference, command.actor)
+    spent = execution.bonuses.by_reference.get((BONUS, command.reference or ""))
+    if spent is not None:
+        raise Refused("offer_not_available", why="already_claimed", id=spent.id)
+
+    def decide(entry: Entry) -> OpenBonus:
+        return grants.claim(execution.bonuses, entry, command.offer, asked, command.promo_code)
+
+    return _run(execution, wallet, command, decide)
 
 
 def forfeit(execution: Execution, command: Forfeit) -> BonusResult:

@@ -220,10 +220,16 @@ class Grant(BonusRequest, frozen=True, kw_only=True):
 
 
 class Claim(BonusRequest, frozen=True, kw_only=True):
-    """The player takes an offer up."""
+    """The player takes an offer up, with the promo code (in capitals) if it has one."""
 
     currency: str
     offer: str
+    promo_code: str | None = None
+
+    @property
+    def reference(self) -> str | None:
+        """A code is good once for a player, however often the offer may be had; a plain claim has no reference."""
+        return None if self.promo_code is None else f"promo:{self.promo_code}:{self.offer}:{self.player}"
 
 
 class OfBonus(BonusRequest, frozen=True, kw_only=True):

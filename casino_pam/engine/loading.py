@@ -142,7 +142,7 @@ def _need_offer(book: Book, request: Grant | Claim | Deposit, needs: BonusNeeds)
         return
     needs.offers.add(request.offer)
     needs.players.add(player.id)
-    if not isinstance(request, Claim):
+    if request.reference is not None:
         needs.references.add((request.source, request.reference))
 
 

@@ -197,13 +197,19 @@ def execute(request: AnyRequest, alongside: Alongside | None = None) -> Any:
 
 def rehearse(request: AnyRequest) -> Outcome:
     """What would become of the request now; nothing is written, nothing remembered."""
+    return rehearse_all([request])[0]
+
+
+def rehearse_all(requests: Sequence[AnyRequest]) -> list[Outcome]:
+    """As ``rehearse``, of requests one after the other, each as if those before it were carried out."""
     _check_no_transaction()
     try:
         with deadline.until(time.monotonic() + PATIENCE_SECONDS + GRACE_SECONDS), _transaction() as session:
-            return _decide(read(session, [request]), request)
+            execution = read(session, requests)
+            return [_decide(execution, request) for request in requests]
     except _LOST as lost:
         _lose(lost)
-        return Busy("unavailable")
+        return [Busy("unavailable")] * len(requests)
 
 
 def post(requests: Sequence[AnyRequest], *, part: bool = False, alongside: Alongside | None = None) -> list[Outcome]:

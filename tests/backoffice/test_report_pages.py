@@ -29,6 +29,7 @@ SPAN = {"since": str(FIRST), "until": str(LAST)}
 ASKED: dict[str, dict[str, str]] = {
     "revenue": {**SPAN, "per": "day.source.game"},
     "bonuses": SPAN,
+    "offers": {**SPAN, "per": "day"},
     "flows": SPAN,
     "trial-balance": {"day": str(LAST)},
     "open-rounds": SPAN,

@@ -14,7 +14,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.urls import get_resolver, reverse
 
-from bonus.models import Bonus
+from bonus.campaign_tables import GrantList
+from bonus.models import Bonus, Offer
 from casino_pam.engine import commands
 from tests import bonus_scenario, operators, scenario
 from tests.backoffice.admin_scenario import furnish
@@ -74,6 +75,13 @@ OTHERS: Final = {
     "backoffice:limit": ADMINISTRATOR | {"support"},
     "backoffice:adjust": ADMINISTRATOR | {"finance"},
     "backoffice:grant": ADMINISTRATOR | {"bonus"},
+    "backoffice:copy": ADMINISTRATOR | {"bonus"},
+    "backoffice:grant_lists": EVERY_ROLE,
+    "backoffice:grant_list": EVERY_ROLE,
+    "backoffice:grant_list_file": EVERY_ROLE,
+    # Sent alone, never opened.
+    "admin:bonus_offer_example": ADMINISTRATOR | {"bonus"},
+    "admin:bonus_offer_example_of": ADMINISTRATOR | {"bonus"},
     "backoffice:forfeit": ADMINISTRATOR | {"bonus"},
     "backoffice:extend": ADMINISTRATOR | {"bonus"},
     "backoffice:complete": ADMINISTRATOR | {"bonus"},
@@ -98,7 +106,11 @@ OTHERS: Final = {
     "backoffice:audit_trail": AUDITOR,
 }
 # Who may send what more may look at.
-SENT: Final = {"backoffice:approval": ADMINISTRATOR | {"finance"}}
+SENT: Final = {
+    "backoffice:approval": ADMINISTRATOR | {"finance"},
+    "backoffice:grant_lists": ADMINISTRATOR | {"bonus"},
+    "backoffice:grant_list": ADMINISTRATOR | {"bonus"},
+}
 
 
 def table() -> dict[str, frozenset[str]]:
@@ -131,6 +143,18 @@ def house(books: None) -> None:
     scenario.hold(reference="w-9", amount="5.00")
     bonus_scenario.gift("5.00", multiplier=10)
     bonus_scenario.grant(who="alice", at=commands.now())
+    GrantList.objects.create(
+        id="01900000-0000-7000-8000-000000000002",
+        offer=Offer.objects.get(),
+        source="operator",
+        reference="g-1",
+        digest="",
+        worth={},
+        reason="the VIPs",
+        actor="olga",
+        state="done",
+        created_at=scenario.moment(scenario.NOON),
+    )
     User.objects.create_user("otto", is_staff=True)
     audit.named(None, "otto", "log in", roles=[])
 
@@ -165,6 +189,10 @@ def arguments(name: str) -> list[Any]:
         "backoffice:report_file": ["revenue"],
         "backoffice:provider_file": [row("wallet_providerrun").pk],
         "backoffice:provider_file_csv": [row("wallet_providerrun").pk],
+        "backoffice:grant_list": [GrantList.objects.get().pk],
+        "backoffice:grant_list_file": [GrantList.objects.get().pk],
+        "admin:bonus_offer_example_of": [Offer.objects.get().pk],
+        "backoffice:copy": [Offer.objects.get().pk],
         "backoffice:approval": [Approval.objects.get().pk],
         "backoffice:roll-back": [Transaction.objects.get(reference="b-1").pk],
     }
@@ -209,6 +237,8 @@ def test_each_role_sends_what_the_table_allows_and_nothing_else(house: None, rol
         if name.startswith("backoffice:") or name in (
             "admin:wallet_provider_secrets",
             "admin:auth_user_password_change",
+            "admin:bonus_offer_example",
+            "admin:bonus_offer_example_of",
         ):
             assert (client.post(address(name)).status_code == 403) == (role not in allowed), name
     assert money() == before

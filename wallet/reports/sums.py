@@ -99,12 +99,17 @@ UNION ALL
 """
 """The sums of the days ``since`` to ``until``, those not kept yet included; a key may stand there twice."""
 
-_UP_TO: Final = f"SELECT coalesce((SELECT up_to FROM wallet_summedup), '{UUID(int=0)}')"
+MARKER: Final = "wallet_summedup"
 
 
-def span(own: Connected, since: date, until: date) -> Values:
-    """What STANDING asks for, in the snapshot of ``own``."""
-    (up_to,) = one(own, _UP_TO, {})
+def _up_to(marker: str) -> str:
+    """The statement that reads how far the ledger is in the sums whose bound stands in that table."""
+    return f"SELECT coalesce((SELECT up_to FROM {marker}), '{UUID(int=0)}')"
+
+
+def span(own: Connected, since: date, until: date, *, marker: str = MARKER) -> Values:
+    """What STANDING asks for, in the snapshot of ``own``; of other sums than these, ``marker`` holds the bound."""
+    (up_to,) = one(own, _up_to(marker), {})
     days = {"since": since, "until": until, "begin": midnight(since), "end": midnight(until + timedelta(days=1))}
     return {**days, "up_to": up_to}
 
@@ -119,19 +124,36 @@ def refreshed_at() -> datetime | None:
 
 # --- refresh -----------------------------------------------------------------------------------
 
-_TAKE_IN: Final = f"""
-INSERT INTO wallet_daysum AS kept ({_COLUMNS})
-{grouped("t.id >= %(first)s AND t.id < %(end)s")}
-ON CONFLICT ({", ".join(KEY)}) DO UPDATE SET {", ".join(f"{name} = kept.{name} + excluded.{name}" for name in MEASURES)}
-"""
+
+class KeptSums(NamedTuple):
+    """Sums by day in a table of their own: how settled rows are taken in, how they are checked and added up anew.
+
+    ``marker`` is the table whose one row says how far the ledger is in them. ``take_in`` adds the rows from ``first``
+    up to ``end``; ``drifted`` compares with the rows below ``up_to``, its columns those of Drift; ``rebuild`` adds up
+    one ``day`` whose rows of ``table`` are gone: rows below ``up_to``, from ``begin`` up to ``end``.
+    """
+
+    table: str
+    marker: str
+    take_in: str
+    drifted: str
+    rebuild: str
+
+
+further_sums: list[KeptSums] = []
+"""What builds on the wallet keeps its sums with it: refreshed, checked and rebuilt by the same functions."""
+
 _NEXT: Final = """
 SELECT id FROM wallet_transaction WHERE id >= %(first)s AND id < %(end)s ORDER BY id OFFSET %(stride)s LIMIT 1
 """
-# Guarded by the bound that was read: of two refreshes at a time one takes the rows in.
-_MOVE: Final = """
-INSERT INTO wallet_summedup (id, up_to, refreshed_at) VALUES (1, %(end)s, clock_timestamp())
+
+
+def _move(marker: str) -> str:
+    """Guarded by the bound that was read: of two refreshes at a time one takes the rows in."""
+    return f"""
+INSERT INTO {marker} (id, up_to, refreshed_at) VALUES (1, %(end)s, clock_timestamp())
 ON CONFLICT (id) DO UPDATE SET up_to = excluded.up_to, refreshed_at = excluded.refreshed_at
-WHERE wallet_summedup.up_to = %(first)s
+WHERE {marker}.up_to = %(first)s
 RETURNING id
 """
 
@@ -142,15 +164,16 @@ def refresh(until: datetime | None = None, *, progress: Callable[[datetime], Non
     Another refresh may run meanwhile: whoever comes second to a part leaves it be.
     """
     end = first_id(until or history.settled_before())
-    while (reached := _step(end)) is not None:
-        progress(reached)
+    for kept in (_DAY_SUMS, *further_sums):
+        while (reached := _step(kept, end)) is not None:
+            progress(reached)
 
 
-def _step(end: UUID) -> datetime | None:
+def _step(kept: KeptSums, end: UUID) -> datetime | None:
     """Take in one part; the instant it reached, or None when there is nothing left to do."""
     with transaction.atomic(), connection.cursor() as cursor:
         _begin(cursor)
-        cursor.execute(_UP_TO)
+        cursor.execute(_up_to(kept.marker))
         ((first,),) = cursor.fetchall()
         if end <= first:
             return None
@@ -158,9 +181,9 @@ def _step(end: UUID) -> datetime | None:
         for (further,) in cursor.fetchall():
             end = further
         values = {"first": first, "end": end}
-        cursor.execute(_MOVE, values)
+        cursor.execute(_move(kept.marker), values)
         if cursor.fetchone() is not None:
-            cursor.execute(_TAKE_IN, values)
+            cursor.execute(kept.take_in, values)
         return made_at(values["end"])
 
 
@@ -174,54 +197,60 @@ def _begin(cursor: Any) -> None:
 
 
 class Drift(NamedTuple):
-    """A sum that is not what the ledger's rows make: minor units, or rows."""
+    """A sum that is not what the ledger's rows make: minor units, or rows; ``key`` names it beside its day."""
 
     day: date
-    currency: str
-    source: str
-    game: str
-    kind: str
-    undoes: str
+    key: str
     measure: str
     kept: int
     ledger: int
 
     def __str__(self) -> str:
-        key = " ".join(filter(None, (self.currency, self.source, self.game, self.kind, self.undoes)))
-        return f"{self.day} {key}: {self.measure} is kept as {self.kept}, the ledger makes it {self.ledger}"
+        return f"{self.day} {self.key}: {self.measure} is kept as {self.kept}, the ledger makes it {self.ledger}"
 
 
-_DRIFTED: Final = f"""
-SELECT day, currency_id AS currency, source, game, kind, undoes, measure, kept, ledger
+_NAMED: Final = "concat_ws(' ', currency_id, nullif(source, ''), nullif(game, ''), kind, nullif(undoes, ''))"
+
+_DAY_SUMS: Final = KeptSums(
+    table="wallet_daysum",
+    marker=MARKER,
+    take_in=f"""
+INSERT INTO wallet_daysum AS kept ({_COLUMNS})
+{grouped("t.id >= %(first)s AND t.id < %(end)s")}
+ON CONFLICT ({", ".join(KEY)}) DO UPDATE SET {", ".join(f"{name} = kept.{name} + excluded.{name}" for name in MEASURES)}
+""",
+    drifted=f"""
+SELECT day, {_NAMED} AS key, measure, kept, ledger
 FROM wallet_daysum k FULL JOIN ({grouped("t.id < %(up_to)s")}) l USING ({", ".join(KEY)})
 CROSS JOIN LATERAL (VALUES
     {", ".join(f"('{name}', coalesce(k.{name}, 0), coalesce(l.{name}, 0))" for name in MEASURES)}
 ) AS measured(measure, kept, ledger)
 WHERE kept <> ledger ORDER BY {", ".join(KEY)}
-"""
+""",
+    rebuild=f"""
+INSERT INTO wallet_daysum ({_COLUMNS})
+{grouped("t.id < %(up_to)s AND t.created_at >= %(begin)s AND t.created_at < %(end)s")}
+""",
+)
 
 
 def drifted() -> Iterator[Drift]:
     """Every kept sum that differs from the ledger, read anew; nothing where they agree."""
-    with snapshot() as own:
-        (up_to,) = one(own, _UP_TO, {})
-        yield from stream(own, _DRIFTED, {"up_to": up_to}, Drift)
-
-
-_REBUILT: Final = f"""
-INSERT INTO wallet_daysum ({_COLUMNS})
-{grouped("t.id < %(up_to)s AND t.created_at >= %(begin)s AND t.created_at < %(end)s")}
-"""
+    for kept in (_DAY_SUMS, *further_sums):
+        with snapshot() as own:
+            (up_to,) = one(own, _up_to(kept.marker), {})
+            yield from stream(own, kept.drifted, {"up_to": up_to}, Drift)
 
 
 def rebuild(day: date) -> None:
     """Add one day up anew from the ledger, whatever was kept. Only when somebody asks for it."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        _begin(cursor)
-        # Held until the end, so that no refresh adds to the day meanwhile.
-        cursor.execute("UPDATE wallet_summedup SET refreshed_at = refreshed_at RETURNING up_to")
-        bounds = cursor.fetchall()
-        cursor.execute("DELETE FROM wallet_daysum WHERE day = %s", [day])
-        for (up_to,) in bounds:
-            begin, end = midnight(day), midnight(day + timedelta(days=1))
-            cursor.execute(_REBUILT, {"up_to": up_to, "begin": begin, "end": end})
+    begin, end = midnight(day), midnight(day + timedelta(days=1))
+    for kept in (_DAY_SUMS, *further_sums):
+        with transaction.atomic(), connection.cursor() as cursor:
+            _begin(cursor)
+            # Held until the end, so that no refresh adds to the day meanwhile.
+            cursor.execute(f"UPDATE {kept.marker} SET refreshed_at = refreshed_at RETURNING up_to")
+            bounds = cursor.fetchall()
+            cursor.execute(f"DELETE FROM {kept.table} WHERE day = %s", [day])
+            for (up_to,) in bounds:
+                cursor.execute(kept.rebuild, {"up_to": up_to, "day": day, "begin": begin, "end": end})

@@ -23,6 +23,7 @@ from casino_pam.api.rest.authentication import PLAYER
 from casino_pam.api.rest.pagination import BonusPagination, OfferPagination, OnePage
 from casino_pam.api.rest.rest_view import RestView, created
 from casino_pam.api.rest.schema import documented
+from casino_pam.api.rest.throttling import PromoCodeThrottle
 from casino_pam.engine import accounts, commands, posting
 from casino_pam.engine.commands import Browse, Claim, Forfeit, Grant
 from casino_pam.engine.results import BonusResult, OfferList
@@ -238,6 +239,30 @@ class MyBonuses(BonusView):
     )
     def post(self, request: Request) -> Response:
         command = Claim(**self.validated(serializers.ClaimAsked), **_player_of(self.token))
+        return _newly_made(posting.execute(command, self.alongside("claim")))
+
+
+class MyPromoCodes(BonusView):
+    """The player enters a code. Who has it once had its offer is refused it a second time."""
+
+    scope = PLAYER
+    throttle_classes = (PromoCodeThrottle,)
+
+    @documented(
+        "Enter a promo code",
+        asks=serializers.PromoCodeAsked,
+        sends={"code": "SUMMER", "currency": "EUR"},
+        answers=serializers.Bonus,
+        gets={**examples.BONUS, "status": "pending"},
+        status=201,
+        refusals=(*NO_WALLET, "unknown_promo_code", *NOT_GRANTED),
+    )
+    def post(self, request: Request) -> Response:
+        body = self.validated(serializers.PromoCodeAsked)
+        offer = OfferModel.objects.filter(promo_code=body["code"], enabled=True).first()
+        if offer is None:
+            raise Refused("unknown_promo_code")
+        command = Claim(offer=offer.code, promo_code=body["code"], currency=body["currency"], **_player_of(self.token))
         return _newly_made(posting.execute(command, self.alongside("claim")))
 
 

@@ -140,6 +140,7 @@ OFFER: Final = {
     "valid_until": None,
     "per_player": 1,
     "total": None,
+    "promo_code": None,
     "countries": [],
     "enabled": True,
 }

@@ -26,6 +26,7 @@ from rest_framework.serializers import (
     Serializer,
 )
 
+from bonus.offers import PROMO_CODE, InvalidOffer, promo_code
 from casino_pam.api import fields, responses
 from casino_pam.api.fields import Body
 from casino_pam.engine import accounts
@@ -246,6 +247,19 @@ class TextField(StrictField, CharField):
         if type(text) is not str or not 0 < len(text) <= longest or not text.isprintable() or not text.strip():
             raise InvalidField(name, f"must be a string of 1 to {longest} printable characters")
         return text
+
+
+class PromoCodeField(StrictField, RegexField):
+    """A code that a player enters; in capitals once it is read."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(f"^{PROMO_CODE}$", **options)
+
+    def read(self, body: Body, name: str) -> str:
+        try:
+            return promo_code(body.get(name))
+        except InvalidOffer as wrong:
+            raise InvalidField(name, wrong.problems[0].message) from None
 
 
 class FlagField(StrictField, BooleanField):

@@ -20,6 +20,7 @@ from rest_framework.serializers import (
 )
 
 from bonus.models import BonusStatus
+from bonus.offers import PROMO_CODE
 from bonus.rules import MAX_WEIGHT_BP, Base, Conversion, Counted, SpendOrder
 from bonus.terms import OfferKind, OnWithdrawal, OverMaxStake
 from casino_pam.api.rest.serializer_fields import (
@@ -35,6 +36,7 @@ from casino_pam.api.rest.serializer_fields import (
     MovingAmountField,
     MovingSignedAmountField,
     NameField,
+    PromoCodeField,
     QueryInstantField,
     ReasonField,
     ReferenceField,
@@ -422,6 +424,9 @@ class OfferChanges(TermsSerializer):
     valid_until = InstantField(required=False, allow_null=True)
     per_player = IntegerField(required=False, min_value=1, max_value=1_000_000)
     total = IntegerField(required=False, allow_null=True, min_value=1, max_value=10**9)
+    promo_code = RegexField(
+        f"^{PROMO_CODE}$", required=False, allow_null=True, help_text="What players enter for it; kept in capitals."
+    )
     countries = ListField(child=RegexField(r"^[A-Z]{2}$"), required=False, help_text="None: everywhere.")
     enabled = BooleanField(required=False)
 
@@ -443,6 +448,11 @@ class GrantAsked(KnownCurrencySerializer):
 
 class ClaimAsked(KnownCurrencySerializer):
     offer = NameField()
+    currency = CurrencyField()
+
+
+class PromoCodeAsked(KnownCurrencySerializer):
+    code = PromoCodeField(help_text="As the player writes it: case does not matter.")
     currency = CurrencyField()
 
 

@@ -7,7 +7,15 @@ from urllib.parse import unquote
 from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 
-from casino_pam.api.rest import bonus_views, money_views, player_views, provider_views, session_views, wallet_views
+from casino_pam.api.rest import (
+    bonus_views,
+    grant_list_views,
+    money_views,
+    player_views,
+    provider_views,
+    session_views,
+    wallet_views,
+)
 from casino_pam.api.rest.rest_view import NotFoundView
 
 
@@ -62,8 +70,12 @@ urlpatterns = [
     path("bonuses", bonus_views.Bonuses.as_view()),
     path("bonuses/<name:bonus>/forfeit", bonus_views.ForfeitBonus.as_view()),
     path("bonuses/<name:bonus>", bonus_views.Bonus.as_view()),
+    path("grant-lists", grant_list_views.GrantLists.as_view()),
+    path("grant-lists/<name:grant_list>/answers.csv", grant_list_views.GrantListAnswers.as_view()),
+    path("grant-lists/<name:grant_list>", grant_list_views.GrantListShown.as_view()),
     path("me/offers", bonus_views.MyOffers.as_view()),
     path("me/bonuses", bonus_views.MyBonuses.as_view()),
+    path("me/promo-codes", bonus_views.MyPromoCodes.as_view()),
     path("me/bonuses/<name:bonus>/forfeit", bonus_views.ForfeitMyBonus.as_view()),
     path("providers", provider_views.Providers.as_view()),
     path("providers/<name:provider>", provider_views.Provider.as_view()),

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from bonus.admin.bonus_admin import present_status
-from bonus.models import Bonus
+from bonus.models import Bonus, Offer
 from bonus.rules import BASIS_POINTS
 from casino_pam.backoffice.actions.forms import LOCKS, ActionForm
 from casino_pam.engine import commands
@@ -30,13 +30,14 @@ State = dict[str, str]
 class Subject(Generic[T]):
     """A kind of row that can be acted on; ``name`` is what it is called in addresses.
 
-    ``state`` is what the form shows before the act and the audit trail keeps of before and after.
+    ``state`` is what the form shows before the act and the audit trail keeps of before and after. An offer is no
+    player's.
     """
 
     name: str
     key: str
     rows: Callable[[], QuerySet[T]]
-    player: Callable[[T], Player]
+    player: Callable[[T], Player | None]
     called: Callable[[T], str]
     state: Callable[[T], State]
 
@@ -48,6 +49,11 @@ class Subject(Generic[T]):
 def home(player: Player) -> str:
     """The player's page, where every act leads back to."""
     return reverse("admin:wallet_player_change", args=[player.pk])
+
+
+def own_page(row: Model) -> str:
+    """The page of the row itself."""
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
 
 
 def sum_of(minor: int, currency: Currency) -> str:
@@ -96,6 +102,15 @@ def of_bonus(bonus: Bonus) -> State:
     }
 
 
+def of_offer(offer: Offer) -> State:
+    most = "" if offer.total is None else f" of {offer.total}"
+    return {
+        "kind": offer.kind.replace("_", " "),
+        "state": "open" if offer.enabled else "closed",
+        "granted": f"{offer.granted}{most}",
+    }
+
+
 def _wallet_called(wallet: Wallet) -> str:
     return f"{wallet.player.code}, {wallet.currency_id}"
 
@@ -140,12 +155,21 @@ SESSION: Final = Subject[GameSession](
     called=lambda session: f"the session of {session.player.code} with {session.provider.code}",
     state=lambda session: {"ended": instant(session.ended_at), "expires": instant(session.expires_at)},
 )
+OFFER: Final = Subject[Offer](
+    name="offer",
+    key="int",
+    rows=lambda: Offer.objects.all(),
+    player=lambda offer: None,
+    called=lambda offer: offer.code,
+    state=of_offer,
+)
 SUBJECTS: Final[dict[type[Model], Subject[Any]]] = {
     Player: PLAYER,
     Wallet: WALLET,
     Transaction: ROW,
     Bonus: BONUS,
     GameSession: SESSION,
+    Offer: OFFER,
 }
 
 
@@ -194,10 +218,11 @@ class ActionRequest(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class ActionResult:
-    """What came of an act: a sentence, and the ledger's row if there is one (its id)."""
+    """What came of an act: a sentence, the ledger's row if there is one (its id), and the page it made, if any."""
 
     message: str
     row: str | None = None
+    page: str | None = None
     outcome: str = audit.DONE
 
 

@@ -17,8 +17,8 @@ from uuid_utils.compat import uuid7
 
 from casino_pam.backoffice import messages as backoffice_messages
 from casino_pam.backoffice import permissions
-from casino_pam.backoffice.actions import player_actions, wallet_actions
-from casino_pam.backoffice.actions.action import SUBJECTS, Action, ActionRequest, ActionResult, Guard, home
+from casino_pam.backoffice.actions import offer_actions, player_actions, wallet_actions
+from casino_pam.backoffice.actions.action import SUBJECTS, Action, ActionRequest, ActionResult, Guard, home, own_page
 from casino_pam.backoffice.actions.forms import ActionForm
 from wallet import audit
 from wallet.admin import ledger_pages
@@ -32,6 +32,7 @@ ACTIONS: Final[tuple[Action[Any], ...]] = (
     *wallet_actions.WALLET_ACTIONS,
     *wallet_actions.ROW_ACTIONS,
     *wallet_actions.BONUS_ACTIONS,
+    *offer_actions.OFFER_ACTIONS,
 )
 
 
@@ -84,7 +85,7 @@ def _respond(request: HttpRequest, act: Action[Any], row: Any, form: ActionForm)
         _record(request, act, submission, outcome=refused.code, after={"said": backoffice_messages.message(refused)})
         return _refusal_page(request, act, row, refused)
     messages.success(request, _message(result))
-    return redirect(_back(request, act, row))
+    return redirect(result.page or _back(request, act, row))
 
 
 def _run_once(act: Action[Any], submission: ActionRequest[Any]) -> ActionResult:
@@ -112,21 +113,24 @@ def _earlier_result(act: Action[Any], submission: ActionRequest[Any]) -> ActionR
         return None
     if entry.subject != act.subject.called(submission.on):
         raise Refused("reference_reused", differing=["subject"])
-    return ActionResult(message=(entry.after or {})["said"])
+    after = entry.after or {}
+    return ActionResult(message=after["said"], page=after.get("page"))
 
 
 def _after(act: Action[Any], submission: ActionRequest[Any], result: ActionResult) -> dict[str, Any]:
-    told = {"said": result.message, **({"row": result.row} if result.row else {})}
+    told = {"said": result.message}
+    told |= {name: value for name, value in (("row", result.row), ("page", result.page)) if value}
     return {**act.subject.state(act.subject.again(submission.on)), **told}
 
 
 def _record(
     request: HttpRequest, act: Action[Any], submission: ActionRequest[Any], *, outcome: str, after: dict[str, Any]
 ) -> Any:
+    player = act.subject.player(submission.on)
     return audit.record(
         request,
         act.name,
-        player=act.subject.player(submission.on).code,
+        player=player and player.code,
         subject=act.subject.called(submission.on),
         reason=submission.reason,
         before=submission.before,
@@ -154,7 +158,7 @@ def _refusal_page(request: HttpRequest, act: Action[Any], row: Any, refused: Ref
 def _form_page(request: HttpRequest, act: Action[Any], row: Any, form: ActionForm, status: int = 200) -> HttpResponse:
     context = admin.site.each_context(request) | {
         "title": f"{act.title}: {act.subject.called(row)}",
-        "crumbs": [*ledger_pages.player_crumbs(act.subject.player(row)), {"title": act.title.lower()}],
+        "crumbs": _crumbs(act, row),
         "act": act,
         "effect": act.effect(row),
         "hindrance": None if form.is_bound else act.hindrance(row),
@@ -165,9 +169,18 @@ def _form_page(request: HttpRequest, act: Action[Any], row: Any, form: ActionFor
     return render(request, "backoffice/action.html", context, status=status)
 
 
+def _crumbs(act: Action[Any], row: Any) -> list[dict[str, Any]]:
+    player = act.subject.player(row)
+    above = [{"title": str(row), "link": own_page(row)}] if player is None else ledger_pages.player_crumbs(player)
+    return [*above, {"title": act.title.lower()}]
+
+
 def _back(request: HttpRequest, act: Action[Any], row: Any) -> str:
-    """The player's page, for whoever may see it."""
-    return home(act.subject.player(row)) if request.user.has_perm("wallet.view_player") else reverse("admin:index")
+    """The player's page, for whoever may see it; the row's own where it is no player's."""
+    player = act.subject.player(row)
+    if player is None:
+        return own_page(row)
+    return home(player) if request.user.has_perm("wallet.view_player") else reverse("admin:index")
 
 
 def _message(result: ActionResult) -> str | SafeString:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -18,6 +20,7 @@ from unfold.widgets import (
 from uuid_utils.compat import uuid7
 
 from bonus.models import Bonus, Offer
+from bonus.offers import CODE_SHAPE, is_code
 from bonus.terms import OfferKind
 from wallet import audit, money
 from wallet.models import Currency, Player, Transaction, Wallet
@@ -186,6 +189,35 @@ class GrantForm(NoteForm):
             )
             self.add_error("loss", message)
         return cleaned
+
+
+class CopyForm(ActionForm):
+    code = forms.CharField(
+        widget=UnfoldAdminTextInputWidget,
+        label="Code of the copy",
+        help_text="Its name for back ends and players' claims. Never changes.",
+    )
+
+    def prepare(self) -> None:
+        offer: Offer = self.subject
+        self.fields["code"].initial = next(code for code in _numbered(offer.code) if not _is_offer(code))
+
+    def clean_code(self) -> str:
+        code: str = self.cleaned_data["code"]
+        if not is_code(code):
+            raise ValidationError(f"It must be {CODE_SHAPE}.")
+        return code
+
+
+def _numbered(code: str) -> Iterator[str]:
+    """``welcome-2``, ``welcome-3``, and so on."""
+    stem, _, number = code.rpartition("-")
+    stem, begin = (stem, int(number) + 1) if stem and number.isdigit() and len(number) < 6 else (code, 2)
+    return (f"{stem[:56]}-{number}" for number in itertools.count(begin))
+
+
+def _is_offer(code: str) -> bool:
+    return Offer.objects.filter(code=code).exists()
 
 
 class ExtendForm(ActionForm):

@@ -1,12 +1,13 @@
 // The player's page: what the socket tells, what the REST API answers, and what the player does.
 
+import { PromoCodes } from "./codes.js";
 import { Limits } from "./limits.js";
 import { Live } from "./live.js";
 import { showBonuses, showOffers } from "./bonuses.js";
 import { Refused, Rest, takeToken } from "./rest.js";
 import { Rounds } from "./rounds.js";
 import { Wallets, write } from "./wallets.js";
-import { ENDINGS, LINES, sorry } from "./words.js";
+import { ENDINGS, LINES, named, sorry } from "./words.js";
 
 const HISTORY_PAUSE = 1500;
 
@@ -30,6 +31,7 @@ class Page {
       news: (text) => this.news(text),
       failed: (refused) => this.failed(refused),
     });
+    this.codes = new PromoCodes(part("code-form"), (...asked) => this.enterCode(...asked));
     this.live = new Live({
       ticket: async () => (await rest.post("me/socket-ticket")).ticket,
       frame: (frame) => this.take(frame),
@@ -98,6 +100,7 @@ class Page {
     this.bonuses = bonuses;
     this.wallets.know(bonuses);
     const currencies = [...this.wallets.frames.keys()];
+    this.codes.know(currencies);
     showOffers(part("offers-section"), part("offer-template"), offers, currencies, (...asked) => this.claim(...asked));
     showBonuses(part("bonuses-section"), part("bonus-template"), bonuses, (bonus) => this.giveUp(bonus));
   }
@@ -122,6 +125,20 @@ class Page {
     } catch (refused) {
       button.disabled = false;
       this.failed(refused);
+    }
+  }
+
+  // Whether the code was taken.
+  async enterCode(code, currency) {
+    try {
+      const bonus = await this.rest.post("me/promo-codes", { code, currency });
+      this.news(`Code taken: ${named(bonus.offer)}.`);
+      this.notice("");
+      await this.readBonuses();
+      return true;
+    } catch (refused) {
+      this.failed(refused);
+      return false;
     }
   }
 

@@ -39,6 +39,8 @@ const WHYS = {
 // What to say to a player whose wish was refused; the API's own sentences are for programmers.
 export function sorry({ code, status, why }) {
   if (code === "offer_not_available") return WHYS[why] ?? "This offer is not open to you at present.";
+  if (code === "unknown_promo_code") return "There is no such code at present. Check how it is written.";
+  if (code === "rate_limited") return "That was often. Please wait a minute and try again.";
   if (code === "bonus_ended") return "This bonus has ended already.";
   if (REFUSALS[code]) return `That is not possible: ${REFUSALS[code]}.`;
   if (status === 429 || status >= 500) return "That did not work. Please try again in a moment.";

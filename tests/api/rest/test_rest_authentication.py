@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bonus.campaign_tables import GrantList
 from bonus.models import Bonus, Offer
 from casino_pam import tokens
 from casino_pam.api.rest.rest_view import NotFoundView
@@ -54,6 +55,9 @@ BACK_END: list[tuple[str, str, Any, str]] = [
     ("GET", f"bonuses/{PROMISED}", None, "bonuses"),
     ("POST", f"bonuses/{PROMISED}/forfeit", {"reference": "r-1"}, "bonuses"),
     ("GET", "players/alice/bonuses", None, "bonuses"),
+    ("POST", "grant-lists", {"currency": "EUR", "reference": "r-1", "offer": "gift", "players": ["alice"]}, "bonuses"),
+    ("GET", "grant-lists/list-1", None, "bonuses"),
+    ("GET", "grant-lists/list-1/answers.csv", None, "bonuses"),
     ("GET", "feed", None, "feed"),
     ("GET", "providers", None, "providers"),
     ("POST", "providers", {"code": "nova", "name": "Nova"}, "providers"),
@@ -75,6 +79,7 @@ PLAYERS_OWN = [
     ("POST", "me/socket-ticket", None),
     ("GET", "me/offers", None),
     ("GET", "me/bonuses", None),
+    ("POST", "me/promo-codes", {"code": "HELLO", "currency": "EUR"}),
     ("POST", "me/bonuses", {"offer": "gift", "currency": "EUR"}),
     ("POST", f"me/bonuses/{PROMISED}/forfeit", None),
 ]
@@ -89,6 +94,18 @@ def house(books: None) -> None:
     bonus_scenario.gift()
     bonus_scenario.promised(PROMISED, "alice")
     scenario.opened(OPENED, "alice")
+    bonus_scenario.gift(code="hello", promo_code="HELLO")
+    GrantList.objects.create(
+        id=PROMISED,
+        offer=Offer.objects.get(code="gift"),
+        source="cashier",
+        reference="list-1",
+        digest="",
+        worth={},
+        actor="key:shop",
+        state="done",
+        created_at=scenario.moment(scenario.NOON),
+    )
 
 
 def state() -> tuple[Any, ...]:
@@ -100,6 +117,7 @@ def state() -> tuple[Any, ...]:
         Transaction.objects.count(),
         list(Offer.objects.order_by("id").values_list()),
         list(Bonus.objects.order_by("id").values_list()),
+        list(GrantList.objects.order_by("id").values_list()),
         list(Provider.objects.order_by("id").values_list()),
         list(GameSession.objects.order_by("id").values_list()),
     )

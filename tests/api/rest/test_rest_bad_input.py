@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from casino_pam.api.rest import throttling
 from tests import bonus_scenario, rest_client, scenario
 from tests import clean_books as the_books
 from tests.api.rest.test_rest_authentication import EVERY, PROMISED, state
@@ -59,6 +60,8 @@ REASONS = [None, 1, "", " ", "\u00a0", "a" * 501, "two\nlines", "tab\there", "\x
 WALLETS = [None, "EUR", {}, [None], ["eur"], ["EUR", "EUR"], [["EUR"]], ["EUR"] * 101]
 LOCKS = [None, [], True, {"bet": None}, {"bet": "true"}, {"withdraw": 1}]
 LIMITS = [None, [], True, "1.00", *({"week": value} for value in (*UNSIGNED[1:], False))]
+PLAYERS = [None, "alice", {}, [], ["alice"] * 1_001, [None], [1], [""], ["a "], ["é"]]
+CODES = [None, 1, [], "", "ab", "a" * 33, "-abc", "ab c", "été", "ABC\n"]
 UNDOABLE = [None, "", "BET", "deposit", 1]
 WIN_SOURCES = [None, "", "GAME", "other", 1]
 
@@ -109,6 +112,12 @@ BODIES: dict[str, tuple[dict[str, list[Any]], dict[str, list[Any]], dict[str, An
         {},
     ),
     "POST bonuses": ({**WALLET, "offer": NAMES}, {}, {}),
+    "POST grant-lists": (
+        {"reference": NAMES, "offer": NAMES, "currency": CURRENCIES, "players": PLAYERS},
+        {"reason": REASONS},
+        {},
+    ),
+    "POST me/promo-codes": ({"code": CODES, "currency": CURRENCIES}, {}, {"code": "HELLO", "currency": "EUR"}),
     f"POST bonuses/{PROMISED}/forfeit": ({"reference": NAMES}, {}, {}),
     "POST me/bonuses": ({"offer": NAMES, "currency": CURRENCIES}, {}, {}),
     # What may stand in an offer's fields is a table of its own (tests/bonus/test_bonus_terms.py).
@@ -134,6 +143,7 @@ GOOD = {
     "game": "slot-1",
     "original": "b-1",
     "offer": "gift",
+    "players": ["alice"],
 }
 MISSING = object()
 # These need no body, and read one that comes all the same.
@@ -144,6 +154,12 @@ BODILESS = [
     "POST me/socket-ticket",
     f"POST me/bonuses/{PROMISED}/forfeit",
 ]
+
+
+@pytest.fixture(autouse=True)
+def in_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever enters so many codes is slowed down (test_promo_codes.py)."""
+    monkeypatch.setattr(throttling, "CODES_A_MINUTE", 1_000)
 
 
 @pytest.fixture(scope="module")

@@ -22,3 +22,21 @@ document.addEventListener("change", async ({ target }) => {
     const answer = await fetch(form.dataset.firstLines, { method: "POST", body });
     if (answer.ok) place.innerHTML = await answer.text();
 });
+
+// A grant list is carried out part by part while somebody looks on; whoever comes later goes on where it stopped.
+const PAUSE_AFTER_FAILURE = 2000;
+async function carryOut(form) {
+    while (form) {
+        const answer = await fetch(form.action, { method: "POST", body: new FormData(form) }).catch(() => null);
+        if (!answer?.ok) {
+            await new Promise((resolve) => setTimeout(resolve, PAUSE_AFTER_FAILURE));
+            continue;
+        }
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const part = page.querySelector("[data-progress]");
+        if (!part) return location.reload();
+        document.querySelector("[data-progress]").replaceWith(part);
+        form = part.querySelector("form[data-carry-out]");
+    }
+}
+document.addEventListener("DOMContentLoaded", () => carryOut(document.querySelector("form[data-carry-out]")));
