@@ -7,9 +7,9 @@ transaction that takes it (OfferStep); a refresh counts those it takes away, whe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from django.db.models import Sum
@@ -158,13 +158,13 @@ def of_offer(offer: Offer, rows: int) -> tuple[list[Campaign], list[Campaign]]:
     """
     kept = OfferDay.objects.filter(offer=offer)
 
-    def made(row: dict[str, object], day: date | None) -> Campaign:
-        figures = {measure: int(str(row[measure])) for measure in MEASURES}
+    def made(row: Mapping[str, Any], day: date | None) -> Campaign:
+        figures = {measure: int(row[measure]) for measure in MEASURES}
         return Campaign(
             day=day,
             offer=offer.code,
-            currency=str(row["currency"]),
-            digits=int(str(row["currency__digits"])),
+            currency=row["currency"],
+            digits=row["currency__digits"],
             **figures,
         )
 

@@ -243,7 +243,8 @@ def _record_decision(request: HttpRequest, found: GrantList, verb: str, why: str
         reason=why,
         after={"list": str(found.pk), "worth": _worth(found), "asked because": found.reason},
         outcome=outcome,
-        reference=str(found.pk),
+        # Done, it is one act; whoever is refused has a row of their own each time.
+        reference=str(found.pk) if outcome == audit.DONE else None,
     )
 
 

@@ -58,7 +58,9 @@ def test_small_steps_come_to_the_same(house: None, stride: int, monkeypatch: pyt
     sums.refresh(report_history.next_moment(), progress=reached.append)
     assert rows_kept() == len(report_history.posted())
     assert list(sums.drifted()) == []
-    assert reached == sorted(reached) and len(reached) >= Transaction.objects.count() // stride
+    # What builds on the wallet is taken in by the same steps, after it.
+    once = reached[: len(reached) // 2]
+    assert reached == sorted(once) * 2 and len(once) >= Transaction.objects.count() // stride
 
 
 def test_a_row_that_is_committed_late_is_taken_in_later(house: None, monkeypatch: pytest.MonkeyPatch) -> None:

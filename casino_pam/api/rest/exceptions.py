@@ -69,8 +69,9 @@ def handler(error: Exception, context: dict[str, Any]) -> Response:
     refusal = refused(error)
     problem = responses.problem(refusal, request_id())
     named = headers(refusal.status)
-    if isinstance(error, exceptions.Throttled) and error.wait is not None:
-        named["Retry-After"] = str(error.wait)
+    wait: int | None = getattr(error, "wait", None)
+    if wait is not None:
+        named["Retry-After"] = str(wait)
     return Response(problem, refusal.status, headers=named, content_type=named.pop("Content-Type"))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -66,27 +66,32 @@ class GrantListAsked(KnownCurrencySerializer):
     reason = ReasonField(required=False, help_text="For the auditor, on one line.")
 
 
-class GrantList(StrictSerializer):
-    reference = CharField()
-    offer = CharField(source="offer.code")
-    status = WordField(*campaign_tables.GrantList.State.values, source="state")
-    lines = IntegerField(min_value=1)
-    answered = IntegerField(min_value=0, help_text="Lines that were granted or refused; the others are still to come.")
-    granted = IntegerField(min_value=0)
-    created_at = InstantField()
-    finished_at = InstantField(allow_null=True)
+class Shown(NamedTuple):
+    """A list, and how far it has come."""
 
-    def to_representation(self, instance: campaign_tables.GrantList) -> dict[str, Any]:
-        progress = bulk_grants.progress(instance)
-        counts = {"lines": progress.lines, "answered": progress.answered, "granted": progress.granted}
-        shown = {name: field for name, field in self.fields.items() if name not in counts}
-        values = {name: field.get_attribute(instance) for name, field in shown.items()}
-        told = {name: None if value is None else shown[name].to_representation(value) for name, value in values.items()}
-        return {name: (counts | told)[name] for name in self.fields}
+    list: campaign_tables.GrantList
+    progress: bulk_grants.Progress
+
+
+class GrantList(StrictSerializer):
+    reference = CharField(source="list.reference")
+    offer = CharField(source="list.offer.code")
+    status = WordField(*campaign_tables.GrantList.State.values, source="list.state")
+    lines = IntegerField(source="progress.lines", min_value=1)
+    answered = IntegerField(
+        source="progress.answered", min_value=0, help_text="Lines that were granted or refused; others are to come."
+    )
+    granted = IntegerField(source="progress.granted", min_value=0)
+    created_at = InstantField(source="list.created_at")
+    finished_at = InstantField(source="list.finished_at", allow_null=True)
+
+
+def _shown(of: campaign_tables.GrantList) -> dict[str, Any]:
+    return GrantList(Shown(of, bulk_grants.progress(of))).data
 
 
 _SENT: Final = {"reference": "vip-november", "offer": "gift", "currency": "EUR", "players": ["alice", "bob"]}
-_SHOWN: Final = {
+_EXAMPLE: Final = {
     "reference": "vip-november",
     "offer": "gift",
     "status": "done",
@@ -135,7 +140,7 @@ class GrantLists(RestView):
             made = bulk_grants.make(asked, record)
         except Unfit as unfit:
             raise _unfit(unfit) from None
-        shown = GrantList(bulk_grants.carry_out(made, PART_SECONDS)).data
+        shown = _shown(bulk_grants.carry_out(made, PART_SECONDS))
         return created(shown) if new else Response(shown)
 
 
@@ -156,9 +161,9 @@ class GrantListShown(RestView):
 
     scope = "bonuses"
 
-    @documented("Read a grant list", answers=GrantList, gets=_SHOWN, refusals=("not_found",))
+    @documented("Read a grant list", answers=GrantList, gets=_EXAMPLE, refusals=("not_found",))
     def get(self, request: Request, grant_list: str) -> Response:
-        return Response(GrantList(_found(self.key.source, grant_list)).data)
+        return Response(_shown(_found(self.key.source, grant_list)))
 
 
 class GrantListAnswers(RestView):

@@ -130,7 +130,7 @@ def _record(
     return audit.record(
         request,
         act.name,
-        player=player and player.code,
+        player=None if player is None else player.code,
         subject=act.subject.called(submission.on),
         reason=submission.reason,
         before=submission.before,
