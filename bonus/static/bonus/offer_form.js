@@ -12,8 +12,10 @@ document.addEventListener("DOMContentLoaded", () => {
         for (const input of form.querySelectorAll("[data-kinds]")) {
             const has = input.dataset.kinds.split(" ").includes(kind.value);
             input.disabled = !has;
-            const box = input.closest(".field-line, .form-row, .field-box") ?? input.parentElement;
-            box.hidden = !has;
+            input.closest(".field-line").hidden = !has;
+        }
+        for (const row of form.querySelectorAll(".form-row")) {
+            row.hidden = [...row.children].every((line) => line.hidden);
         }
     }
 
