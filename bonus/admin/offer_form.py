@@ -355,7 +355,8 @@ class OfferForm(AnyForm):
 
     def _is_left_out(self, name: str) -> bool:
         """Whether the field is not one of the kind's, and was not sent."""
-        return self.data.get("kind") not in _kinds_of(name) and name not in self.data
+        kind = self.data.get("kind")
+        return kind in list(OfferKind) and kind not in _kinds_of(name) and name not in self.data
 
     @property
     def previewing(self) -> bool:
