@@ -67,12 +67,12 @@ def test_an_offer_is_written_copied_granted_to_many_and_had_by_its_code(
     # Somebody who was on no list has the code.
     page.goto(browser_pages.address(provider.port, "bob"))
     browser_pages.live(page)
-    page.get_by_label("Code").fill("advent-25")
+    page.get_by_role("textbox", name="Code").fill("advent-25")
     page.get_by_role("button", name="Use it").click()
     expect(page.get_by_text("There is no such code at present.")).to_be_visible()
-    page.get_by_label("Code").fill("advent-26")
+    page.get_by_role("textbox", name="Code").fill("advent-26")
     page.get_by_role("button", name="Use it").click()
     expect(page.get_by_text("Code taken: Advent.")).to_be_attached()
-    expect(page.get_by_label("Code")).to_have_value("")
+    expect(page.get_by_role("textbox", name="Code")).to_have_value("")
     browser_pages.picture(page, "campaign-code")
     assert Bonus.objects.filter(offer=offer, player__code="bob").count() == 1
