@@ -416,7 +416,7 @@ class OfferForm(AnyForm):
     def _default(self, name: str) -> Any:
         """What a field says that the offer's kind does not have."""
         if name == "base" and self.cleaned_data["kind"] == OfferKind.FREE_ROUNDS:
-            return Base.WINNINGS
+            return Base.WINNINGS.value
         return show_offer(FRESH, self.digits)[name]
 
     def _amounts_of(self, currency: str) -> dict[str, str | None]:

@@ -274,3 +274,50 @@ def test_what_is_wrong_in_a_folded_currency_is_not_hidden():
     assert "at most 3 decimal places" in errors(response)["amounts.KWD.cap"][0]
     folded = [part.name for part in response.context["adminform"] if part.is_collapsible]
     assert folded == ["In BTC", "In JPY"]
+
+
+# --- the fields of a kind, and the example beside them -------------------------------------------
+
+
+@pytest.mark.parametrize("json", [WELCOME, FIXED, SPINS, CASHBACK], ids=lambda json: json["kind"])
+def test_fields_that_a_kind_does_not_have_need_not_be_sent(json):
+    """The form hides them (static/bonus/offer_form.js); they then say what such an offer says by itself."""
+    offer = create_offer(json)
+    before = offer_to_json(offer)
+    client = operators.sue()
+    form = client.get(page(offer)).context["adminform"].form
+    hidden = [
+        name
+        for name, field in form.fields.items()
+        if json["kind"] not in field.widget.attrs.get("data-kinds", json["kind"]).split()
+    ]
+    assert len(hidden) == {"deposit_match": 4, "fixed": 5, "free_rounds": 12, "cashback": 7}[json["kind"]]
+    assert write(client, page(offer), **dict.fromkeys(hidden)).status_code == 302
+    assert offer_to_json(Offer.objects.get()) == before
+    # What was typed for another kind does not stay behind when the kind changes.
+    if json is WELCOME:
+        sent = {
+            "kind": "free_rounds",
+            **dict.fromkeys(["percent_bp", "base", "conversion", "sticky", "amounts.EUR.cap"]),
+        }
+        assert write(client, page(offer), **sent).status_code == 302
+        changed = offer_to_json(Offer.objects.get())
+        assert (changed["percent_bp"], changed["base"], changed["amounts"]["EUR"]["cap"]) == (None, "winnings", None)
+
+
+def test_the_example_is_worked_for_what_is_typed_and_nothing_is_saved():
+    client = operators.sue()
+    address = reverse("admin:bonus_offer_example")
+    shown = client.post(address, typed(client, ADD, **WRITTEN)).content.decode()
+    assert "As players in EUR meet it" in shown and "Not an offer yet" not in shown
+    wrong = client.post(address, typed(client, ADD, **WRITTEN | {"multiplier": "1001"}))
+    assert wrong.status_code == 200
+    for said in ("Not an offer yet", "Times to wager: must be a whole number from 0 to 1000."):
+        assert said in wrong.content.decode()
+    assert not Offer.objects.exists()
+    offer = create_offer(FIXED)
+    of = reverse("admin:bonus_offer_example_of", args=[offer.pk])
+    shown = client.post(of, typed(client, page(offer), **{"amounts.EUR.amount": "7.77"})).content.decode()
+    assert "7.77 EUR" in shown and offer_to_json(Offer.objects.get()) == offer_to_json(offer)
+    assert client.get(of).status_code == 405
+    assert client.post(reverse("admin:bonus_offer_example_of", args=[offer.pk + 1])).status_code == 404
