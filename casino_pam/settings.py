@@ -5,12 +5,14 @@ Nonsense stops the boot with a line that says what to do. The defaults are those
 
 import ipaddress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
-from psycopg import IsolationLevel
+from psycopg import IsolationLevel, ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 
 from casino_pam import logging
 from casino_pam.backoffice import site
@@ -83,6 +85,29 @@ def address(name: str, *, untold: str, schemes: tuple[str, ...], example: str) -
     if not sound:
         raise ImproperlyConfigured(f"{name} is not the address of such a server. Set it to {example}.")
     return url
+
+
+def database(name: str, *, untold: str) -> dict[str, Any]:
+    """Django's settings for the PostgreSQL whose URL is read as libpq reads it: of several hosts the one that writes.
+
+    Raises ImproperlyConfigured, without the URL: it may hold a password.
+    """
+    example = "postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+    url = needed(name, untold=untold, what=f"Set it to {example}, or start everything with `make run`.")
+    try:
+        told = {part: str(value) for part, value in conninfo_to_dict(url).items()}
+    except ProgrammingError:
+        told = {}
+    hosts, ports = told.get("host", "").split(","), told.get("port", "").split(",")
+    sound = url.startswith(("postgres://", "postgresql://")) and "dbname" in told and len(ports) in (1, len(hosts))
+    if not sound or not all(
+        port == "" or (port.isascii() and port.isdigit() and 0 < int(port) < 65_536) for port in ports
+    ):
+        raise ImproperlyConfigured(f"{name} is not the address of such a server. Set it to {example}.")
+    if len(hosts) > 1:
+        told.setdefault("target_session_attrs", "read-write")
+    parts = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    return {part: told.pop(known, "") for part, known in parts.items()} | {"OPTIONS": told}
 
 
 # --- Who may come in, and how -----------------------------------------------------------------------------------------
@@ -283,21 +308,12 @@ OWN_CONNECTIONS = 4
 # Answers are bounded at 3 s. manage.py asks for no bound: a migration or a reconciliation takes what it takes.
 DATABASE_STATEMENT_SECONDS = whole("DATABASE_STATEMENT_SECONDS", default=3, lowest=0, highest=3600)
 
-DATABASES = {
-    "default": env.db_url_config(
-        address(
-            "DATABASE_URL",
-            untold="postgres://casino@127.0.0.1:5433/casino",
-            schemes=("postgres", "postgresql"),
-            example="postgres://USER:PASSWORD@HOST:PORT/DATABASE",
-        )
-    )
-}
+DATABASES = {"default": database("DATABASE_URL", untold="postgres://casino@127.0.0.1:5433/casino")}
 DATABASES["default"] |= {
     "ENGINE": "wallet.pg",
     # Under ASGI a persistent connection leaks with every thread; a pool lends them instead.
     "CONN_MAX_AGE": 0,
-    "OPTIONS": DATABASES["default"].get("OPTIONS", {})
+    "OPTIONS": DATABASES["default"]["OPTIONS"]
     | {
         "pool": DATABASE_POOL_SIZE and DATABASE_POOL_SIZE + OWN_CONNECTIONS,
         "isolation_level": ISOLATION_LEVELS[DATABASE_ISOLATION],

@@ -19,7 +19,7 @@ from casino_pam.local.os_support import PROJECT
 
 SETTINGS = (PROJECT / "casino_pam" / "settings.py").read_text()
 # Every environment variable that the settings read.
-OURS = re.findall(r'\b(?:needed|as_it_is|switch|whole|address|env\.\w+)\(\s*"([A-Z_]+)"', SETTINGS)
+OURS = re.findall(r'\b(?:needed|as_it_is|switch|whole|address|database|env\.\w+)\(\s*"([A-Z_]+)"', SETTINGS)
 PRODUCTION = {
     "DATABASE_URL": "postgres://casino:secret@db.example:5432/casino",
     "REDIS_URL": "redis://redis.example:6379/0",
@@ -107,6 +107,11 @@ class TestNonsense:
             ("DATABASE_URL", "postgres://"),
             ("DATABASE_URL", "postgres://casino@db.example/"),
             ("DATABASE_URL", "postgres://casino@db.example:port/casino"),
+            ("DATABASE_URL", "postgres://casino@db.example:0/casino"),
+            ("DATABASE_URL", "postgres://casino@a.example:5432,b.example:65536/casino"),
+            ("DATABASE_URL", "postgres://casino@/casino?host=a,b,c&port=5432,5433"),
+            ("DATABASE_URL", "postgres://casino@db.example/casino?sslmod=require"),
+            ("DATABASE_URL", "host=db.example dbname=casino"),
             ("DEBUG", "perhaps"),
             ("DEMO", "2"),
             ("LOG_LEVEL", "LOUD"),
@@ -194,6 +199,39 @@ def shown(wrapper: BaseDatabaseWrapper, name: str) -> str:
         cursor.execute(f"SHOW {name}")
         value: str = cursor.fetchone()[0]
         return value
+
+
+@pytest.mark.parametrize(
+    ("url", "told", "options"),
+    [
+        ("postgres://casino:p%40ss@db.example:5433/casino", ("db.example", "5433", "p@ss"), {}),
+        ("postgresql://casino@db.example/casino?sslmode=require", ("db.example", "", ""), {"sslmode": "require"}),
+        (
+            "postgres://casino:$x@a.example:5432,b.example:5433,[::1]:5434/casino",
+            ("a.example,b.example,::1", "5432,5433,5434", "$x"),
+            {"target_session_attrs": "read-write"},
+        ),
+        (
+            "postgres://casino@a.example,b.example/casino?target_session_attrs=any",
+            ("a.example,b.example", ",", ""),
+            {"target_session_attrs": "any"},
+        ),
+        (
+            "postgres://casino@/casino?host=a.example,b.example&port=5433",
+            ("a.example,b.example", "5433", ""),
+            {"target_session_attrs": "read-write"},
+        ),
+    ],
+)
+def test_the_address_of_postgresql_is_read_as_libpq_reads_it(
+    environment: pytest.MonkeyPatch, url: str, told: tuple[str, str, str], options: dict[str, str]
+) -> None:
+    environment.setenv("DATABASE_URL", url)
+    database = read_settings()["DATABASES"][DEFAULT_DB_ALIAS]
+    assert (database["HOST"], database["PORT"], database["PASSWORD"]) == told
+    assert (database["NAME"], database["USER"]) == ("casino", "casino")
+    ours = {"pool", "isolation_level", "application_name", "connect_timeout", "tcp_user_timeout", "options"}
+    assert {k: v for k, v in database["OPTIONS"].items() if k not in ours and not k.startswith("keepalives")} == options
 
 
 class TestPostgreSQL:

@@ -247,3 +247,33 @@ def _sleepers() -> int:
         )
         found: int = cursor.fetchone()[0]
         return found
+
+
+class TestSeveralHosts:
+    """PostgreSQL behind hosts that refuse and hosts that swallow everything."""
+
+    @pytest.fixture
+    def hole(self) -> Iterator[socket.socket]:
+        """Takes connections and says nothing; ``accept`` tells of them."""
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            silent.setblocking(False)
+            yield silent
+
+    @staticmethod
+    def connect(*ports: int) -> Lent:
+        options = connection.get_connection_params()
+        options |= {"host": ",".join(["127.0.0.1"] * len(ports)), "port": ",".join(map(str, ports))}
+        with deadline.until(time.monotonic() + 1.5):
+            return Lent.connect(**options, autocommit=True)
+
+    def test_the_one_that_works_is_found_in_time_and_is_the_first_from_then_on(
+        self, books: None, hole: socket.socket
+    ) -> None:
+        works = int(connection.settings_dict["PORT"])
+        ports = free_port(), hole.getsockname()[1], works
+        for _ in range(3):
+            with self.connect(*ports) as found:
+                assert found.info.port == works
+        hole.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            hole.accept()

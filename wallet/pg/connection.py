@@ -6,7 +6,8 @@ import math
 import select
 import time
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final, Self, TypeVar
 
 import psycopg
 from psycopg import errors
@@ -29,6 +30,10 @@ ATTEMPT_SECONDS: Final = 1.5
 
 class Silent(errors.OperationalError):
     """PostgreSQL had not answered by the deadline. What was sent may still be carried out."""
+
+
+# Of each list of hosts which one is tried first.
+_first: Final[dict[tuple[str, str], int]] = {}
 
 
 class Connection(psycopg.Connection[Row]):
@@ -69,12 +74,45 @@ class Connection(psycopg.Connection[Row]):
         raise Silent("PostgreSQL could not be reached in time")
 
 
+def _share(those: int) -> AbstractContextManager[None]:
+    """A part of what is left of the deadline, for one of so many."""
+    left = deadline.remaining()
+    return nullcontext() if left is None else deadline.until(time.monotonic() + left / those)
+
+
 class Lent(Connection[Any]):
     """A connection that is kept between uses, and what its keeper must know of it."""
 
     # psycopg knows its own pools only.
     _pool: Any
     leave_place: Callable[[], object]
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **options: Any) -> Self:
+        """psycopg's; of several hosts (``host``, ``port``, with commas) the one that answered last comes first.
+
+        What time there is they share, and where none answered the next one is the first another time: so hosts that
+        swallow everything cannot keep us from the one that works. Raises psycopg.Error, that of the last.
+        """
+        hosts, ports = (str(options.get(name, "")).split(",") for name in ("host", "port"))
+        if len(hosts) == 1:
+            return super().connect(conninfo, **options)
+        places = list(zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=True))
+        known = options["host"], str(options.get("port", ""))
+        first = _first.get(known, 0)
+        for tried in range(len(places)):
+            which = (first + tried) % len(places)
+            options["host"], options["port"] = places[which]
+            try:
+                with _share(len(places) - tried):
+                    connection = super().connect(conninfo, **options)
+            except psycopg.OperationalError as error:
+                failure = error
+            else:
+                _first[known] = which
+                return connection
+        _first[known] = (first + 1) % len(places)
+        raise failure
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
