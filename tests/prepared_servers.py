@@ -49,11 +49,13 @@ class CopiedPostgreSQL(PostgreSQL):
 
 
 @contextmanager
-def prepared_servers() -> Iterator[Servers]:
+def prepared_servers(*, redis: bool = True) -> Iterator[Servers]:
     """As ``passing_servers()``, with the product's tables in the database."""
     original = _made_once(Path(os.environ[VARIABLE]))
     with Servers(passing_place()) as servers:
-        servers.start(CopiedPostgreSQL(servers.place, 0, original), Valkey(servers.place, port=0))
+        servers.start(CopiedPostgreSQL(servers.place, 0, original))
+        if redis:
+            servers.start(Valkey(servers.place, port=0))
         yield servers
 
 
