@@ -1,13 +1,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run test test-fast proof seeded-bugs lint lint-migrations lint-settings bench soak clean
+.PHONY: help run cluster test test-fast test-cluster proof seeded-bugs lint lint-migrations lint-settings bench soak clean
 
 help: ## these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/ready ## everything on this machine, on http://127.0.0.1:8080
 	@exec $(BIN)/python -m casino_pam.local.launch
+
+cluster: .venv/ready .venv-cluster/ready ## three PostgreSQL under Patroni, two groups of web workers: to be broken
+	@exec $(BIN)/python -m casino_pam.local.cluster_launch
 
 test: .venv/ready-dev ## the whole suite on PostgreSQL and Valkey of its own
 	$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -22,6 +25,9 @@ NOT_FAST := *_races.py *_killed_processes.py *_in_time.py *_orderings.py *_again
 test-fast: .venv/ready-dev ## the rules and the books alone, in under 90 s: PostgreSQL, no Redis, no browser, no races
 	$(BIN)/python -m pytest -n 2 --fast $(FAST) $(NOT_FAST:%=--ignore-glob='%')
 
+test-cluster: .venv/ready-dev .venv-cluster/ready ## the product while a cluster of PostgreSQL fails over, some minutes
+	$(BIN)/python -m pytest -c tests/cluster/pytest.ini tests/cluster
+
 proof: .venv/ready-dev ## every order of a small model of posting, with Debian's spin and gcc
 	$(BIN)/python -m pytest -c tests/proof/pytest.ini tests/proof
 
@@ -33,7 +39,7 @@ lint: .venv/ready-dev lint-migrations lint-settings ## style, types, directions 
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml docker-compose.cluster.yml
 
 lint-migrations: .venv/ready-dev
 	$(BIN)/python -m casino_pam.local.servers exec -- $(BIN)/python manage.py makemigrations --check --dry-run
@@ -53,7 +59,7 @@ soak: .venv/ready-dev ## an hour of faults under load, its table into docs/relia
 	$(BIN)/python -m tests.faults --seconds $(SOAK_SECONDS) --write
 
 clean: ## remove what the other targets made, except the data in .data/
-	rm -rf .venv .static .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-cluster .static .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A venv that was interrupted half-way has a python but no pip: the stamp comes last.
@@ -64,4 +70,9 @@ clean: ## remove what the other targets made, except the data in .data/
 
 .venv/ready-dev: requirements-dev.txt .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.venv-cluster/ready: requirements-cluster.txt
+	$(PYTHON) -m venv .venv-cluster
+	.venv-cluster/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-cluster.txt
 	@touch $@

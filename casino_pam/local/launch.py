@@ -72,6 +72,7 @@ def manage_py_told(servers: Servers) -> Iterator[None]:
     """While we run the settings lie where manage.py in another terminal finds them, for our account only."""
     path = PROJECT / ".data" / "env"
     names = sorted({*servers.environment, "DATABASE_URL", "REDIS_URL", "BASE_URL", "DEMO"} & set(os.environ))
+    path.parent.mkdir(exist_ok=True)
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     path.write_text("".join(f"{name}={shlex.quote(os.environ[name])}\n" for name in names))
@@ -186,7 +187,7 @@ def run(port: int) -> None:
                 watch(web, servers)
 
 
-def _port(text: str) -> int:
+def valid_port(text: str) -> int:
     """Raises CannotStart."""
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) < 65_536):
         raise CannotStart(f"{text!r} is no port from 1 to 65535.")
@@ -196,7 +197,7 @@ def _port(text: str) -> int:
 def main(argv: list[str]) -> int:
     """Serve on :8080, or on the port given, until stopped; 1 and one line when that cannot be."""
     try:
-        port = _port(argv[0]) if argv else PORT
+        port = valid_port(argv[0]) if argv else PORT
         stop_on_signals()
         adopt_orphans()
         run(port)

@@ -228,6 +228,16 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
+def bury_orphans(name: str) -> None:
+    """Bury the adopted children of this name that ended; none that we started ourselves may have it."""
+    for path in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
+        for pid in path.read_text().split():
+            with contextlib.suppress(OSError):
+                _, _, rest = Path(f"/proc/{pid}/stat").read_text().partition(f"({name})")
+                if rest.split()[:1] == ["Z"]:
+                    os.waitpid(int(pid), os.WNOHANG)
+
+
 def end_group(leader: int) -> None:
     """Kill and bury what is left of a session that `spawn` began."""
     with contextlib.suppress(ProcessLookupError):

@@ -41,7 +41,8 @@ class Server:
     """One server process in the foreground: it ends when we end, whatever ends us."""
 
     name: str
-    variable: str
+    # The environment variable that holds its address; most of a cluster has none.
+    variable: str | None = None
     stop_signal: signal.Signals
 
     def __init__(self, place: Place, port: int) -> None:
@@ -83,12 +84,14 @@ class Server:
             self.process.kill()
             self.process.wait()
 
-    def _run(self, argv: list[str], stdin: int = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
+    def _run(
+        self, argv: list[str], stdin: int = subprocess.DEVNULL, env: dict[str, str] | None = None
+    ) -> "subprocess.Popen[bytes]":
         self.process = spawn(
             argv,
             stop_signal=self.stop_signal,
             # Our own environment holds secrets that are none of theirs.
-            env={"PATH": os.defpath, "LC_ALL": "C"},
+            env={"PATH": os.defpath, "LC_ALL": "C"} | (env or {}),
             account=self.place.account,
             log=self.log,
             stdin=stdin,
@@ -116,6 +119,28 @@ class Server:
         return f"{' / '.join(lines[-3:])} (all of it: {self.log})"
 
 
+def connect_as_superuser(port: int, password: str, database: str = "postgres") -> "psycopg.Connection[Any]":
+    """On 127.0.0.1; each statement commits by itself. Raises psycopg.OperationalError."""
+    return psycopg.connect(
+        host="127.0.0.1",
+        port=port,
+        dbname=database,
+        user="postgres",
+        password=password,
+        autocommit=True,
+        connect_timeout=5,
+    )
+
+
+def create_database(superuser: "psycopg.Connection[Any]", password: str) -> None:
+    """The database `casino` and the ordinary role `casino` that owns it, where they are missing."""
+    if not superuser.execute("SELECT 1 FROM pg_roles WHERE rolname = 'casino'").fetchone():
+        # CREATEDB is for test databases.
+        superuser.execute(sql.SQL("CREATE ROLE casino LOGIN CREATEDB PASSWORD {}").format(password))
+    if not superuser.execute("SELECT 1 FROM pg_database WHERE datname = 'casino'").fetchone():
+        superuser.execute("CREATE DATABASE casino OWNER casino")
+
+
 class PostgreSQL(Server):
     """A cluster with one database, `casino`, owned by an ordinary role `casino`."""
 
@@ -137,15 +162,7 @@ class PostgreSQL(Server):
 
     def connect(self) -> "psycopg.Connection[Any]":
         """A connection as the superuser, for set-up alone."""
-        return psycopg.connect(
-            host="127.0.0.1",
-            port=self.port,
-            dbname="postgres",
-            user="postgres",
-            password=self.superuser_password,
-            autocommit=True,
-            connect_timeout=5,
-        )
+        return connect_as_superuser(self.port, self.superuser_password)
 
     def start(self) -> None:
         if not self.cluster.exists():
@@ -159,7 +176,8 @@ class PostgreSQL(Server):
             argv += ["-c", option]
         self._run(argv)
         self._wait_until_it_answers()
-        self._create_database()
+        with self.connect() as connection:
+            create_database(connection, self.password)
 
     def answers(self) -> bool:
         try:
@@ -202,15 +220,6 @@ class PostgreSQL(Server):
         if code != 0:
             raise CannotStart(f"initdb failed: {self._last_words()}")
         fresh.rename(self.cluster)
-
-    def _create_database(self) -> None:
-        with self.connect() as connection:
-            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'casino'").fetchone():
-                # CREATEDB is for test databases.
-                role = sql.SQL("CREATE ROLE casino LOGIN CREATEDB PASSWORD {}").format(self.password)
-                connection.execute(role)
-            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'casino'").fetchone():
-                connection.execute("CREATE DATABASE casino OWNER casino")
 
 
 class Valkey(Server):
@@ -271,7 +280,7 @@ class Servers:
             "SECRET_KEY": self.place.secret("django"),
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "PLAIN_HTTP": "on",
-        } | {server.variable: server.url for server in self.running}
+        } | {server.variable: server.url for server in self.running if server.variable}
 
     def start(self, *servers: Server) -> None:
         """Start servers in this order; leaving the block stops them in reverse."""

@@ -59,6 +59,13 @@ key.save()
 """
 
 
+def furnished(environment: dict[str, str]) -> str:
+    """Players, wallets, limits and bonuses in the database that the environment names; the key of a back end."""
+    argv = [sys.executable, "-c", _FURNISH % (HOT, PLAYERS)]
+    done = subprocess.run(argv, cwd=PROJECT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout.strip()
+
+
 class FaultyHouse:
     """Two web workers between proxies; whatever hurts a process is done to those that were started here."""
 
@@ -93,7 +100,7 @@ class FaultyHouse:
         if self.volume is not None:
             with self.superuser() as connection:
                 move_ledger(connection, self.volume)
-        self.api_key = self._python("-c", _FURNISH % (HOT, PLAYERS)).strip()
+        self.api_key = furnished(self._environment)
         self.open()
 
     def open(self) -> None:
@@ -116,11 +123,10 @@ class FaultyHouse:
         except OSError:
             return False
 
-    def _python(self, *argv: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *argv], cwd=PROJECT, env=self._environment, check=True, stdout=subprocess.PIPE, text=True
-        )
-        return done.stdout
+    @property
+    def ledger_url(self) -> str:
+        """Where the ledger is read when all is over."""
+        return self.postgresql.url
 
     def superuser(self) -> psycopg.Connection[Any]:
         """On the product's database and past the proxy; each statement commits by itself."""

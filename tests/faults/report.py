@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +13,6 @@ from tests.faults.episodes import NEVER, Episode
 from tests.faults.run import Run
 
 PAGE: Final = PROJECT / "docs" / "reliability.md"
-BEGIN: Final = "<!-- the soak's table begins -->"
-END: Final = "<!-- the soak's table ends -->"
 HEAD: Final = (
     "| fault | episodes | fired | answers | 503 in 100 | no answer in 10 s | over 3.5 s | worst answer |"
     " first good answer | all seats served |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
@@ -82,10 +81,10 @@ def report(run: Run) -> str:
     return "\n".join([table(run), "", summary(run), *(f"- {each}" for each in wrong)])
 
 
-def write(run: Run, page: Path = PAGE) -> None:
-    """Put the table between the marks of the page."""
-    text = page.read_text()
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    assert after, f"{page} has no place for the table"
-    page.write_text(f"{before}{BEGIN}\n\n{summary(run)}\n\n{table(run)}\n\n{END}{after}")
+def write(run: Run, name: str = "soak", tabled: Callable[[Run], str] = table) -> None:
+    """Put a run's table between the marks that name it on the page."""
+    begin, end = (f"<!-- the {name}'s table {word} -->" for word in ("begins", "ends"))
+    before, _, rest = PAGE.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    assert after, f"{PAGE} has no place for the table"
+    PAGE.write_text(f"{before}{begin}\n\n{summary(run)}\n\n{tabled(run)}\n\n{end}{after}")

@@ -11,9 +11,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from casino_pam.local.os_support import PROJECT
 from tests.faults.checker import Verdict, judge
@@ -27,13 +28,18 @@ from tests.faults.schedule import Stage, Trouble
 NOT_COMING_BACK = 40.0
 CALM_SECONDS = 0.5
 RUN = "f"
+# A folder for its papers and a die; what a house must have is what this module asks of FaultyHouse.
+HouseOf = Callable[[Path, random.Random], AbstractContextManager[Any]]
 
 
 class Run:
     """One run: its episodes, and the verdict on its money."""
 
-    def __init__(self, episodes: list[Episode], verdict: Verdict, seconds: float, *, mounted: bool) -> None:
+    def __init__(
+        self, episodes: list[Episode], verdict: Verdict, seconds: float, *, mounted: bool, back_within: float
+    ) -> None:
         self.episodes = episodes
+        self.back_within = back_within
         # Whether a volume could be mounted; without one no disk is full.
         self.mounted = mounted
         self.verdict = verdict
@@ -43,9 +49,10 @@ class Run:
     def fired(self) -> int:
         return sum(episode.fired for episode in self.episodes)
 
-    def late(self, longest: float = LONGEST_ANSWER, back_within: float = BACK_WITHIN) -> list[str]:
+    def late(self, longest: float = LONGEST_ANSWER, back_within: float | None = None) -> list[str]:
         """What of the promise of time was broken."""
-        return [each for episode in self.episodes for each in episode.violations(longest, back_within)]
+        within = self.back_within if back_within is None else back_within
+        return [each for episode in self.episodes for each in episode.violations(longest, within)]
 
     def clean(self) -> bool:
         return not self.verdict.violations and not self.late()
@@ -53,18 +60,22 @@ class Run:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a run goes: its seed, how many clients with what pauses, how long, and where its papers are kept."""
+    """How a run goes: its seed, how many clients with what pauses, how long, and where its papers are kept.
+
+    ``back_within`` is the promise of the first good answer after a fault, in seconds.
+    """
 
     seed: int
     seats: int = 24
     pause: float = 0.1
+    back_within: float = BACK_WITHIN
     limit: float = math.inf
     folder: Path | None = None
     tell: Callable[[str], None] = lambda line: None
 
 
-def run(troubles: Iterable[Trouble], plan: Plan) -> Run:
-    """Let one trouble after the other happen, until they or the seconds of the plan run out."""
+def run(troubles: Iterable[Trouble], plan: Plan, house_of: HouseOf = faulty_house) -> Run:
+    """Let one trouble after the other happen to a house, until they or the seconds of the plan run out."""
     began = time.monotonic()
     dice = random.Random(plan.seed)
     episodes: list[Episode] = []
@@ -73,7 +84,7 @@ def run(troubles: Iterable[Trouble], plan: Plan) -> Run:
         folder.mkdir(exist_ok=True)
         journal = folder / "journal"
         journal.unlink(missing_ok=True)
-        with faulty_house(folder, dice) as house:
+        with house_of(folder, dice) as house:
             with clients(house, journal, plan):
                 watch = Watch(Follower(journal))
                 calm(watch, plan.seats)
@@ -82,10 +93,10 @@ def run(troubles: Iterable[Trouble], plan: Plan) -> Run:
                     plan.tell(episodes[-1].line())
                     if time.monotonic() - began > plan.limit:
                         break
-            verdict = judge(house.postgresql.url, Follower(journal).new(), RUN)
+            verdict = judge(house.ledger_url, Follower(journal).new(), RUN)
             mounted = house.volume is not None
         observe(episodes, Follower(journal).new())
-    return Run(episodes, verdict, time.monotonic() - began, mounted=mounted)
+    return Run(episodes, verdict, time.monotonic() - began, mounted=mounted, back_within=plan.back_within)
 
 
 def calm(watch: Watch, seats: int) -> None:
@@ -133,7 +144,7 @@ def happen(house: FaultyHouse, trouble: Trouble, watch: Watch, dice: random.Rand
     episode = Episode(trouble.name, time.monotonic(), allowed=trouble.allowed, lingers=trouble.lingers)
     trouble.act(stage)
     house.follow_ports()
-    episode.ended = time.monotonic()
+    episode.ended = stage.ended or time.monotonic()
     episode.fired, episode.player = stage.fired, stage.player
     watch.since(episode.ended)
     while watch.everybody is None and time.monotonic() - episode.ended < NOT_COMING_BACK:
@@ -145,5 +156,7 @@ def happen(house: FaultyHouse, trouble: Trouble, watch: Watch, dice: random.Rand
         episode.all_back = watch.everybody - episode.ended
     else:
         house.restart_web()
+    if trouble.mend is not None:
+        trouble.mend(stage)
     time.sleep(CALM_SECONDS)
     return episode

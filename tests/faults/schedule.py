@@ -43,6 +43,8 @@ class Stage:
         self.dice = dice
         self.seconds = seconds
         self.fired = 0
+        # When the fault was over, where that was before the act returned.
+        self.ended: float | None = None
         # The one player whose wallet is held.
         self.player: str | None = None
 
@@ -85,6 +87,8 @@ class Trouble:
     weight: int = 2
     # Whether the short run has it too.
     short: bool = True
+    # What is left to be done when everybody is served again.
+    mend: Act | None = None
 
 
 # --- the links -----------------------------------------------------------------------------------

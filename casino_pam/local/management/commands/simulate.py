@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from casino_pam import demo
@@ -46,7 +47,9 @@ class Command(BaseCommand):
             default="door",
             help="play as the demo's provider that speaks it, with the habits of its family",
         )
-        parser.add_argument("--url", type=name(500), default="http://127.0.0.1:8080", help="where the casino is served")
+        parser.add_argument(
+            "--url", type=name(500), default=settings.BASE_URL, help="where the casino is served; BASE_URL if left out"
+        )
         parser.add_argument(
             "--players", type=whole(1, 10_000), default=8, help="how many play at once; the demo's come first"
         )
