@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -228,13 +228,69 @@ def row_at(wallet: Wallet, instant: datetime) -> Transaction | None:
     return Transaction.objects.filter(wallet=wallet, version=version_at(wallet, instant)).first()
 
 
-def withdrawal(source: str, reference: str) -> tuple[Transaction, Transaction | None] | None:
+class Withdrawal(NamedTuple):
     """A hold and the row that settled or released it."""
-    holds = Transaction.objects.select_related("wallet__player", "wallet__currency")
-    hold = holds.filter(source=source, kind=Kind.HOLD, reference=reference).first()
-    if hold is None:
-        return None
-    return hold, Transaction.objects.filter(closes=hold.id, status=Status.POSTED).first()
+
+    hold: Transaction
+    end: Transaction | None
+
+    @property
+    def status(self) -> str:
+        """One of WITHDRAWAL_STATUSES."""
+        if self.hold.status == Status.REFUSED:
+            return "refused"
+        return "held" if self.end is None else {Kind.SETTLE: "settled", Kind.RELEASE: "released"}[self.end.kind]
+
+
+WITHDRAWAL_STATUSES: Final = ("held", "settled", "released", "refused")
+# So many holds are looked at for a page; then it ends, full or not.
+_HOLDS_READ: Final = 1_000
+
+
+def withdrawal(source: str, reference: str) -> Withdrawal | None:
+    """The withdrawal of this reference."""
+    found = _with_ends(_holds(source).filter(reference=reference))
+    return found[0] if found else None
+
+
+def withdrawals(
+    source: str, *, status: str | None, since: datetime | None, before: UUID | None, most: int
+) -> tuple[list[Withdrawal], UUID | None]:
+    """Withdrawals of a money source, the newest first, and where the next page begins (``before``), if there is one.
+
+    Of many that do not have the ``status`` a page may hold fewer than ``most``, or none.
+    """
+    holds = _holds(source).order_by("-id")
+    if since is not None:
+        # A row's id is made after its command came, so the ids lead there, and the times decide.
+        holds = holds.filter(id__gte=first_id(since), created_at__gte=since)
+    found: list[Withdrawal] = []
+    read = 0
+    while read < _HOLDS_READ:
+        rows = holds if before is None else holds.filter(id__lt=before)
+        together = _with_ends(rows[: most + 1])
+        for each in together[:most]:
+            before = each.hold.id
+            if status in (None, each.status):
+                found.append(each)
+            if len(found) == most:
+                return found, before
+        if len(together) <= most:
+            return found, None
+        read += most
+    return found, before
+
+
+def _holds(source: str) -> QuerySet[Transaction]:
+    named = Transaction.objects.select_related("wallet__player", "wallet__currency")
+    return named.filter(source=source, kind=Kind.HOLD)
+
+
+def _with_ends(holds: QuerySet[Transaction]) -> list[Withdrawal]:
+    rows = list(holds)
+    closing = Transaction.objects.filter(closes__in=[row.id for row in rows], status=Status.POSTED)
+    ends = {end.closes: end for end in closing}
+    return [Withdrawal(row, ends.get(row.id)) for row in rows]
 
 
 # Few sources, each found by one step down the index on (source, reference, kind).

@@ -62,6 +62,17 @@ LIMIT_SUBJECTS: Final = ("deposit", "stake", "loss")
 LIMIT_PERIODS: Final = ("day", "week", "month")
 LIMIT_NAMES: Final = tuple(f"{subject}_{period}" for subject in LIMIT_SUBJECTS for period in LIMIT_PERIODS)
 
+# Why a withdrawal is released and not paid; kept in the row that releases it.
+RELEASE_REASONS: Final = (
+    "player_asked",
+    "payment_failed",
+    "wrong_details",
+    "not_verified",
+    "suspected_fraud",
+    "duplicate",
+    "other",
+)
+
 # Sources the house itself uses; no provider may carry one of these codes.
 CASHIER: Final = "cashier"
 BONUS: Final = "bonus"

@@ -31,6 +31,7 @@ _actor: ContextVar[Callable[[], str] | None] = ContextVar("whoever changes accou
 ACCOUNT: Final = "account"
 # The sum above which money by hand waits is power as well: whoever raises it has changed an account of this name.
 THRESHOLD: Final = "threshold:"
+PAYOUT_THRESHOLD: Final = "payout threshold:"
 
 # Columns of an account that are power over it or by it, and what a change of each is called.
 _CREDENTIALS: Final = {"password": "password"}
@@ -75,6 +76,14 @@ def objection(author: str, approver: str) -> Refused | None:
 def waits_above(currency: Currency, author: str) -> int:
     """Above how many minor units what ``author`` asks for waits: everything, where the author may have raised it."""
     return 0 if objection(author, THRESHOLD + currency.code) else currency.approval_above
+
+
+def settles_above(currency: Currency, author: str) -> int | None:
+    """Above how many minor units a withdrawal that ``author`` settles waits; None is no such amount.
+
+    Everything waits where the author may have raised it, or done away with it.
+    """
+    return 0 if objection(author, PAYOUT_THRESHOLD + currency.code) else currency.settle_above
 
 
 def _moment(instant: datetime | None) -> str | None:
@@ -126,8 +135,13 @@ def _key_saved(instance: ApiKey, **_: Any) -> None:
 @receiver(pre_save, sender=Currency)
 def _currency_saved(instance: Currency, **_: Any) -> None:
     before = Currency.objects.filter(pk=instance.pk).first() if _actor.get() is not None else None
-    if before is not None and instance.approval_above > before.approval_above:
+    if before is None:
+        return
+    if instance.approval_above > before.approval_above:
         _note([THRESHOLD + instance.code], "threshold", credentials=False)
+    was, now = before.settle_above, instance.settle_above
+    if was is not None and (now is None or now > was):
+        _note([PAYOUT_THRESHOLD + instance.code], "payout threshold", credentials=False)
 
 
 @receiver(m2m_changed, sender=User.groups.through)

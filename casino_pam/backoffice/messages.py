@@ -32,6 +32,7 @@ _WHY: Final = {
     "longer_already": "The player is already excluded for longer, until {until:%Y-%m-%d %H:%M:%S} UTC.",
     "bonus_not_active": "The bonus still waits: it has no money that could become cash.",
     "waits_for_no_approval": "Somebody has decided about it meanwhile, or it began: nothing waits any more.",
+    "nothing_to_post": "There is nothing to post: it was posted, refused or rejected before.",
     "own_request": "Somebody else must decide what you have asked for.",
     "needs_a_second_person": "Somebody else must decide what you have asked for.",
     "not_independent": "You cannot approve this: {actor} changed {account} ({what}) on {at}, so that you and who asked "

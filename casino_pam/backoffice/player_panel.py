@@ -18,7 +18,7 @@ from bonus.admin.bonus_admin import badge_of, progress
 from bonus.models import LIVE, Bonus, BonusStatus
 from casino_pam.backoffice import permissions, withdrawals
 from casino_pam.engine import commands
-from wallet import jurisdictions, limits, money
+from wallet import audit, hindrances, jurisdictions, limits, money
 from wallet.admin import ledger_pages
 from wallet.admin.ledger_pages import LedgerPage
 from wallet.kinds import Kind, Status
@@ -46,9 +46,64 @@ def of_player(player: Player, wallets: list[Wallet], user: Any) -> dict[str, Any
         found["bonuses"] = _bonuses(player)
     if may("wallet.view_transaction"):
         found["waiting"] = withdrawals.of_wallets(wallets)
-    if may("wallet.view_auditentry"):
-        found["entries"] = list(AuditEntry.objects.filter(player=player.code).order_by("-id")[:NEWEST])
     return found
+
+
+# Who may read the whole trail.
+AUDITS: Final = "wallet.view_auditentry"
+# What may restrict a player, by operators and by back ends or the player.
+_RESTRICTING: Final = ("lock", "exclude", "cool-off", "change player")
+# So many acts back who restricted a player is looked for; the audit trail has the others.
+_REACH: Final = 100
+
+
+@dataclass(frozen=True)
+class RestrictedBy:
+    """A lock or exclusion in force, and the act that set it; None where the trail does not tell within reach."""
+
+    what: str
+    entry: AuditEntry | None
+
+
+def entries_of(player: Player) -> list[AuditEntry]:
+    """The newest acts on the player, done or refused, for whoever may see the player.
+
+    A token handed out at each log-in is none of them. Each tells of this player alone; addresses and roles of operators
+    are for auditors.
+    """
+    return list(_acts_on(player)[:NEWEST])
+
+
+def _acts_on(player: Player) -> QuerySet[AuditEntry]:
+    return AuditEntry.objects.filter(~Q(act="issue token"), player=player.code).order_by("-id")
+
+
+def restricted_by(player: Player) -> list[RestrictedBy]:
+    """Who set what restricts the player now; asks nothing where nothing does."""
+    set_now = [name for name, column in hindrances.LOCKS.items() if getattr(player, column)]
+    excluded = player.excluded_until is not None and player.excluded_until > timezone.now()
+    if not (set_now or excluded):
+        return []
+    acts = [entry for entry in _acts_on(player)[:_REACH] if entry.act in _RESTRICTING and entry.outcome == audit.DONE]
+    found = [
+        RestrictedBy(f"{name} locked", next((entry for entry in acts if _locked(entry, name)), None))
+        for name in set_now
+    ]
+    if excluded:
+        found.append(RestrictedBy("excluded", next(filter(_excluded, acts), None)))
+    return found
+
+
+def _locked(entry: AuditEntry, name: str) -> bool:
+    """Whether the act locked it: of a back end's changes the columns are kept, of operators' what was allowed then."""
+    after, before = entry.after or {}, entry.before or {}
+    if entry.act == "change player":
+        return after.get(hindrances.LOCKS[name]) is True
+    return entry.act == "lock" and "locked" in after.get(name, "") and "locked" not in before.get(name, "")
+
+
+def _excluded(entry: AuditEntry) -> bool:
+    return entry.act in ("exclude", "cool-off") or (entry.after or {}).get("excluded_until") is not None
 
 
 def live(wallet: Wallet) -> list[BonusLine]:

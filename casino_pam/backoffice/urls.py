@@ -12,6 +12,7 @@ from casino_pam.backoffice import (
     player_panel,
     provider_files,
     report_pages,
+    withdrawal_batch,
     withdrawals,
 )
 from casino_pam.backoffice.actions import action_page
@@ -21,6 +22,7 @@ urlpatterns: list[URLPattern] = [
     *action_page.patterns(),
     *approval_pages.patterns(),
     path("withdrawals/", withdrawals.page, name="withdrawals"),
+    path("withdrawals/many/", withdrawal_batch.page, name="many_withdrawals"),
     path("round/", player_panel.page, name="round"),
     path("jurisdictions/", player_panel.countries, name="jurisdictions"),
     *report_pages.patterns(),

@@ -1,8 +1,9 @@
 """Money by hand: small sums are posted at once, large ones wait for a second person.
 
-An adjustment or a completion waits as an approval, a grant as a bonus that has not begun. An approval
-is claimed by an update of a row that is still pending, then posted under its own reference. Where two
-approved at once, or a process died in between, it is posted again (``unposted``): a reference is taken once.
+An adjustment, a completion or a settlement waits as an approval, a grant as a bonus that has not begun. An approval
+is claimed by an update of a row that is still pending, then posted under its own reference, in the transaction that
+says of it that it was. Where two approved at once, or a process died in between, it is posted again (``unposted``): a
+reference is taken once. What the engine refuses for good is kept with the approval and never tried again.
 
 Who asks for something or decides about it leaves a row of the audit trail in the transaction that does so: what is
 called ``alongside`` here is called in it, with what came of the request.
@@ -13,21 +14,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
-from uuid import UUID
 
 import msgspec
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from bonus.models import Bonus, BonusStatus
 from casino_pam.engine import accounts, commands, posting
-from casino_pam.engine.commands import Adjust, Approve, BonusRequest, Complete, Grant, Reject
+from casino_pam.engine.commands import Adjust, Approve, BonusRequest, Command, Complete, Grant, Reject, Settle
 from casino_pam.engine.posting import Alongside
 from casino_pam.engine.results import BonusResult, Receipt
-from wallet import second_person
-from wallet.errors import Refused
+from wallet import history, second_person
+from wallet.errors import Busy, Refused
 from wallet.kinds import OPERATOR, Kind
 from wallet.models import Approval, Transaction, Wallet
 
@@ -35,6 +35,11 @@ Record = Callable[[], object]
 
 # Longer than any posting takes, or waits for its turn.
 POSTING_TIME: Final = timedelta(seconds=10)
+
+# Decided by a yes: carried out, refused, or about to be one of them.
+CONSENTED: Final = (Approval.State.APPROVED, Approval.State.POSTED, Approval.State.REFUSED)
+# What a request still stands for; a new one about the same withdrawal would be a second payment.
+OPEN: Final = (Approval.State.PENDING, Approval.State.APPROVED)
 
 
 class Decided(Exception):
@@ -57,12 +62,12 @@ def adjust(command: Adjust, alongside: Alongside | None = None) -> Receipt | App
     approval = _asked_before(command)
     if approval is None:
         if abs(command.amount) <= second_person.waits_above(wallet.currency, _author(command)) or _spent(command):
-            return _adjusted(command, alongside)
-        approval = _ask(wallet, command, Approval.Act.ADJUST, alongside, amount=command.amount)
+            return _receipt(command, alongside)
+        approval = _ask(wallet, command, Approval.Act.ADJUST, alongside, amount=command.amount, reason=command.reason)
     differing = _differing(approval, command)
     if differing:
         raise Refused("reference_reused", differing=differing)
-    return _adjusted(_adjustment(approval)) if approval.state == Approval.State.APPROVED else approval
+    return _receipt_of(post(approval)) if approval.state in CONSENTED else approval
 
 
 def complete(command: Complete, alongside: Alongside | None = None) -> BonusResult | Approval:
@@ -82,11 +87,36 @@ def complete(command: Complete, alongside: Alongside | None = None) -> BonusResu
         except Refused as refusal:
             if refusal.facts.get("why") != "needs_approval":
                 raise
-            amount = refusal.facts["amount"]
-            approval = _ask(bonus.wallet, command, Approval.Act.COMPLETE, alongside, amount=amount, bonus=bonus.pk)
+            about = {"amount": refusal.facts["amount"], "reason": command.reason, "bonus": bonus.pk}
+            approval = _ask(bonus.wallet, command, Approval.Act.COMPLETE, alongside, **about)
     if approval.bonus != bonus.pk:
         raise Refused("reference_reused", differing=["bonus" if approval.bonus else "kind"])
-    return _bonus_result(_completion(approval)) if approval.state == Approval.State.APPROVED else approval
+    return _bonus_result_of(post(approval)) if approval.state in CONSENTED else approval
+
+
+def settle(command: Settle, name: str, reason: str, alongside: Alongside | None = None) -> Receipt | Approval:
+    """Settle the withdrawal, or leave that pending if it is of more than the currency's ``settle_above``.
+
+    A hold's reference says which withdrawal is meant, so the request to settle it has a ``name`` of its own: one that
+    was rejected is asked for anew under another. While a request about the withdrawal is open, it is the answer to
+    every other. Raises Refused.
+    """
+    found = history.withdrawal(command.source, command.reference)
+    if found is None or found.status != "held":
+        return _receipt(command, alongside)
+    hold = found.hold
+    name = f"settle:{name}"
+    approval = _about_withdrawal(hold, name)
+    if approval is None:
+        above = second_person.settles_above(hold.wallet.currency, _author(command))
+        if above is None or hold.amount <= above:
+            return _receipt(command, alongside)
+        asked = msgspec.structs.replace(command, reference=name)
+        about = {"amount": hold.amount, "reason": reason, "withdrawal": hold.pk}
+        approval = _ask(hold.wallet, asked, Approval.Act.SETTLE, alongside, **about)
+    if approval.withdrawal != hold.pk:
+        raise Refused("reference_reused", differing=["kind"])
+    return _receipt_of(post(approval)) if approval.state in CONSENTED else approval
 
 
 def grant(command: Grant, alongside: Alongside | None = None) -> BonusResult:
@@ -105,7 +135,7 @@ def grant(command: Grant, alongside: Alongside | None = None) -> BonusResult:
 def approve(
     approval: Approval, operator: str, reason: str = "", record: Record = lambda: None
 ) -> Receipt | BonusResult:
-    """Post what was asked, once. Raises Refused (also what the ledger says) and Decided."""
+    """Post what was asked, once. Raises Refused (also what the ledger says, now and ever after) and Decided."""
     return post(_decide(approval, operator, Approval.State.APPROVED, reason, record))
 
 
@@ -120,7 +150,7 @@ def approve_grant(bonus: Bonus, operator: str, record: Record = lambda: None) ->
     Raises Refused: ``forbidden`` for who asked for it or may be the same person, and the gates of a grant.
     """
     _second_person(bonus.actor or bonus.source, operator)
-    return _bonus_result(Approve(actor=operator, **_of(bonus)), lambda _: record())
+    return _bonus_result(grant_of(bonus, operator), lambda _: record())
 
 
 def reject_grant(bonus: Bonus, operator: str, reason: str, record: Record = lambda: None) -> BonusResult:
@@ -146,7 +176,7 @@ def _decide(approval: Approval, operator: str, state: str, reason: str, record: 
         raise
     decided = asked().get(pk=approval.pk)
     # Somebody may have decided before us. The same way is as good as ours.
-    if decided.state != state:
+    if decided.state not in (CONSENTED if state == Approval.State.APPROVED else (state,)):
         raise Decided(decided)
     return decided
 
@@ -159,30 +189,61 @@ def _second_person(author: str, operator: str) -> None:
 
 
 def post(approved: Approval, alongside: Alongside | None = None) -> Receipt | BonusResult:
-    """Carry an approved request out; a repeat is answered as the first time. Raises Refused."""
-    if approved.act == Approval.Act.COMPLETE:
-        return _bonus_result(_completion(approved), alongside)
-    return _adjusted(_adjustment(approved), alongside)
+    """Carry an approved request out, once; a repeat is answered as the first time.
+
+    That it was is written in the transaction that does it, with ``alongside``. What is refused stays refused, unless
+    nothing is known to have happened. Raises Refused.
+    """
+    if approved.state == Approval.State.REFUSED:
+        raise refusal_of(approved)
+
+    def posted(outcome: Receipt | BonusResult) -> None:
+        if _steps(approved, state=Approval.State.POSTED):
+            if alongside is not None:
+                alongside(outcome)
+        elif not outcome.replayed:
+            # Somebody was first, and the ledger did not notice: what was written just now is undone.
+            raise Refused("forbidden", why="nothing_to_post")
+
+    try:
+        outcome: Receipt | BonusResult = posting.execute(command_of(approved), posted)
+    except Refused as refusal:
+        if not isinstance(refusal, Busy) and refusal.code != "internal":
+            # Whoever was first has said what became of it.
+            _steps(approved, state=Approval.State.REFUSED, refusal=refusal.code, refusal_facts=refusal.facts)
+        raise
+    return outcome
+
+
+def _steps(approved: Approval, **columns: Any) -> bool:
+    """Whether this was the step of an approved request; one that was taken before is not taken again."""
+    return bool(Approval.objects.filter(pk=approved.pk, state=Approval.State.APPROVED).update(**columns))
+
+
+def refusal_of(approval: Approval) -> Refused:
+    """Why the engine refused what was approved, as it said then."""
+    assert approval.refusal is not None
+    facts = dict(approval.refusal_facts or {})
+    if "replayed" in facts:
+        facts["replayed"] = True
+    return Refused(approval.refusal, **facts)
 
 
 # --- looking -------------------------------------------------------------------------------------
 
 
 def waiting() -> QuerySet[Approval]:
-    """Adjustments and completions that nobody has decided about, oldest first."""
+    """Requests that nobody has decided about, oldest first."""
     return asked().filter(state=Approval.State.PENDING).order_by("created_at")
 
 
 def unposted() -> QuerySet[Approval]:
     """Approved and never carried out, oldest first: whoever approved it lost PostgreSQL or died before it was posted.
 
-    One that was approved a moment ago is being posted. What the ledger refused under its reference was carried out.
+    One that was approved a moment ago is being posted.
     """
-    row = Transaction.objects.filter(source=OuterRef("source"), reference=OuterRef("reference"), kind=Kind.ADJUST)
-    ended = Bonus.objects.filter(pk=OuterRef("bonus"), ended_at__isnull=False)
-    approved = asked().filter(state=Approval.State.APPROVED, decided_at__lt=timezone.now() - POSTING_TIME)
-    open_adjustments = Q(act=Approval.Act.ADJUST) & ~Exists(row)
-    return approved.filter(open_adjustments | Q(act=Approval.Act.COMPLETE) & ~Exists(ended)).order_by("created_at")
+    overdue = Q(state=Approval.State.APPROVED, decided_at__lt=timezone.now() - POSTING_TIME)
+    return asked().filter(overdue).order_by("created_at")
 
 
 def waiting_grants() -> QuerySet[Bonus]:
@@ -195,12 +256,18 @@ def asked_grants() -> QuerySet[Bonus]:
     return _bonuses().filter(Q(status=BonusStatus.PENDING, amount__gt=0) | Q(approver__isnull=False))
 
 
-def _asked_before(command: Adjust | Complete) -> Approval | None:
+def _asked_before(command: Command | Complete) -> Approval | None:
     return asked().filter(source=command.source, reference=command.reference).first()
 
 
+def _about_withdrawal(hold: Transaction, name: str) -> Approval | None:
+    """The request of this name, or else the open one about the same withdrawal."""
+    named = asked().filter(source=hold.source, reference=name).first()
+    return named or asked().filter(withdrawal=hold.pk, state__in=OPEN).first()
+
+
 def asked() -> QuerySet[Approval]:
-    """Every adjustment and completion that ever waited."""
+    """Every request that ever waited; grants wait as bonuses."""
     return Approval.objects.select_related("wallet__player", "wallet__currency")
 
 
@@ -214,19 +281,14 @@ def _spent(command: Adjust) -> bool:
     return rows.exists()
 
 
-def _author(command: Adjust | Complete | Grant) -> str:
+def _author(command: Command | BonusRequest) -> str:
     return command.actor or command.source
 
 
 def _ask(
-    wallet: Wallet,
-    command: Adjust | Complete,
-    act: Approval.Act,
-    alongside: Alongside | None,
-    *,
-    amount: int,
-    bonus: UUID | None = None,
+    wallet: Wallet, command: Command | Complete, act: Approval.Act, alongside: Alongside | None, **about: Any
 ) -> Approval:
+    """The request, made now or by a twin that was first; ``about`` are its further columns."""
     try:
         with transaction.atomic():
             made = Approval.objects.create(
@@ -235,18 +297,16 @@ def _ask(
                 source=command.source,
                 reference=command.reference,
                 act=act,
-                bonus=bonus,
-                amount=amount,
-                reason=command.reason,
                 author=_author(command),
                 created_at=timezone.now(),
+                **about,
             )
             if alongside is not None:
                 alongside(made)
     except IntegrityError:
         # A twin was first; its request is compared with ours like any other.
         pass
-    found = _asked_before(command)
+    found = _asked_before(command) or asked().filter(withdrawal=about.get("withdrawal"), state__in=OPEN).first()
     assert found is not None
     return found
 
@@ -262,6 +322,16 @@ def _differing(approval: Approval, command: Adjust) -> list[str]:
 
 
 # --- posting -------------------------------------------------------------------------------------
+
+
+def command_of(approval: Approval) -> Adjust | Complete | Settle:
+    """What is posted once the request is approved."""
+    match approval.act:
+        case Approval.Act.COMPLETE:
+            return _completion(approval)
+        case Approval.Act.SETTLE:
+            return _settlement(approval)
+    return _adjustment(approval)
 
 
 def _adjustment(approval: Approval) -> Adjust:
@@ -291,6 +361,25 @@ def _completion(approval: Approval) -> Complete:
     )
 
 
+def _settlement(approval: Approval) -> Settle:
+    assert approval.withdrawal is not None
+    hold = Transaction.objects.get(pk=approval.withdrawal)
+    return Settle(
+        source=hold.source,
+        player=approval.wallet.player.code,
+        currency=approval.wallet.currency_id,
+        reference=hold.reference,
+        actor=approval.author,
+        at=commands.now(),
+        deadline=commands.deadline(),
+    )
+
+
+def grant_of(bonus: Bonus, operator: str) -> Approve:
+    """The consent of ``operator`` to a grant that waits."""
+    return Approve(actor=operator, **_of(bonus))
+
+
 def _of(bonus: Bonus) -> dict[str, Any]:
     return {
         "source": OPERATOR,
@@ -301,13 +390,19 @@ def _of(bonus: Bonus) -> dict[str, Any]:
     }
 
 
-def _adjusted(command: Adjust, alongside: Alongside | None = None) -> Receipt:
-    receipt = posting.execute(command, alongside)
-    assert isinstance(receipt, Receipt)
-    return receipt
+def _receipt(command: Adjust | Settle, alongside: Alongside | None = None) -> Receipt:
+    return _receipt_of(posting.execute(command, alongside))
+
+
+def _receipt_of(outcome: Receipt | BonusResult) -> Receipt:
+    assert isinstance(outcome, Receipt)
+    return outcome
 
 
 def _bonus_result(command: BonusRequest, alongside: Alongside | None = None) -> BonusResult:
-    promised = posting.execute(command, alongside)
-    assert isinstance(promised, BonusResult)
-    return promised
+    return _bonus_result_of(posting.execute(command, alongside))
+
+
+def _bonus_result_of(outcome: Receipt | BonusResult) -> BonusResult:
+    assert isinstance(outcome, BonusResult)
+    return outcome

@@ -88,8 +88,9 @@ def end_hold(execution: Execution, command: Settle | Release) -> Receipt:
 def _end_hold(execution: Execution, entry: Entry, command: Settle | Release) -> None:
     held = _open_hold(execution, entry.wallet, command)
     columns: Columns = {"held_delta": -held.amount, "closes": held.id, "original": held.reference}
-    if command.kind == Kind.RELEASE:
+    if isinstance(command, Release):
         columns["cash_delta"] = held.amount
+        columns["reason"] = command.reason
     entry.named(command.kind, command.source, command.reference, held.amount, **columns)
 
 

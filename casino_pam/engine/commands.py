@@ -176,11 +176,12 @@ class Settle(Command, frozen=True, kw_only=True):
 
 
 class Release(Command, frozen=True, kw_only=True):
-    """The withdrawal held under the same reference will not be paid."""
+    """The withdrawal held under the same reference will not be paid; ``reason`` is one of RELEASE_REASONS."""
 
     kind = Kind.RELEASE
 
     currency: str
+    reason: str | None = None
 
 
 class Adjust(Command, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import structlog
@@ -187,7 +187,7 @@ def ask(request: AnyRequest, alongside: Alongside | None = None) -> Outcome:
 
     ``alongside`` is called with an outcome that is no refusal, inside the transaction and after all its writes: what
     it writes on Django's connection stands if the request does, and it is called again where that is tried again. It
-    must not open a transaction.
+    must not open a transaction. A Refused that it raises undoes the request and is what became of it.
     """
     return post([request], alongside=alongside)[0]
 
@@ -215,6 +215,29 @@ def rehearse_all(requests: Sequence[AnyRequest]) -> list[Outcome]:
     except _LOST as lost:
         _lose(lost)
         return [Busy("unavailable")] * len(requests)
+
+
+class Rehearsal(NamedTuple):
+    """What would become of a request, and where a wallet stands before and after it; None of a wallet there is not."""
+
+    outcome: Outcome
+    before: Standing | None = None
+    after: Standing | None = None
+
+
+def foresee(request: AnyRequest, currency: str) -> Rehearsal:
+    """As ``rehearse``, with the wallet of the request's player in ``currency``."""
+    _check_no_transaction()
+    try:
+        with deadline.until(time.monotonic() + PATIENCE_SECONDS + GRACE_SECONDS), _transaction() as session:
+            execution = read(session, [request])
+            wallet = execution.book.wallets.get(request.player, {}).get(currency)
+            before = None if wallet is None else execution.standing(wallet)
+            outcome = _decide(execution, request)
+            return Rehearsal(outcome, before, None if wallet is None else execution.standing(wallet))
+    except _LOST as lost:
+        _lose(lost)
+        return Rehearsal(Busy("unavailable"))
 
 
 def post(requests: Sequence[AnyRequest], *, part: bool = False, alongside: Alongside | None = None) -> list[Outcome]:
@@ -282,6 +305,9 @@ def _try(requests: Sequence[AnyRequest], attempts: int, alongside: Alongside | N
     except _LOST as lost:
         _lose(lost)
         return [Busy("unavailable")] * len(requests)
+    except Refused as refusal:
+        # What was called alongside would not have it; it is called for one request alone.
+        return [refusal]
     except Exception as error:
         if faults.fault(error) is not None:
             _lose(error)

@@ -33,6 +33,26 @@ def player_panel(context: Context, player: Player, wallets: list[Wallet]) -> dic
     return player_panel.of_player(player, wallets, context["request"].user)
 
 
+@register.inclusion_tag("backoffice/restrictions.html", takes_context=True)
+def restricted_by(context: Context, player: Player) -> dict[str, Any]:
+    """Who locked or excluded the player, when and why."""
+    from casino_pam.backoffice import player_panel
+
+    may = context["request"].user.has_perm
+    return {"restrictions": player_panel.restricted_by(player), "audits": may(player_panel.AUDITS)}
+
+
+@register.inclusion_tag("backoffice/acts_panel.html", takes_context=True)
+def acts_on(context: Context, player: Player) -> dict[str, Any]:
+    """What was done to the player, by whom and why."""
+    from casino_pam.backoffice import player_panel
+
+    may = context["request"].user.has_perm
+    if not may("wallet.view_player"):
+        return {}
+    return {"player": player, "entries": player_panel.entries_of(player), "audits": may(player_panel.AUDITS)}
+
+
 @register.inclusion_tag("backoffice/provider_panel.html", takes_context=True)
 def provider_panel(context: Context, provider: Provider | None) -> dict[str, Any]:
     """What whoever integrates the provider needs; for those who may change it, since it is signed in its name."""
@@ -64,7 +84,7 @@ def waiting_approvals(context: Context) -> dict[str, Any]:
 
     if not context["request"].user.has_perm(approval_pages.VIEW):
         return {}
-    return {"may_see": True, "pending": approval_pages.count()}
+    return {"may_see": True, "pending": approval_pages.count(), "unposted": approval_pages.unposted()}
 
 
 @register.inclusion_tag("backoffice/withdrawals_card.html", takes_context=True)

@@ -69,7 +69,7 @@ def test_a_withdrawal_ends_one_way_only():
     held = row("h-1", "HOLD")()
     form = action_scenario.opened(client, "release", held)
     action_scenario.acted(client, "settle", held)
-    answer = action_scenario.sent(client, "release", held, {**form, "reason": "because"})
+    answer = action_scenario.sent(client, "release", held, {**form, "why": "other", "reason": "because"})
     assert (answer.status_code, action_scenario.told(answer)) == (
         409,
         "The withdrawal was paid meanwhile; it can no longer be released.",
@@ -248,7 +248,7 @@ BY_COMMAND = {
     "adjust": (wallet, {"amount": "-5.00"}),
     "grant": (wallet, {"offer": "gift"}),
     "settle": (row("h-1", "HOLD"), {}),
-    "release": (row("h-1", "HOLD"), {}),
+    "release": (row("h-1", "HOLD"), {"why": "other"}),
     "roll-back": (row("b-1", "BET"), {}),
     "forfeit": (bonus_scenario.the, {}),
     "extend": (bonus_scenario.the, DAY),

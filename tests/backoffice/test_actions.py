@@ -56,7 +56,7 @@ CASES = [
     Case("adjust", wallet, {"amount": "-2.50"}, balances, (7500, 3000, 2000), (7250, 3000, 2000)),
     Case("grant", wallet, {"offer": "gift"}, gifts, ["active"], ["active", "queued"]),
     Case("settle", row("h-1", "HOLD"), {}, balances, (7500, 3000, 2000), (7500, 3000, 0)),
-    Case("release", row("h-1", "HOLD"), {}, balances, (7500, 3000, 2000), (9500, 3000, 0)),
+    Case("release", row("h-1", "HOLD"), {"why": "duplicate"}, balances, (7500, 3000, 2000), (9500, 3000, 0)),
     Case("roll-back", row("b-1", "BET"), {}, balances, (7500, 3000, 2000), (8500, 3000, 2000)),
     Case("forfeit", bonus_scenario.the, {}, balances, (7500, 3000, 2000), (7500, 0, 2000)),
     Case("extend", bonus_scenario.the, DAY, expires, f"{scenario.moment(ENDS):%Y-%m-%d}", "2099-01-01"),

@@ -135,7 +135,7 @@ def test_posts_what_a_second_person_approves(shop: rest_client.Caller) -> None:
     assert (receipt.amount, receipt.cash) == (6_000, 16_000)
     approval.refresh_from_db()
     assert (approval.state, approval.approver, approval.decision_reason) == (
-        "approved",
+        "posted",
         "olga",
         "the bank confirms",
     )
@@ -160,7 +160,7 @@ def test_rejects_nothing_that_was_approved(shop: rest_client.Caller) -> None:
     approvals.approve(approval, "olga")
     with pytest.raises(Decided):
         approvals.reject(approval, "oscar", "too late")
-    assert Approval.objects.get().state == "approved"
+    assert Approval.objects.get().state == "posted"
 
 
 def test_lets_nobody_decide_what_they_asked_for(shop: rest_client.Caller) -> None:

@@ -420,6 +420,21 @@ class CheckpointAdmin(ReadOnlyAdmin):
         return formatting.switch(checkpoint.suspect, yes="suspect", no="proven", good=False)
 
 
+_APPROVAL_COLOURS: Final = {
+    Approval.State.PENDING: "orange",
+    Approval.State.APPROVED: "red",
+    Approval.State.POSTED: "green",
+    Approval.State.REFUSED: "red",
+    Approval.State.REJECTED: "grey",
+}
+
+
+def approval_state(state: Approval.State, refusal: str | None) -> SafeString:
+    """How a request for a second person stands; one that was refused with the code of why."""
+    text = f"{state.label}: {formatting.words(refusal)}" if refusal else str(state.label)
+    return formatting.badge(text, _APPROVAL_COLOURS[state])
+
+
 @admin.register(Approval)
 class ApprovalAdmin(ReadOnlyAdmin):
     empty_text = "Adjustments and completions above a currency's threshold wait here for a second operator."
@@ -438,8 +453,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
 
     @admin.display(description="State")
     def decision(self, approval: Approval) -> SafeString:
-        colours = {Approval.State.PENDING: "orange", Approval.State.APPROVED: "green", Approval.State.REJECTED: "red"}
-        return formatting.badge(approval.state, colours[Approval.State(approval.state)])
+        return approval_state(Approval.State(approval.state), approval.refusal)
 
     @admin.display(description="Wallet")
     def owner(self, approval: Approval) -> str:

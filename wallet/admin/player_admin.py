@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any, Final
 
 from django import forms
 from django.contrib import admin
@@ -13,20 +15,22 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from wallet import formatting, money
+from wallet import formatting, hindrances, money
 from wallet.admin import ledger_pages
 from wallet.admin.admin_classes import AnyForm, AuditedAdmin, ReadOnlyAdmin
 from wallet.kinds import KINDS
 from wallet.models import Checkpoint, Currency, Player, Wallet
 
 
-def states(player: Player) -> SafeString:
-    """Everything that keeps a player from doing something, in words."""
+def states(player: Player, wallets: Sequence[Wallet] = ()) -> SafeString:
+    """Everything that keeps a player from doing something, in words; ``wallets`` have limits and currencies."""
     said = [(lock, "orange") for lock in ("bet", "deposit", "withdraw") if getattr(player, f"{lock}_locked")]
     badges = [formatting.badge(f"{lock} locked", colour) for lock, colour in said]
     if player.excluded_until is not None and player.excluded_until > timezone.now():
         badges.append(formatting.badge(f"excluded until {player.excluded_until:%Y-%m-%d %H:%M} UTC", "red"))
-    return format_html_join(" ", "{}", ((badge,) for badge in badges or [formatting.badge("free to play", "green")]))
+    found = hindrances.of_wallets(wallets, timezone.now()) if wallets else {}
+    badges += [formatting.badge(text, "orange") for text in dict.fromkeys(chain(*found.values()))]
+    return format_html_join(" ", "{}", ((badge,) for badge in badges or [formatting.badge("not restricted", "green")]))
 
 
 @admin.register(Player)
@@ -50,12 +54,13 @@ class PlayerAdmin(AuditedAdmin):
         return False
 
     def page_context(self, row: Player, request: HttpRequest) -> dict[str, Any]:
+        wallets = sorted(row.wallets.all(), key=lambda wallet: wallet.id)
         return {
             "title": row.code,
             "subtitle": "",
             "crumbs": ledger_pages.player_crumbs(row),
-            "wallets": sorted(row.wallets.all(), key=lambda wallet: wallet.id),
-            "states": states(row),
+            "wallets": wallets,
+            "states": states(row, wallets),
             "ledger_page": ledger_pages.of_player(row),
         }
 
@@ -101,7 +106,7 @@ class WalletAdmin(ReadOnlyAdmin):
             "title": f"{row.player.code}, {row.currency_id}",
             "crumbs": ledger_pages.wallet_crumbs(row),
             "wallet": row,
-            "states": states(row.player),
+            "states": states(row.player, [row]),
             "kinds": KINDS,
             "ledger_page": ledger_pages.of_wallet(row, request),
         }
@@ -156,8 +161,11 @@ class WalletAdmin(ReadOnlyAdmin):
         return formatting.badge(f"rows 1 to {checked.version}", "green")
 
 
+THRESHOLDS: Final = ("approval_above", "settle_above")
+
+
 class CurrencyForm(AnyForm):
-    """The threshold is typed as an amount; it is kept in minor units like all money."""
+    """The thresholds are typed as amounts; they are kept in minor units like all money."""
 
     approval_above = forms.CharField(
         label="Approval above",
@@ -165,10 +173,16 @@ class CurrencyForm(AnyForm):
         help_text="Adjustments above this amount wait for a second operator.",
         widget=UnfoldAdminTextInputWidget,
     )
+    settle_above = forms.CharField(
+        label="Withdrawals approved above",
+        required=False,
+        help_text="Withdrawals above this amount are settled by two people. Left empty, one person settles any.",
+        widget=UnfoldAdminTextInputWidget,
+    )
 
     class Meta:
         model = Currency
-        fields = ["code", "digits", "enabled", "approval_above"]
+        fields = ["code", "digits", "enabled", "approval_above", "settle_above"]
         help_texts = {
             "code": "Three capital letters or more, such as EUR. Never changes.",
             "digits": "Decimal places of the minor unit: JPY 0, EUR 2, KWD 3, BTC 8. Never changes: every stored "
@@ -179,16 +193,20 @@ class CurrencyForm(AnyForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk:
-            self.initial["approval_above"] = money.show(self.instance.approval_above, self.instance.digits)
+            for name in THRESHOLDS:
+                amount = getattr(self.instance, name)
+                self.initial[name] = "" if amount is None else money.show(amount, self.instance.digits)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         digits = self.instance.digits if self.instance.pk else cleaned.get("digits")
-        if "approval_above" in cleaned and digits is not None:
+        for name in THRESHOLDS:
+            if name not in cleaned or digits is None:
+                continue
             try:
-                cleaned["approval_above"] = money.parse(cleaned["approval_above"].strip(), digits)
+                cleaned[name] = money.parse(cleaned[name], digits) if cleaned[name] else None
             except money.InvalidAmount as wrong:
-                self.add_error("approval_above", f"This {wrong}.")
+                self.add_error(name, f"This {wrong}.")
         return cleaned
 
 
@@ -196,18 +214,19 @@ class CurrencyForm(AnyForm):
 class CurrencyAdmin(AuditedAdmin):
     form = CurrencyForm
     empty_text = "Without a currency no wallet can be opened."
-    list_display = ["code", "digits", "use", "threshold"]
-    fields = ["code", "digits", "enabled", "approval_above"]
+    list_display = ["code", "digits", "use", "threshold", "payouts"]
+    fields = ["code", "digits", "enabled", "approval_above", "settle_above"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["code", "digits"] if obj else []
 
     def changes(self, form: Any, row: Any, add: bool) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-        """The threshold is told as an amount, as it was typed."""
+        """The thresholds are told as amounts, as they were typed."""
         before, after = super().changes(form, row, add)
         for told in filter(None, (before, after)):
-            if "approval_above" in told:
-                told["approval_above"] = f"{money.show(told['approval_above'], row.digits)} {row.code}"
+            for name in THRESHOLDS:
+                if told.get(name) is not None:
+                    told[name] = f"{money.show(told[name], row.digits)} {row.code}"
         return before, after
 
     @admin.display(description="In use")
@@ -217,3 +236,8 @@ class CurrencyAdmin(AuditedAdmin):
     @admin.display(description="Approval above")
     def threshold(self, currency: Currency) -> SafeString:
         return formatting.amount(currency.approval_above, currency)
+
+    @admin.display(description="Withdrawals approved above")
+    def payouts(self, currency: Currency) -> SafeString:
+        above = currency.settle_above
+        return formatting.utc(None) if above is None else formatting.amount(above, currency)

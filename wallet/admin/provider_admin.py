@@ -25,7 +25,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from wallet import audit, formatting, providers
+from wallet import audit, formatting, hindrances, providers
 from wallet.admin.admin_classes import AnyForm, AuditedAdmin, ReadOnlyAdmin
 from wallet.errors import InvalidField
 from wallet.models import ApiKey, Game, GameSession, Provider, Transaction
@@ -264,7 +264,7 @@ class GameSessionAdmin(ReadOnlyAdmin):
     empty_text = "No player has opened a game of a provider that names sessions."
     list_display = ["id", "player", "partner", "unit", "game", "created", "state"]
     list_filter = ["provider"]
-    list_select_related = ["player", "provider"]
+    list_select_related = ["player", "provider", "currency"]
     ordering = ["-created_at", "-id"]
     change_form_before_template = "admin/wallet/gamesession/actions.html"
     fields = ["id", "player", "partner", "unit", "game", "created_at", "expires_at", "ended_at"]
@@ -284,8 +284,12 @@ class GameSessionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="State")
     def state(self, session: GameSession) -> SafeString:
-        ended = session.ended(timezone.now())
-        return formatting.badge("ended" if ended else "live", "grey" if ended else "green")
+        now = timezone.now()
+        if session.ended(now):
+            return formatting.badge("ended", "grey")
+        stops = hindrances.of_session(session, now)
+        text = f"live, no bets: {'; '.join(stops)}" if stops else "live"
+        return formatting.badge(text, "orange" if stops else "green")
 
 
 class GameForm(AnyForm):
@@ -316,6 +320,8 @@ class GameAdmin(AuditedAdmin):
 
     @admin.display(description="Bets")
     def use(self, game: Game) -> SafeString:
+        if game.enabled and not game.provider.enabled:
+            return formatting.badge("provider disabled", "red")
         return formatting.switch(game.enabled, yes="enabled", no="disabled")
 
 

@@ -12,7 +12,8 @@ from wallet.kinds import KINDS
 from wallet.models.people import Currency, Wallet
 from wallet.models.transaction import append_only
 
-ASKED = ["wallet", "source", "reference", "act", "bonus", "amount", "reason", "author", "created_at"]
+ASKED = ["wallet", "source", "reference", "act", "bonus", "withdrawal", "amount", "reason", "author", "created_at"]
+DECIDED = ["approver", "decided_at", "decision_reason"]
 
 # So long whoever changed an account may be the one who uses it. Who made an API key knows it for good.
 INDEPENDENT_AFTER_DAYS: Final = 7
@@ -68,22 +69,34 @@ def only_second_people(*, author: str, at: str, condition: pgtrigger.Q) -> pgtri
     )
 
 
+def _changes_decision() -> pgtrigger.Q:
+    """A decision that was made and is being changed."""
+    changed = pgtrigger.Q()
+    for name in DECIDED:
+        changed |= pgtrigger.Q(**{f"old__{name}__df": pgtrigger.F(f"new__{name}")})
+    return pgtrigger.Q(old__state="approved") & changed
+
+
 class Approval(models.Model):
     """Money above the currency's threshold: asked for by one, decided by another.
 
-    An adjustment of ``amount``, or the completion by hand of ``bonus`` (a plain uuid, as in the
-    ledger), by which about ``amount`` becomes cash. The request's reference is spent here when it is
-    asked; what is posted when it is approved carries the same reference, so approving twice posts once.
+    An adjustment of ``amount``, the completion by hand of ``bonus`` (a plain uuid, as in the ledger), by which about
+    ``amount`` becomes cash, or the settlement of the hold ``withdrawal`` (its row's id) of ``amount``. The request's
+    reference is spent here when it is asked. APPROVED is decided and not carried out yet; the transaction that posts it
+    makes it POSTED, and what the engine refused for good is REFUSED, with the code and the named facts of it.
     """
 
     class Act(models.TextChoices):
         ADJUST = "adjust"
         COMPLETE = "complete"
+        SETTLE = "settle"
 
     class State(models.TextChoices):
-        PENDING = "pending"
-        APPROVED = "approved"
-        REJECTED = "rejected"
+        PENDING = "pending", "waiting"
+        APPROVED = "approved", "approved, not posted"
+        POSTED = "posted", "approved and posted"
+        REFUSED = "refused", "approved, refused"
+        REJECTED = "rejected", "rejected"
 
     id = models.UUIDField(primary_key=True)
     wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="+")
@@ -91,6 +104,7 @@ class Approval(models.Model):
     reference = models.CharField(max_length=300)
     act = models.CharField(max_length=16, choices=Act, default=Act.ADJUST)
     bonus = models.UUIDField(null=True)
+    withdrawal = models.UUIDField(null=True)
     amount = models.BigIntegerField()
     reason = models.CharField(max_length=500)
     state = models.CharField(max_length=16, choices=State, default=State.PENDING)
@@ -99,14 +113,23 @@ class Approval(models.Model):
     decision_reason = models.CharField(max_length=500, null=True)
     created_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True)
+    refusal = models.CharField(max_length=32, null=True)
+    refusal_facts = models.JSONField(null=True, encoder=DjangoJSONEncoder)
 
     class Meta:
         ordering = ["created_at"]
         constraints = [
             models.UniqueConstraint(name="approval_reference", fields=["source", "reference"]),
+            models.UniqueConstraint(
+                name="approval_one_settlement",
+                fields=["withdrawal"],
+                condition=Q(withdrawal__isnull=False, state__in=["pending", "approved"]),
+            ),
             models.CheckConstraint(
-                name="approval_completes_a_bonus",
-                condition=Q(act="adjust", bonus__isnull=True) | Q(act="complete", bonus__isnull=False),
+                name="approval_names_its_subject",
+                condition=Q(act="adjust", bonus__isnull=True, withdrawal__isnull=True)
+                | Q(act="complete", bonus__isnull=False, withdrawal__isnull=True)
+                | Q(act="settle", bonus__isnull=True, withdrawal__isnull=False),
             ),
             models.CheckConstraint(
                 name="approval_needs_two_people",
@@ -116,21 +139,40 @@ class Approval(models.Model):
                 name="approval_decided_by_someone",
                 condition=Q(state="pending", approver__isnull=True, decided_at__isnull=True)
                 | Q(
-                    state__in=["approved", "rejected"],
+                    state__in=["approved", "posted", "refused", "rejected"],
                     approver__isnull=False,
                     decided_at__isnull=False,
                 ),
             ),
+            models.CheckConstraint(
+                name="approval_refused_with_a_code",
+                condition=Q(state="refused", refusal__isnull=False) | ~Q(state="refused") & Q(refusal__isnull=True),
+            ),
         ]
-        indexes = [models.Index(name="approval_pending", fields=["created_at"], condition=Q(state="pending"))]
+        indexes = [
+            models.Index(name="approval_pending", fields=["created_at"], condition=Q(state="pending")),
+            models.Index(name="approval_unposted", fields=["decided_at"], condition=Q(state="approved")),
+        ]
         triggers = [
             # What was asked for cannot become something else between the request and the consent.
             pgtrigger.ReadOnly(name="frozen", fields=ASKED),
+            pgtrigger.FSM(
+                name="steps",
+                field="state",
+                transitions=[
+                    ("pending", "approved"),
+                    ("pending", "rejected"),
+                    ("approved", "posted"),
+                    ("approved", "refused"),
+                ],
+            ),
             pgtrigger.Protect(
                 name="decided_once",
                 operation=pgtrigger.Update,
-                condition=pgtrigger.Q(old__state__in=["approved", "rejected"]),
+                condition=pgtrigger.Q(old__state__in=["posted", "refused", "rejected"]),
             ),
+            # Nor can who decided, when and why, between the consent and the posting.
+            pgtrigger.Protect(name="decision_kept", operation=pgtrigger.Update, condition=_changes_decision()),
             pgtrigger.Protect(name="no_delete", operation=pgtrigger.Delete),
             only_second_people(
                 author="NEW.author",
@@ -210,6 +252,12 @@ class AuditEntry(models.Model):
                 fields=["player", "-id"],
                 opclasses=["varchar_pattern_ops", "uuid_ops"],
                 condition=Q(player__isnull=False),
+            ),
+            # What a player's page shows; a token is handed out at every log-in.
+            models.Index(
+                name="audit_acts_on_player",
+                fields=["player", "-id"],
+                condition=Q(player__isnull=False) & ~Q(act="issue token"),
             ),
             models.Index(name="audit_act", fields=["act", "-id"], opclasses=["varchar_pattern_ops", "uuid_ops"]),
             models.Index(

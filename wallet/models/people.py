@@ -18,6 +18,8 @@ class Currency(models.Model):
     enabled = models.BooleanField(default=True)
     # Adjustments and manual grants above this many minor units wait for a second operator.
     approval_above = models.BigIntegerField(default=100_000)
+    # Withdrawals of more minor units are settled by two people; null is no such amount.
+    settle_above = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         verbose_name_plural = "currencies"

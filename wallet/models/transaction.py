@@ -92,7 +92,8 @@ class Transaction(models.Model):
     Amounts are minor units of the wallet's currency, contributions minor units x basis points.
     ``command`` is the id of the row that spent the caller's reference: one command may leave
     several rows. ``bonus`` is a plain uuid, because the wallet can be read without the bonus app.
-    ``reason`` is an operator's words, or else, of a refused row, the refusal's named facts as JSON.
+    ``reason`` is an operator's words, or else, of a refused row, the refusal's named facts as JSON, and of a release
+    the code of why (RELEASE_REASONS).
     """
 
     id = models.UUIDField(primary_key=True)
@@ -203,6 +204,10 @@ class Transaction(models.Model):
             models.Index(name="ledger_deposits", fields=["wallet", "created_at"], condition=Q(kind=Kind.DEPOSIT)),
             # A wallet's withdrawals; which wallets have open ones is known by the money they hold.
             models.Index(name="ledger_holds", fields=["wallet", "created_at"], condition=Q(kind=Kind.HOLD)),
+            # The withdrawals of a money source in order of time.
+            models.Index(name="ledger_withdrawals", fields=["source", "id"], condition=Q(kind=Kind.HOLD)),
+            # What was corrected by hand: rare, and looked at before it is done again.
+            models.Index(name="ledger_adjustments", fields=["wallet", "created_at"], condition=Q(kind=Kind.ADJUST)),
             models.Index(
                 name="ledger_answers",
                 fields=["wallet", "original"],

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from casino_pam.api import responses
 from casino_pam.api.game.dialects import door
 from casino_pam.api.rest import examples, serializers
+from casino_pam.api.rest.pagination import WithdrawalPagination
 from casino_pam.api.rest.rest_view import RestView
 from casino_pam.api.rest.schema import documented
 from casino_pam.engine import accounts, approvals, commands, posting
@@ -79,9 +80,19 @@ class DepositCheck(DepositView):
 
 
 class Withdrawals(CashierView):
-    """Hold money for a withdrawal."""
+    """Hold money for a withdrawal; and what became of those of before."""
 
     scope = "cashier"
+    pagination_class = WithdrawalPagination
+
+    @documented(
+        "Withdrawals, the newest first",
+        answers=serializers.Withdrawal(many=True),
+        query=(serializers.WithdrawalQuery,),
+    )
+    def get(self, request: Request) -> Response:
+        found = self.paginate_queryset(self.key.source)
+        return self.get_paginated_response(serializers.Withdrawal(found, many=True).data)
 
     @documented(
         "Hold money for a withdrawal",
@@ -103,53 +114,67 @@ class Withdrawal(CashierView):
 
     @documented("What became of a withdrawal", answers=serializers.Withdrawal, refusals=("unknown_withdrawal",))
     def get(self, request: Request, reference: str) -> Response:
-        hold, end = _hold_and_end(self.key.source, reference)
-        shown = {"hold": hold, "end": end, "status": _status(hold, end)}
-        return Response(serializers.Withdrawal(shown).data)
+        return Response(serializers.Withdrawal(_withdrawal(self.key.source, reference)).data)
 
 
 class EndOfWithdrawal(CashierView):
     """A held withdrawal was paid, or will not be."""
 
     scope = "cashier"
-    verb: ClassVar[type[commands.Settle | commands.Release]]
 
-    def end(self, reference: str) -> Response:
-        _ = self.body_if_any
-        hold, _end = _hold_and_end(self.key.source, reference)
-        command = self.verb(
-            player=hold.wallet.player.code,
-            currency=hold.wallet.currency_id,
-            reference=reference,
-            **self.carried(),
-        )
-        return Response(responses.withdrawal_receipt(posting.execute(command)))
+    def about(self, reference: str) -> tuple[Transaction, dict[str, Any]]:
+        """The hold, and what the command that ends it carries. Raises Refused (``unknown_withdrawal``)."""
+        hold = _withdrawal(self.key.source, reference).hold
+        about = {"player": hold.wallet.player.code, "currency": hold.wallet.currency_id, "reference": reference}
+        return hold, {**about, **self.carried()}
 
 
 class Settle(EndOfWithdrawal):
-    verb = commands.Settle
+    """A large one waits for a second person (docs/decisions/0029)."""
 
     @documented(
         "The withdrawal was paid",
-        answers=serializers.WithdrawalReceipt,
+        answers={200: serializers.WithdrawalReceipt, 202: serializers.SettlementWaits},
         gets=examples.receipt("settle", "w-1", "25.00", held="0.00"),
         refusals=("unknown_withdrawal", "already_released"),
     )
     def post(self, request: Request, reference: str) -> Response:
-        return self.end(reference)
+        _ = self.body_if_any
+        hold, about = self.about(reference)
+        why = f"{self.actor} says that it is paid"
+        record = partial(self._record, hold)
+        outcome = approvals.settle(commands.Settle(**about), str(hold.pk), why, record)
+        if isinstance(outcome, Receipt):
+            return Response(responses.withdrawal_receipt(outcome))
+        return Response({"status": outcome.state, "id": str(outcome.id)}, 202)
+
+    def _record(self, hold: Transaction, outcome: Receipt | Approval) -> None:
+        """What is settled at once is in the ledger; a request that waits would else be nowhere."""
+        if isinstance(outcome, Receipt):
+            return
+        wallet = hold.wallet
+        self.record(
+            "settle",
+            player=wallet.player.code,
+            subject=f"{hold.kind} {hold.reference} of {wallet.player.code}, {wallet.currency_id}",
+            after={"amount": show(hold.amount, wallet.currency.digits)},
+            outcome=audit.WAITS,
+        )
 
 
 class Release(EndOfWithdrawal):
-    verb = commands.Release
-
     @documented(
         "The withdrawal will not be paid; the money goes back",
+        asks=serializers.ReleaseAsked,
+        sends={"reason": "payment_failed"},
         answers=serializers.WithdrawalReceipt,
         gets=examples.receipt("release", "w-1", "25.00", held="0.00"),
         refusals=("unknown_withdrawal", "already_settled"),
     )
     def post(self, request: Request, reference: str) -> Response:
-        return self.end(reference)
+        asked = self.validated(serializers.ReleaseAsked, body=self.body_if_any)
+        _, about = self.about(reference)
+        return Response(responses.withdrawal_receipt(posting.execute(commands.Release(**about, **asked))))
 
 
 class Adjustments(CashierView):
@@ -197,15 +222,7 @@ def _deposit_receipt(it: Receipt) -> dict[str, Any]:
     }
 
 
-def _status(hold: Transaction, end: Transaction | None) -> str:
-    if hold.refusal is not None:
-        return "refused"
-    if end is None:
-        return "held"
-    return {"SETTLE": "settled", "RELEASE": "released"}[end.kind]
-
-
-def _hold_and_end(source: str, reference: str) -> tuple[Transaction, Transaction | None]:
+def _withdrawal(source: str, reference: str) -> history.Withdrawal:
     found = history.withdrawal(source, reference)
     if found is None:
         raise Refused("unknown_withdrawal", reference=reference)

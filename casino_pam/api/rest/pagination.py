@@ -91,7 +91,7 @@ class BonusPagination(CursorPagination):
     """The bonuses of a player, newest first."""
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        before = _bonus(self.cursor(request))
+        before = _uuid(self.cursor(request))
         found = list((queryset if before is None else queryset.filter(id__lt=before))[: PAGE + 1])
         self.next = str(found[PAGE - 1].id) if len(found) > PAGE else None
         return found[:PAGE]
@@ -108,6 +108,16 @@ class StatementPagination(CursorPagination):
             row.wallet = wallets[row.wallet_id]
         self.next = None if page.below is None else ".".join(map(str, page.below))
         return page.rows
+
+
+class WithdrawalPagination(CursorPagination):
+    """The withdrawals of a money source, newest first; ``queryset`` is the source."""
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        wanted = {"status": None, "since": None, **view.query(serializers.WithdrawalQuery)}
+        found, below = history.withdrawals(queryset, **wanted, before=_uuid(self.cursor(request)), most=PAGE)
+        self.next = None if below is None else str(below)
+        return found
 
 
 class FeedPagination(CursorPagination):
@@ -127,7 +137,7 @@ class FeedPagination(CursorPagination):
         return rows
 
 
-def _bonus(cursor: str | None) -> UUID | None:
+def _uuid(cursor: str | None) -> UUID | None:
     try:
         return None if cursor is None else UUID(cursor)
     except ValueError:

@@ -65,9 +65,11 @@ class RestView(GenericAPIView[Any]):
         """As ``body``, where the request needs none."""
         return {} if self.request.stream is None else self.body
 
-    def validated(self, serializer: type[StrictSerializer], *, partial: bool = False) -> dict[str, Any]:
-        """What the serializer reads in the body. Raises Refused."""
-        reader = serializer(data=self.body, partial=partial)
+    def validated(
+        self, serializer: type[StrictSerializer], *, partial: bool = False, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """What the serializer reads in the body, or in ``body``. Raises Refused."""
+        reader = serializer(data=self.body if body is None else body, partial=partial)
         reader.is_valid(raise_exception=True)
         values: dict[str, Any] = reader.validated_data
         return values

@@ -39,6 +39,7 @@ _PAGES: Final = {
     "Offer": "Offers",
     "ShownProvider": "Providers",
     "Wallet": "Wallets",
+    "Withdrawal": "Withdrawals",
 }
 
 

@@ -45,8 +45,10 @@ from casino_pam.api.rest.serializer_fields import (
     TermsSerializer,
     WordField,
 )
+from wallet import history
 from wallet.errors import STATUS
-from wallet.kinds import KINDS, STATUSES, WIN_SOURCES
+from wallet.history import WITHDRAWAL_STATUSES
+from wallet.kinds import KINDS, RELEASE_REASONS, STATUSES, WIN_SOURCES
 from wallet.models import Transaction
 
 # --- problems --------------------------------------------------------------------------------
@@ -230,7 +232,8 @@ class FeedEntry(Owner, Entry):  # the player comes first
     actor = CharField(allow_null=True)
     reason = CharField(
         allow_null=True,
-        help_text="An operator's words; of a refused play, deposit or withdrawal what the refusal named, as JSON.",
+        help_text="An operator's words; of a release its reason's code; of a refused play, deposit or withdrawal what "
+        "the refusal named, as JSON.",
     )
 
 
@@ -312,15 +315,19 @@ class Withdrawal(StrictSerializer):
     player = NameField(source="hold.wallet.player.code")
     currency = CurrencyField(source="hold.wallet.currency_id")
     amount = AmountField(source="hold.amount")
-    status = WordField("held", "settled", "released", "refused")
+    status = WordField(*WITHDRAWAL_STATUSES)
     transaction = UUIDField(source="hold.id")
     refusal = CharField(source="hold.refusal", allow_null=True)
     created_at = InstantField(source="hold.created_at")
     ended_at = InstantField(source="end.created_at", allow_null=True)
+    release_reason = CharField(source="end.reason", allow_null=True)
 
-    def digits_of(self, instance: dict[str, Any]) -> int:
-        digits: int = instance["hold"].wallet.currency.digits
-        return digits
+    def digits_of(self, instance: history.Withdrawal) -> int:
+        return instance.hold.wallet.currency.digits
+
+
+class ReleaseAsked(StrictSerializer):
+    reason = WordField(*RELEASE_REASONS, required=False, help_text="Why it is not paid.")
 
 
 class Reason(StrictSerializer):
@@ -334,6 +341,10 @@ class AdjustmentAsked(Reason, Asked):
 class AdjustmentWaits(StrictSerializer):
     status = WordField("pending", "rejected")
     id = UUIDField()
+
+
+class SettlementWaits(AdjustmentWaits):
+    pass
 
 
 class Bet(Asked):
@@ -490,6 +501,11 @@ class StatementQuery(StrictSerializer):
     reference = NameField(required=False, help_text="Rows spent under one reference.")
     since = QueryInstantField(required=False, help_text="From this instant on (ISO 8601, with any offset).")
     until = QueryInstantField(required=False, help_text="Before this instant (ISO 8601, with any offset).")
+
+
+class WithdrawalQuery(StrictSerializer):
+    status = WordField(*WITHDRAWAL_STATUSES, required=False, help_text="How they stand now.")
+    since = QueryInstantField(required=False, help_text="Asked for from this instant on (ISO 8601, with any offset).")
 
 
 class CurrencyQuery(StrictSerializer):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 from django.db.models import Model, QuerySet
 from django.urls import reverse
@@ -15,9 +15,11 @@ from django.utils import timezone
 from bonus.admin.bonus_admin import present_status
 from bonus.models import Bonus, Offer
 from bonus.rules import BASIS_POINTS
-from casino_pam.backoffice.actions.forms import LOCKS, ActionForm
+from casino_pam.backoffice.actions.forms import ActionForm
+from casino_pam.backoffice.foresight import Foresight
 from casino_pam.engine import commands
-from wallet import audit, formatting, money
+from casino_pam.engine.commands import Request
+from wallet import audit, formatting, hindrances, money
 from wallet.admin import ledger_pages
 from wallet.kinds import OPERATOR, Kind, Status
 from wallet.models import Currency, GameSession, Player, Transaction, Wallet
@@ -65,9 +67,14 @@ def instant(moment: datetime | None) -> str:
 
 
 def of_player(player: Player) -> State:
-    locks = {message: "locked" if getattr(player, f"{lock}_locked") else "allowed" for lock, message in LOCKS.items()}
+    """What the player may do now, with everything that stands in the way of it."""
+    now = timezone.now()
+    found = hindrances.of_player(player, now)
+    for name, reasons in hindrances.of_wallets(player.wallets.select_related("currency"), now).items():
+        found[name] = [*found[name], *reasons]
+    allowed = {name: "; ".join(reasons) or "allowed" for name, reasons in found.items()}
     live = player.sessions.filter(ended_at__isnull=True, expires_at__gt=timezone.now()).count()
-    return {**locks, "excluded until": instant(player.excluded_until), "sessions that live": str(live)}
+    return {**allowed, "excluded until": instant(player.excluded_until), "sessions that live": str(live)}
 
 
 def of_wallet(wallet: Wallet) -> State:
@@ -150,10 +157,14 @@ BONUS: Final = Subject[Bonus](
 SESSION: Final = Subject[GameSession](
     name="session",
     key="str",
-    rows=lambda: GameSession.objects.select_related("player", "provider"),
+    rows=lambda: GameSession.objects.select_related("player", "provider", "currency"),
     player=lambda session: session.player,
     called=lambda session: f"the session of {session.player.code} with {session.provider.code}",
-    state=lambda session: {"ended": instant(session.ended_at), "expires": instant(session.expires_at)},
+    state=lambda session: {
+        "bets": "; ".join(hindrances.of_session(session, timezone.now())) or "allowed",
+        "ended": instant(session.ended_at),
+        "expires": instant(session.expires_at),
+    },
 )
 OFFER: Final = Subject[Offer](
     name="offer",
@@ -226,6 +237,16 @@ class ActionResult:
     outcome: str = audit.DONE
 
 
+def wallet_of(row: Model) -> Wallet:
+    """The wallet whose money an act on a wallet, a row or a bonus moves."""
+    return row if isinstance(row, Wallet) else cast("Wallet", getattr(row, "wallet"))  # noqa: B009
+
+
+def alone(_: Any, __: Foresight) -> bool:
+    """No second person ever decides about the act."""
+    return False
+
+
 def always(_: Any) -> None:
     """Nothing ever stands in the way of the act."""
 
@@ -242,6 +263,12 @@ class Action(Generic[T]):
     effect: Callable[[T], str]
     run: Callable[[ActionRequest[T]], ActionResult]
     hindrance: Callable[[T], str | None] = always
+    # The command that carries it out, of which the form shows beforehand what it would come to, and whether a second
+    # person would decide about it first.
+    command: Callable[[ActionRequest[T]], Request] | None = None
+    second: Callable[[ActionRequest[T], Foresight], bool] = alone
+    # Nothing but the subject decides what it comes to, so that the form shows it at once.
+    at_once: bool = False
     # It takes something away: its button says so in red.
     takes: bool = False
     guard: Guard = Guard.COMMAND

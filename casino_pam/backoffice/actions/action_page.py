@@ -15,10 +15,20 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from uuid_utils.compat import uuid7
 
+from casino_pam.backoffice import foresight as foresight_page
 from casino_pam.backoffice import messages as backoffice_messages
-from casino_pam.backoffice import permissions
+from casino_pam.backoffice import permissions, withdrawals
 from casino_pam.backoffice.actions import offer_actions, player_actions, wallet_actions
-from casino_pam.backoffice.actions.action import SUBJECTS, Action, ActionRequest, ActionResult, Guard, home, own_page
+from casino_pam.backoffice.actions.action import (
+    SUBJECTS,
+    Action,
+    ActionRequest,
+    ActionResult,
+    Guard,
+    home,
+    own_page,
+    wallet_of,
+)
 from casino_pam.backoffice.actions.forms import ActionForm
 from wallet import audit
 from wallet.admin import ledger_pages
@@ -65,6 +75,8 @@ def _page(act: Action[Any]) -> permissions.View:
         if request.method != "POST":
             return _form_page(request, act, row, act.form(row))
         form = act.form(row, request.POST)
+        if "foresee" in request.POST:
+            return _foresight_page(request, act, row, form)
         if not form.is_valid():
             return _form_page(request, act, row, form, status=400)
         return _respond(request, act, row, form)
@@ -73,19 +85,28 @@ def _page(act: Action[Any]) -> permissions.View:
 
 
 def _respond(request: HttpRequest, act: Action[Any], row: Any, form: ActionForm) -> HttpResponse:
-    by = request.user.get_username()
+    try:
+        result = perform(request, act.name, row, form.cleaned_data)
+    except Refused as refused:
+        return _refusal_page(request, act, row, refused)
+    messages.success(request, _message(result))
+    return redirect(result.page or _forward(request, act, row))
+
+
+def perform(request: HttpRequest, name: str, row: Any, given: dict[str, Any]) -> ActionResult:
+    """Carry an act out with what its form gave, once; done or refused, it is in the audit trail. Raises Refused."""
+    act = next(act for act in ACTIONS if act.name == name)
 
     def record(result: ActionResult) -> Any:
         return _record(request, act, submission, outcome=result.outcome, after=_after(act, submission, result))
 
-    submission = ActionRequest(on=row, given=form.cleaned_data, by=by, before=act.subject.state(row), record=record)
+    by = request.user.get_username()
+    submission = ActionRequest(on=row, given=given, by=by, before=act.subject.state(row), record=record)
     try:
-        result = _run_once(act, submission)
+        return _run_once(act, submission)
     except Refused as refused:
         _record(request, act, submission, outcome=refused.code, after={"said": backoffice_messages.message(refused)})
-        return _refusal_page(request, act, row, refused)
-    messages.success(request, _message(result))
-    return redirect(result.page or _back(request, act, row))
+        raise
 
 
 def _run_once(act: Action[Any], submission: ActionRequest[Any]) -> ActionResult:
@@ -155,13 +176,59 @@ def _refusal_page(request: HttpRequest, act: Action[Any], row: Any, refused: Ref
     return _form_page(request, act, row, form, status=refused.status)
 
 
-def _form_page(request: HttpRequest, act: Action[Any], row: Any, form: ActionForm, status: int = 200) -> HttpResponse:
+def _foresight_page(request: HttpRequest, act: Action[Any], row: Any, form: ActionForm) -> HttpResponse:
+    """What the form would come to as it is filled in so far; nothing happens.
+
+    A page of its own, or what a script puts into the page that is there (wallet/static/wallet/admin.js).
+    """
+    form.full_clean()
+    foreseen = {} if form.errors.keys() - {"reason"} else _foresee(request, act, row, form.cleaned_data)
+    if request.POST["foresee"] == "fragment":
+        return render(request, "backoffice/foresight.html", foreseen)
+    return _form_page(request, act, row, form, foreseen=foreseen)
+
+
+def _foresee(request: HttpRequest, act: Action[Any], row: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """What the template of a foresight shows."""
+    if act.command is None:
+        return {}
+    by, wallet = request.user.get_username(), wallet_of(row)
+    # Why need not be said yet, and decides nothing.
+    given = {"reference": uuid7(), **given, "reason": given.get("reason") or "foreseen"}
+    submission = ActionRequest(on=row, given=given, by=by, before={}, record=lambda _: None)
+    foresight = foresight_page.of(act.command(submission), wallet)
+    second = "A second operator decides about it before it is posted." if act.second(submission, foresight) else ""
+    return {"foresight": foresight, "wallet": wallet, "second": "" if foresight.refusal else second}
+
+
+def _corrections(request: HttpRequest, act: Action[Any], row: Any) -> list[foresight_page.Correction] | None:
+    player = act.subject.player(row)
+    may = player is not None and request.user.has_perm("wallet.view_transaction")
+    return foresight_page.corrections(player) if may else None
+
+
+def _form_page(
+    request: HttpRequest,
+    act: Action[Any],
+    row: Any,
+    form: ActionForm,
+    status: int = 200,
+    foreseen: dict[str, Any] | None = None,
+) -> HttpResponse:
+    hindrance = None if form.is_bound else act.hindrance(row)
+    if foreseen is None and act.at_once and hindrance is None:
+        foreseen = _foresee(request, act, row, {})
+    moves_money = act.command is not None
     context = admin.site.each_context(request) | {
         "title": f"{act.title}: {act.subject.called(row)}",
         "crumbs": _crumbs(act, row),
         "act": act,
         "effect": act.effect(row),
-        "hindrance": None if form.is_bound else act.hindrance(row),
+        "hindrance": hindrance,
+        "moves_money": moves_money,
+        "queued": act.name in ("settle", "release"),
+        "corrections": _corrections(request, act, row) if moves_money else None,
+        **(foreseen or {}),
         "state": act.subject.state(row),
         "form": form,
         "back": _back(request, act, row),
@@ -173,6 +240,16 @@ def _crumbs(act: Action[Any], row: Any) -> list[dict[str, Any]]:
     player = act.subject.player(row)
     above = [{"title": str(row), "link": own_page(row)}] if player is None else ledger_pages.player_crumbs(player)
     return [*above, {"title": act.title.lower()}]
+
+
+def _forward(request: HttpRequest, act: Action[Any], row: Any) -> str:
+    """Where to go after the act: to the next in the queue, for whoever works through it."""
+    if "next" not in request.POST:
+        return _back(request, act, row)
+    following = withdrawals.following(row, request)
+    if following is None:
+        return withdrawals.queue_address(request)
+    return f"{act.address(following)}?{request.GET.urlencode()}".rstrip("?")
 
 
 def _back(request: HttpRequest, act: Action[Any], row: Any) -> str:

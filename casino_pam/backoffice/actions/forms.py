@@ -114,6 +114,23 @@ class NoteForm(ActionForm):
     reason = Reason(required=False, label="Note", help_text="If there is more to say. Kept for ever with the act.")
 
 
+REASONS: Final = {
+    "player_asked": "The player wants the money back",
+    "payment_failed": "The payment failed",
+    "wrong_details": "The payment details are wrong",
+    "not_verified": "The player is not verified",
+    "suspected_fraud": "Fraud is suspected",
+    "duplicate": "It was asked for twice",
+    "other": "Another reason, written below",
+}
+
+
+class ReleaseForm(ActionForm):
+    """Why a withdrawal is not paid: a code, kept in the ledger's row, and words."""
+
+    why = forms.ChoiceField(choices=list(REASONS.items()), widget=UnfoldAdminSelectWidget, label="Why it is not paid")
+
+
 class AdjustForm(ActionForm):
     def prepare(self) -> None:
         wallet: Wallet = self.subject

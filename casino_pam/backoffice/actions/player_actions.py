@@ -25,6 +25,7 @@ from casino_pam.backoffice.actions.action import (
     State,
     Subject,
     instant,
+    of_player,
     sum_of,
 )
 from casino_pam.backoffice.actions.forms import LOCKS, ActionForm
@@ -50,7 +51,7 @@ def _unlock(submission: ActionRequest[Player]) -> ActionResult:
     locks = submission.given["locks"]
     changes: dict[str, Any] = {f"{lock}_locked": False for lock in locks}
     accounts.change(submission.on.code, **changes)
-    return ActionResult(message=f"Unlocked {submission.on.code}: {_named(locks)} are allowed again.")
+    return ActionResult(message=f"Unlocked {submission.on.code}: {_named(locks)}. {_stands(submission.on)}")
 
 
 def _exclude(submission: ActionRequest[Player]) -> ActionResult:
@@ -69,9 +70,13 @@ def _excluded(submission: ActionRequest[Player], until: datetime) -> ActionResul
 
 def _lift(submission: ActionRequest[Player]) -> ActionResult:
     accounts.change(submission.on.code, excluded_until=None)
-    return ActionResult(
-        message=f"Lifted the exclusion of {submission.on.code}: bets, deposits and bonuses are allowed again."
-    )
+    return ActionResult(message=f"Lifted the exclusion of {submission.on.code}. {_stands(submission.on)}")
+
+
+def _stands(player: Player) -> str:
+    """What the player may do now, for all that was unlocked: other locks and an exclusion stay."""
+    found = of_player(PLAYER.again(player))
+    return "; ".join(f"{name}: {found[name]}" for name in ("bets", "deposits", "withdrawals", "bonuses")) + "."
 
 
 def _excluded_now(player: Player) -> bool:
@@ -104,7 +109,9 @@ PLAYER_ACTIONS: Final = (
         subject=PLAYER,
         permission="wallet.lock_player",
         form=actions_forms.UnlockForm,
-        effect=lambda player: "What you unlock is allowed from the next request on.",
+        effect=lambda player: (
+            "The lock is gone from the next request on. An exclusion, a limit or another lock stays as it is."
+        ),
         hindrance=lambda player: None if actions_forms.standing(player, locked=True) else "Nothing is locked.",
         run=_unlock,
         guard=Guard.TRANSACTION,

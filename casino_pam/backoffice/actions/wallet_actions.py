@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from bonus.admin.bonus_admin import present_status
 from bonus.lifecycle import conversion
@@ -22,10 +22,11 @@ from casino_pam.backoffice.actions.action import (
     instant,
     sum_of,
 )
+from casino_pam.backoffice.foresight import Foresight
 from casino_pam.engine import approvals, posting
 from casino_pam.engine.commands import Adjust, Complete, Extend, Forfeit, Grant, Release, Rollback, Settle
 from casino_pam.engine.results import BonusResult, Receipt
-from wallet import audit, formatting, money
+from wallet import audit, formatting, money, second_person
 from wallet.kinds import SCOPE, Kind, Status, scoped
 from wallet.models import Approval, Provider, Transaction, Wallet
 from wallet.time import to_microseconds
@@ -40,9 +41,9 @@ def posted(receipt: Receipt) -> ActionResult:
     return ActionResult(message=message, row=row.id)
 
 
-def _adjust(submission: ActionRequest[Wallet]) -> ActionResult:
+def _adjustment(submission: ActionRequest[Wallet]) -> Adjust:
     wallet = submission.on
-    command = Adjust(
+    return Adjust(
         player=wallet.player.code,
         currency=wallet.currency_id,
         reference=submission.reference,
@@ -51,12 +52,21 @@ def _adjust(submission: ActionRequest[Wallet]) -> ActionResult:
         **submission.carried(),
     )
 
+
+def _adjust(submission: ActionRequest[Wallet]) -> ActionResult:
+    wallet = submission.on
+
     def described(outcome: Receipt | Approval) -> ActionResult:
         if isinstance(outcome, Receipt):
             return posted(outcome)
         return waiting(outcome, f"The adjustment of {sum_of(outcome.amount, wallet.currency)}")
 
-    return described(approvals.adjust(command, submission.alongside(described)))
+    return described(approvals.adjust(_adjustment(submission), submission.alongside(described)))
+
+
+def _adjustment_waits(submission: ActionRequest[Wallet], foresight: Foresight) -> bool:
+    above = second_person.waits_above(submission.on.currency, submission.by)
+    return abs(int(submission.given["amount"])) > above
 
 
 def waiting(approval: Approval, what: str) -> ActionResult:
@@ -65,7 +75,8 @@ def waiting(approval: Approval, what: str) -> ActionResult:
         return ActionResult(
             message=f"{what} was rejected by {approval.approver}; nothing was posted.", outcome=audit.WAITS
         )
-    return ActionResult(message=f"{what} is pending: a second operator decides about it.", outcome=audit.WAITS)
+    since = f", asked for by {approval.author}" if approval.act == Approval.Act.SETTLE else ""
+    return ActionResult(message=f"{what} is pending{since}: a second operator decides about it.", outcome=audit.WAITS)
 
 
 def _adjusts(wallet: Wallet) -> str:
@@ -73,18 +84,27 @@ def _adjusts(wallet: Wallet) -> str:
     return f"The player's cash changes by the amount, at once; above {above} a second operator decides first."
 
 
-def _grant(submission: ActionRequest[Wallet]) -> ActionResult:
+def _grant_of(submission: ActionRequest[Wallet]) -> Grant:
     wallet = submission.on
-    command = Grant(
+    return Grant(
         player=wallet.player.code,
         currency=wallet.currency_id,
         reference=submission.reference,
         offer=submission.given["offer"],
         loss=submission.given["loss"],
         reason=submission.reason or None,
+        waits_above=second_person.waits_above(wallet.currency, submission.by),
         **submission.carried(),
     )
-    return _granted(approvals.grant(command, submission.alongside(_granted)))
+
+
+def _grant(submission: ActionRequest[Wallet]) -> ActionResult:
+    return _granted(approvals.grant(_grant_of(submission), submission.alongside(_granted)))
+
+
+def _grant_waits(submission: ActionRequest[Wallet], foresight: Foresight) -> bool:
+    """A grant that has an amount and still waits; what waits for a deposit or a win has none yet."""
+    return foresight.bonus is not None and foresight.bonus.status == BonusStatus.PENDING and foresight.bonus.amount > 0
 
 
 def _granted(promised: BonusResult) -> ActionResult:
@@ -111,6 +131,8 @@ WALLET_ACTIONS: Final = (
         form=forms.AdjustForm,
         effect=_adjusts,
         run=_adjust,
+        command=_adjustment,
+        second=_adjustment_waits,
     ),
     Action(
         name="grant",
@@ -120,43 +142,66 @@ WALLET_ACTIONS: Final = (
         form=forms.GrantForm,
         effect=_grants,
         run=_grant,
+        command=_grant_of,
+        second=_grant_waits,
     ),
 )
 
 
+def _settlement(submission: ActionRequest[Transaction]) -> Settle:
+    """A withdrawal ends under its hold's own reference: whoever comes second is told what the first one did."""
+    return Settle(**_of_hold(submission))
+
+
+def _of_hold(submission: ActionRequest[Transaction]) -> dict[str, Any]:
+    held = submission.on
+    about = {"player": held.wallet.player.code, "currency": held.wallet.currency_id, "reference": held.reference}
+    return {**submission.carried(), **about, "source": held.source}
+
+
 def _settle(submission: ActionRequest[Transaction]) -> ActionResult:
-    return _end_hold(Settle, submission)
+    held = submission.on
+
+    def described(outcome: Receipt | Approval) -> ActionResult:
+        if isinstance(outcome, Receipt):
+            return _ended_hold(outcome, submission)
+        return waiting(outcome, f"Settling the withdrawal of {sum_of(held.amount, held.wallet.currency)}")
+
+    reason = submission.reason or f"{submission.by} says that it was paid"
+    settled = approvals.settle(_settlement(submission), submission.reference, reason, submission.alongside(described))
+    return described(settled)
+
+
+def _settlement_waits(submission: ActionRequest[Transaction], foresight: Foresight) -> bool:
+    above = second_person.settles_above(submission.on.wallet.currency, submission.by)
+    return above is not None and submission.on.amount > above
+
+
+def _release_of(submission: ActionRequest[Transaction]) -> Release:
+    return Release(reason=submission.given.get("why"), **_of_hold(submission))
 
 
 def _release(submission: ActionRequest[Transaction]) -> ActionResult:
-    return _end_hold(Release, submission)
-
-
-def _end_hold(verb: type[Settle] | type[Release], submission: ActionRequest[Transaction]) -> ActionResult:
-    """A withdrawal ends under its hold's own reference: whoever comes second is told what the first one did."""
-    held = submission.on
-    command = verb(
-        player=held.wallet.player.code,
-        currency=held.wallet.currency_id,
-        reference=held.reference,
-        **{**submission.carried(), "source": held.source},
-    )
-
     def described(receipt: Receipt) -> ActionResult:
-        if receipt.replayed and receipt.row.actor != submission.by:
-            return replace(posted(receipt), outcome=audit.REPEATED)
-        return posted(receipt)
+        return _ended_hold(receipt, submission)
 
-    return described(posting.execute(command, submission.alongside(described)))
+    return described(posting.execute(_release_of(submission), submission.alongside(described)))
 
 
-def _roll_back(submission: ActionRequest[Transaction]) -> ActionResult:
+def _ended_hold(receipt: Receipt, submission: ActionRequest[Transaction]) -> ActionResult:
+    """What ended the withdrawal; a colleague may have been first."""
+    if receipt.replayed and receipt.row.actor != submission.by:
+        return replace(posted(receipt), outcome=audit.REPEATED)
+    return posted(receipt)
+
+
+def _rollback(submission: ActionRequest[Transaction]) -> Rollback:
     """In the provider's name, so that whatever it says of the bet or win later meets the rollback."""
     row = submission.on
     player = row.wallet.player.code
     # No provider can have sent it: none of them knows the id of the form.
     name = f"operator-{submission.reference}"
-    command = Rollback(
+    return Rollback(
         player=player,
         original=row.reference,
         original_kind=row.kind,
@@ -165,7 +210,17 @@ def _roll_back(submission: ActionRequest[Transaction]) -> ActionResult:
         by_hand=True,
         **{**submission.carried(), "source": row.source},
     )
-    return posted(posting.execute(command, submission.alongside(posted)))
+
+
+def _roll_back(submission: ActionRequest[Transaction]) -> ActionResult:
+    return posted(posting.execute(_rollback(submission), submission.alongside(posted)))
+
+
+def _two_settle(row: Transaction) -> str:
+    above = row.wallet.currency.settle_above
+    if above is None:
+        return ""
+    return f" Above {sum_of(above, row.wallet.currency)} a second operator decides first: do not pay before."
 
 
 def _no_open_hold(row: Transaction) -> str | None:
@@ -202,23 +257,28 @@ ROW_ACTIONS: Final = (
         form=forms.NoteForm,
         effect=lambda row: (
             f"The withdrawal of {sum_of(row.amount, row.wallet.currency)} was paid out: the held money "
-            "leaves the house. This cannot be undone."
+            f"leaves the house. This cannot be undone.{_two_settle(row)}"
         ),
         hindrance=_no_open_hold,
         run=_settle,
+        command=_settlement,
+        second=_settlement_waits,
+        at_once=True,
     ),
     Action(
         name="release",
         title="Release",
         subject=ROW,
         permission="wallet.settle_withdrawal",
-        form=forms.ActionForm,
+        form=forms.ReleaseForm,
         effect=lambda row: (
             f"The withdrawal of {sum_of(row.amount, row.wallet.currency)} will not be paid: the held "
             "money becomes the player's cash again."
         ),
         hindrance=_no_open_hold,
         run=_release,
+        command=_release_of,
+        at_once=True,
         takes=True,
     ),
     Action(
@@ -230,6 +290,8 @@ ROW_ACTIONS: Final = (
         effect=_undoes,
         hindrance=_cannot_be_undone,
         run=_roll_back,
+        command=_rollback,
+        at_once=True,
         takes=True,
     ),
 )
@@ -241,20 +303,20 @@ def _ended(promised: BonusResult, what: str) -> ActionResult:
     return ActionResult(message=message)
 
 
-def _forfeit(submission: ActionRequest[Bonus]) -> ActionResult:
-    bonus = submission.on
-    command = Forfeit(
-        player=bonus.player.code,
-        bonus=str(bonus.pk),
-        reference=submission.reference,
-        reason=submission.reason,
-        **submission.carried(),
-    )
+def _forfeiture(submission: ActionRequest[Bonus]) -> Forfeit:
+    return Forfeit(**_of_bonus(submission))
 
+
+def _of_bonus(submission: ActionRequest[Bonus]) -> dict[str, Any]:
+    about = {"player": submission.on.player.code, "bonus": str(submission.on.pk)}
+    return {**submission.carried(), **about, "reference": submission.reference, "reason": submission.reason}
+
+
+def _forfeit(submission: ActionRequest[Bonus]) -> ActionResult:
     def described(promised: BonusResult) -> ActionResult:
         return _ended(promised, "Forfeited")
 
-    return described(posting.execute(command, submission.alongside(described)))
+    return described(posting.execute(_forfeiture(submission), submission.alongside(described)))
 
 
 def _extend(submission: ActionRequest[Bonus]) -> ActionResult:
@@ -269,22 +331,23 @@ def _extend(submission: ActionRequest[Bonus]) -> ActionResult:
     return described(posting.execute(command, submission.alongside(described)))
 
 
+def _completion(submission: ActionRequest[Bonus]) -> Complete:
+    return Complete(**_of_bonus(submission))
+
+
+def _completion_waits(submission: ActionRequest[Bonus], foresight: Foresight) -> bool:
+    return foresight.moved > second_person.waits_above(submission.on.wallet.currency, submission.by)
+
+
 def _complete(submission: ActionRequest[Bonus]) -> ActionResult:
     bonus = submission.on
-    command = Complete(
-        player=bonus.player.code,
-        bonus=str(bonus.pk),
-        reference=submission.reference,
-        reason=submission.reason,
-        **submission.carried(),
-    )
 
     def described(outcome: BonusResult | Approval) -> ActionResult:
         if isinstance(outcome, BonusResult):
             return _ended(outcome, "Completed")
         return waiting(outcome, f"Completing the bonus, worth {sum_of(outcome.amount, bonus.wallet.currency)},")
 
-    return described(approvals.complete(command, submission.alongside(described)))
+    return described(approvals.complete(_completion(submission), submission.alongside(described)))
 
 
 def _not_live(bonus: Bonus) -> str | None:
@@ -324,6 +387,8 @@ BONUS_ACTIONS: Final = (
         effect=_takes,
         hindrance=_not_live,
         run=_forfeit,
+        command=_forfeiture,
+        at_once=True,
         takes=True,
     ),
     Action(
@@ -348,5 +413,8 @@ BONUS_ACTIONS: Final = (
         effect=_converts,
         hindrance=_not_active,
         run=_complete,
+        command=_completion,
+        second=_completion_waits,
+        at_once=True,
     ),
 )

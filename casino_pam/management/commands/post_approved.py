@@ -18,8 +18,8 @@ ACTOR = COMMAND + "post_approved"
 
 class Command(BaseCommand):
     help = (
-        "Post adjustments and completions that were approved while PostgreSQL or the server went away before they were"
-        " posted. Run it every minute; each is posted once, however often and in however many places it is run."
+        "Post adjustments, completions and settlements that were approved while PostgreSQL or the server went away"
+        " before they were posted. Run it every minute; each is posted once, however often and wherever it is run."
     )
 
     def handle(self, **options: Any) -> None:
@@ -29,8 +29,11 @@ class Command(BaseCommand):
             try:
                 approvals.post(approved, partial(_record, approved))
             except Refused as refused:
-                # A refusal that the ledger remembers settles it too; any other waits for the next run.
-                left += approvals.unposted().filter(pk=approved.pk).exists()
+                # A refusal settles it too; where nothing is known to have happened it waits for the next run.
+                unsettled = approvals.unposted().filter(pk=approved.pk).exists()
+                left += unsettled
+                if not unsettled:
+                    _record(approved, None, outcome=refused.code)
                 self.stdout.write(f"Refused, {refused.code}: {name}.")
             else:
                 self.stdout.write(f"Posted {name}.")
@@ -38,7 +41,7 @@ class Command(BaseCommand):
             raise CommandError(f"Left for the next run: {left}.")
 
 
-def _record(approved: Approval, _: object) -> None:
+def _record(approved: Approval, _: object, outcome: str = audit.DONE) -> None:
     audit.named(
         None,
         ACTOR,
@@ -46,5 +49,6 @@ def _record(approved: Approval, _: object) -> None:
         player=approved.wallet.player.code,
         subject=f"{approved}, approved by {approved.approver}",
         reason=approved.decision_reason or "",
+        outcome=outcome,
         reference=str(approved.pk),
     )

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from casino_pam.api.rest import pagination
 from tests import bonus_scenario, rest_client, scenario
+from wallet import history
 from wallet.models import ApiKey, Transaction
 
 
@@ -184,6 +186,73 @@ def test_finds_a_withdrawal_by_a_name_that_needs_quoting(shop: rest_client.Calle
     shop.post("withdrawals", asked(reference))
     assert shop.get(f"withdrawals/{rest_client.name(reference)}")["reference"] == reference
     assert shop.post(f"withdrawals/{rest_client.name(reference)}/release").status == 200
+
+
+def withdrawals(shop: rest_client.Caller, **query: str) -> list[str]:
+    """The references of all pages together."""
+    found, more = [], query
+    while True:
+        answer = shop.get("withdrawals", **more)
+        assert answer.status == 200, answer.body
+        found += [each["reference"] for each in answer["results"]]
+        if answer["next"] is None:
+            return found
+        more = {**query, "cursor": answer["next"]}
+
+
+def test_lists_withdrawals_newest_first_by_how_they_stand_and_since_when(
+    shop: rest_client.Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        shop.post("withdrawals", asked(f"w-{number}"))
+    shop.post("withdrawals", asked("w-much", "500.00"))
+    rest_client.key("cashier", name="bank", source="cashier:bank").post("withdrawals", asked("of-another"))
+    shop.post("withdrawals/w-1/settle")
+    assert shop.post("withdrawals/w-2/release", {"reason": "payment_failed"}).status == 200
+    assert shop.post("withdrawals/w-3/release").status == 200
+    every = ["w-much", "w-4", "w-3", "w-2", "w-1", "w-0"]
+    standing = {"held": ["w-4", "w-0"], "settled": ["w-1"], "released": ["w-3", "w-2"], "refused": ["w-much"]}
+    assert withdrawals(shop) == every
+    for page, read in ((1, 1_000), (2, 1_000), (1, 1), (3, 3)):
+        monkeypatch.setattr(pagination, "PAGE", page)
+        monkeypatch.setattr(history, "_HOLDS_READ", read)
+        assert withdrawals(shop) == every
+        for status, found in standing.items():
+            assert withdrawals(shop, status=status) == found, (status, page, read)
+    since = shop.get("withdrawals/w-3")["created_at"]
+    assert withdrawals(shop, since=since) == ["w-much", "w-4", "w-3"]
+    assert withdrawals(shop, since=since, status="held") == ["w-4"]
+    assert [shop.get(f"withdrawals/w-{n}")["release_reason"] for n in (0, 1, 2, 3)] == [
+        None,
+        None,
+        "payment_failed",
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"status": "HELD"}, "status"),
+        ({"status": ["held", "settled"]}, "status"),
+        ({"since": "yesterday"}, "since"),
+        ({"cursor": "x"}, "cursor"),
+        ({"cursor": ["a", "b"]}, "cursor"),
+    ],
+)
+def test_refuses_a_list_of_withdrawals_that_cannot_be(
+    shop: rest_client.Caller, query: dict[str, Any], field: str
+) -> None:
+    answer = shop.get("withdrawals", **query)
+    assert (answer.status, answer["code"], answer["field"]) == (400, "invalid_field", field)
+
+
+def test_releases_for_no_other_reason_than_those_there_are(shop: rest_client.Caller) -> None:
+    shop.post("withdrawals", asked("w-1"))
+    for reason in (None, "", "boredom", 7):
+        answer = shop.post("withdrawals/w-1/release", {"reason": reason})
+        assert (answer.status, answer["field"]) == (400, "reason")
+    assert shop.get("withdrawals/w-1")["status"] == "held"
 
 
 # --- plays -----------------------------------------------------------------------------------

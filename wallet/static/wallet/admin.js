@@ -40,3 +40,19 @@ async function carryOut(form) {
     }
 }
 document.addEventListener("DOMContentLoaded", () => carryOut(document.querySelector("form[data-carry-out]")));
+
+// What a form would come to is asked of the books while it is filled in, before it is sent.
+let foreseen = 0;
+document.addEventListener("input", ({ target }) => {
+    const form = target.closest("form[data-foresight]");
+    if (!form) return;
+    const mine = ++foreseen;
+    setTimeout(async () => {
+        if (mine !== foreseen) return;
+        const body = new FormData(form);
+        body.append("foresee", "fragment");
+        const answer = await fetch(location.href, { method: "POST", body });
+        // A later answer may have come before this one.
+        if (answer.ok && mine === foreseen) form.querySelector("[data-place]").innerHTML = await answer.text();
+    }, 250);
+});
