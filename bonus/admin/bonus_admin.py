@@ -118,7 +118,13 @@ class BonusAdmin(ReadOnlyAdmin):
     fieldsets = [
         (
             None,
-            {"fields": [("player_and_currency", "offer_link"), ("reference_text", "source"), ("actor", "approver")]},
+            {
+                "fields": [
+                    ("player_and_currency", "offer_link"),
+                    ("reference_text", "source"),
+                    ("actor", "approver", "reason"),
+                ]
+            },
         ),
         (
             "Dates",

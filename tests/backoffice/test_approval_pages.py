@@ -222,6 +222,36 @@ def test_what_the_ledger_refuses_is_said_and_noted():
     assert [row.outcome for row in rows] == ["done", "insufficient_funds"]
 
 
+def shown(client: Client, state: str) -> list[tuple[Any, str]]:
+    """What the list shows in a state, each with its mark."""
+    answer = client.get(QUEUE, {"state": state})
+    return [(waiting.id, str(waiting.badge)) for waiting in answer.context["queue"]]
+
+
+def test_the_list_shows_what_became_of_each_and_a_page_for_it_without_buttons():
+    client = boss()
+    posted, rejected, granted = adjustment(), adjustment(reference="a-2"), grant()
+    poor = adjustment("-500.00", reference="a-3")
+    for row, decision in ((posted, "approve"), (rejected, "reject"), (granted, "approve"), (poor, "approve")):
+        decide(client, row, decision, f"{decision} it")
+    assert {id for id, _ in shown(client, "posted")} == {posted.pk, granted.pk}
+    assert [id for id, _ in shown(client, "rejected")] == [rejected.pk]
+    ((refused, mark),) = shown(client, "refused")
+    assert (refused, "approved, refused: insufficient funds" in mark) == (poor.pk, True)
+    assert shown(client, "approved") == shown(client, "pending") == []
+    for row in (posted, rejected, granted, poor):
+        body = client.get(page(row)).content.decode()
+        assert 'name="decision"' not in body, row
+    ledger = {
+        True: Transaction.objects.get(kind="ADJUST", status="POSTED"),
+        False: Transaction.objects.get(refusal__isnull=False),
+    }
+    for row, left in ((posted, ledger[True]), (poor, ledger[False])):
+        assert reverse("admin:wallet_transaction_change", args=[left.pk]) in client.get(page(row)).content.decode()
+    assert "the wallet has 130.00 EUR of cash" in client.get(page(poor)).content.decode()
+    assert 'value="approve"' not in decide(boss("oscar"), poor, "approve").content.decode()
+
+
 def test_what_never_waited_has_no_page():
     bonus_scenario.gift("5.00")
     bonus_scenario.grant(at=commands.now())

@@ -17,7 +17,7 @@ from bonus.models import Bonus, Offer
 from bonus.rules import BASIS_POINTS
 from casino_pam.backoffice.actions.forms import ActionForm
 from casino_pam.backoffice.foresight import Foresight
-from casino_pam.engine import commands
+from casino_pam.engine import approvals, commands
 from casino_pam.engine.commands import Request
 from wallet import audit, formatting, hindrances, money
 from wallet.admin import ledger_pages
@@ -95,8 +95,17 @@ def of_row(row: Transaction) -> State:
         "transaction": f"{row.kind} {formatting.reference(row.reference)}",
         "amount": sum_of(row.amount, row.wallet.currency),
         "stands": _ENDED[ended.kind] if ended else row.status.lower(),
+        **_request_to_settle(row),
         **of_wallet(row.wallet),
     }
+
+
+def _request_to_settle(row: Transaction) -> State:
+    """Who asked for the settlement of a withdrawal that a second person has yet to decide about."""
+    if row.kind != Kind.HOLD:
+        return {}
+    request = approvals.asked().filter(withdrawal=row.pk, state__in=approvals.OPEN).first()
+    return {"waits for approval": f"asked for by {request.author}"} if request else {}
 
 
 def of_bonus(bonus: Bonus) -> State:

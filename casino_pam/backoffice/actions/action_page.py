@@ -203,8 +203,9 @@ def _foresee(request: HttpRequest, act: Action[Any], row: Any, given: dict[str, 
 
 def _corrections(request: HttpRequest, act: Action[Any], row: Any) -> list[foresight_page.Correction] | None:
     player = act.subject.player(row)
-    may = player is not None and request.user.has_perm("wallet.view_transaction")
-    return foresight_page.corrections(player) if may else None
+    if player is None or not request.user.has_perm("wallet.view_transaction"):
+        return None
+    return foresight_page.corrections(player)
 
 
 def _form_page(
