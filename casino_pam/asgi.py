@@ -4,6 +4,7 @@ The server layer leads calls of game providers straight to the game door, which 
 Whatever needs Django waits for a place first, and has an answer in time (casino_pam/server/admission.py).
 """
 
+import asyncio
 import gc
 import os
 from collections.abc import Awaitable, Callable
@@ -26,7 +27,7 @@ from casino_pam.backoffice import dashboard_socket, report_pages  # noqa: E402
 from casino_pam.engine.queue import posting_queue  # noqa: E402
 from casino_pam.live.consumer import PATH, player_socket  # noqa: E402
 from casino_pam.live.hub import hub  # noqa: E402
-from casino_pam.metrics import forget_the_dead  # noqa: E402
+from casino_pam.metrics import forget_the_dead, tell_house  # noqa: E402
 from casino_pam.server.admission import Admission  # noqa: E402
 from casino_pam.server.http_protocol import GAME_DOOR, UPLOAD_SECONDS  # noqa: E402
 
@@ -54,6 +55,7 @@ static_files = ServeStaticASGI(views, root=settings.STATIC_ROOT, prefix=settings
 
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer the server layer when it starts and stops this process."""
+    figures: asyncio.Task[None] | None = None
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
@@ -62,11 +64,15 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
             posting_queue.start()
             await game_door.open()
             scope["state"][GAME_DOOR] = game_door
+            figures = asyncio.create_task(tell_house())
             await send({"type": "lifespan.startup.complete"})
         if message["type"] == "lifespan.shutdown":
             # Calls are answered by now or were given up; what was accepted is posted all the same.
             await posting_queue.stop()
             await hub.stop()
+            if figures is not None:
+                figures.cancel()
+                await asyncio.gather(figures, return_exceptions=True)
             await send({"type": "lifespan.shutdown.complete"})
             return
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import redis
 from websockets.sync.client import ClientConnection
@@ -47,6 +51,53 @@ def eventually(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.05)
 
 
+class WebGroup:
+    """Web workers that listen at a port of their own and log into a file of their own."""
+
+    def __init__(self, port: int, log: Path) -> None:
+        self.port = port
+        self._log = log
+
+    def ask(self, method: str, path: str, body: str | None = None, **headers: str) -> Answer:
+        """One request on a connection of its own; underscores in names of headers are dashes."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+            answer = connection.getresponse()
+            return Answer.of(answer.status, answer.getheaders(), answer.read())
+        finally:
+            connection.close()
+
+    def listens(self) -> bool:
+        try:
+            return self.ask("GET", "/healthz").status == 200
+        except OSError:
+            return False
+
+    def alarms(self) -> list[str]:
+        """The lines of the log that would wake somebody up."""
+        return [line for line in self._log.read_text().splitlines() if re.search('"level": "(error|critical)"', line)]
+
+
+class Answer(NamedTuple):
+    """The names of the headers are in small letters."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @classmethod
+    def of(cls, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
+        found: dict[str, str] = {}
+        for name, value in headers:
+            found[name.lower()] = ", ".join(filter(None, (found.get(name.lower()), value)))
+        return cls(status, found, body.decode())
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
 class RunningSystem:
     """Two web workers on their own servers, and the players they were given, each with 500.00."""
 
@@ -76,6 +127,29 @@ class RunningSystem:
         """Stop the web workers as a deployment does."""
         self._web.terminate()
         self._web.wait(START_SECONDS)
+
+    @contextmanager
+    def group(self, **environment: str) -> Iterator[WebGroup]:
+        """Another group of web workers of this house, as on another machine."""
+        port = free_port()
+        log = Path(tempfile.mkdtemp(prefix="casino-pam-group-")) / "web.log"
+        with log.open("wb") as file:
+            web = subprocess.Popen(
+                [sys.executable, "-m", "casino_pam.server.web", f"127.0.0.1:{port}"],
+                cwd=PROJECT,
+                env=self._environment | environment,
+                stdout=file,
+                stderr=file,
+            )
+            try:
+                opened = WebGroup(port, log)
+                eventually(lambda: web.poll() is not None or opened.listens(), "another group")
+                assert web.poll() is None, log.read_text()
+                yield opened
+            finally:
+                web.terminate()
+                web.wait(START_SECONDS)
+                shutil.rmtree(log.parent)
 
     def manage(self, *argv: str, **environment: str) -> subprocess.Popen[str]:
         """`manage.py` on this house's database, while the house serves."""
@@ -125,9 +199,9 @@ class RunningSystem:
             ((_, count),) = client.pubsub_numsub(f"asgi__group__{GROUP}")
         return int(count)
 
-    def python(self, code: str) -> str:
+    def python(self, code: str, **environment: str) -> str:
         """What a program of Django's prints that runs in this house."""
-        return self._python("-c", f"import django\ndjango.setup()\n{code}").strip()
+        return self._python("-c", f"import django\ndjango.setup()\n{code}", **environment).strip()
 
     def _rest(self, method: str, path: str, authorization: str) -> dict[str, Any]:
         """The answer; a 503, as after a restart of PostgreSQL, means: send the same again."""
@@ -156,9 +230,14 @@ class RunningSystem:
             return False
         return True
 
-    def _python(self, *argv: str) -> str:
+    def _python(self, *argv: str, **environment: str) -> str:
         done = subprocess.run(
-            [sys.executable, *argv], cwd=PROJECT, env=self._environment, check=True, stdout=subprocess.PIPE, text=True
+            [sys.executable, *argv],
+            cwd=PROJECT,
+            env=self._environment | environment,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         return done.stdout
 

@@ -60,7 +60,7 @@ def state(request: HttpRequest) -> JsonResponse:
     except QueryCanceled:
         problem = "The ledger took too long to answer. Is manage.py refresh_reports run every few minutes?"
         return JsonResponse({"problem": problem}, status=503)
-    return JsonResponse(body | machine(), headers={"Cache-Control": "no-store"})
+    return JsonResponse(body | metrics.of_house(time.time()), headers={"Cache-Control": "no-store"})
 
 
 def ledger(first: int) -> dict[str, Any]:
@@ -69,11 +69,6 @@ def ledger(first: int) -> dict[str, Any]:
     with snapshot(PATIENCE_SECONDS) as own:
         found = [_second(each) for each in figures.seconds(own, max(min(first, end), end - MINUTE), end)]
     return {"end": end, "seconds": found, **_cached("today", _today), **_cached("house", _watch)}
-
-
-def machine() -> dict[str, int]:
-    """What the workers of this machine say of themselves."""
-    return {"queue": metrics.total(metrics.QUEUE), "sockets": metrics.total(metrics.SOCKETS)}
 
 
 def patterns() -> list[URLPattern]:

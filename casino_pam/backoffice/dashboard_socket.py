@@ -23,7 +23,7 @@ from django.db import connection
 from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
-from casino_pam import guard
+from casino_pam import guard, metrics
 from casino_pam.backoffice import dashboard
 from wallet.pg import deadline
 
@@ -69,7 +69,7 @@ class DashboardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.channel_layer.group_discard(GROUP, self.channel_name)
 
     async def dashboard_tick(self, event: dict[str, Any]) -> None:
-        """What the group was sent, with the figures of this machine; the session may have ended since the last."""
+        """What the group was sent, with the figures of the web workers; the session may have ended since the last."""
         try:
             permitted = await self._may_watch()
         except _DATABASE_FAULTS:
@@ -77,8 +77,8 @@ class DashboardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if not permitted:
             await self.close(SESSION_ENDED)
             return
-        machine = await asyncio.to_thread(dashboard.machine)
-        await self.send(msgspec.json.encode({**event["state"], **machine}).decode())
+        workers = await asyncio.to_thread(metrics.of_house, time.time())
+        await self.send(msgspec.json.encode({**event["state"], **workers}).decode())
 
     async def _may_watch(self) -> bool:
         async with ThreadSensitiveContext():

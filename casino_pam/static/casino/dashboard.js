@@ -73,6 +73,8 @@
   function tell(found) {
     put("queue", found.queue);
     put("sockets", found.sockets);
+    // Without Redis each machine knows its own workers only.
+    put("workers", found.workers ? `${found.workers} web workers` : "the web workers of one machine");
     put("active", found.bonuses.active);
     put("waiting", found.bonuses.pending + found.bonuses.queued);
     put("verdict", found.verdict);
