@@ -21,6 +21,9 @@ def main() -> int:
     # A command is one caller that may take its time; bounds and pools are for the web.
     os.environ.setdefault("DATABASE_STATEMENT_SECONDS", "0")
     os.environ.setdefault("DATABASE_POOL_SIZE", "0")
+    if "DATABASE_DIRECT_URL" in os.environ:
+        # Commands keep locks and settings for their session, which PgBouncer would lend to others.
+        os.environ |= {"DATABASE_URL": os.environ["DATABASE_DIRECT_URL"], "DATABASE_PGBOUNCER": "off"}
     try:
         code = _run()
         sys.stdout.flush()
@@ -49,12 +52,18 @@ def _run() -> int:
     from django.core.management import execute_from_command_line
     from django.db import Error
 
+    from wallet.errors import Busy
     from wallet.pg import faults
 
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         print(error, file=sys.stderr)
+        return 2
+    except Busy as busy:
+        if "--traceback" in sys.argv:
+            raise
+        print(busy.facts.get("detail", f"PostgreSQL is {busy.code}: run {_named()} again."), file=sys.stderr)
         return 2
     except (Error, psycopg.Error) as error:
         # Django's own carry PostgreSQL's behind them; where nobody answered there is no state.
@@ -63,6 +72,8 @@ def _run() -> int:
             raise
         if state == "42P01":
             text = "The database lacks tables: run `manage.py migrate`, or see whether DATABASE_URL is right."
+        elif state == "25006":
+            text = "PostgreSQL takes no writes here: DATABASE_URL leads to a standby, or its primary is read-only."
         elif faults.fault(error) is None:
             raise
         elif state:

@@ -87,12 +87,13 @@ def address(name: str, *, untold: str, schemes: tuple[str, ...], example: str) -
     return url
 
 
-def database(name: str, *, untold: str) -> dict[str, Any]:
+def database(name: str, *, of_several: str = "read-write") -> dict[str, Any]:
     """Django's settings for the PostgreSQL whose URL is read as libpq reads it: of several hosts the one that writes.
 
     Raises ImproperlyConfigured, without the URL: it may hold a password.
     """
     example = "postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+    untold = "postgres://casino@127.0.0.1:5433/casino"
     url = needed(name, untold=untold, what=f"Set it to {example}, or start everything with `make run`.")
     try:
         told = {part: str(value) for part, value in conninfo_to_dict(url).items()}
@@ -105,7 +106,7 @@ def database(name: str, *, untold: str) -> dict[str, Any]:
     ):
         raise ImproperlyConfigured(f"{name} is not the address of such a server. Set it to {example}.")
     if len(hosts) > 1:
-        told.setdefault("target_session_attrs", "read-write")
+        told.setdefault("target_session_attrs", of_several)
     parts = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     return {part: told.pop(known, "") for part, known in parts.items()} | {"OPTIONS": told}
 
@@ -308,13 +309,19 @@ OWN_CONNECTIONS = 4
 # Answers are bounded at 3 s. manage.py asks for no bound: a migration or a reconciliation takes what it takes.
 DATABASE_STATEMENT_SECONDS = whole("DATABASE_STATEMENT_SECONDS", default=3, lowest=0, highest=3600)
 
-DATABASES = {"default": database("DATABASE_URL", untold="postgres://casino@127.0.0.1:5433/casino")}
-DATABASES["default"] |= {
-    "ENGINE": "wallet.pg",
-    # Under ASGI a persistent connection leaks with every thread; a pool lends them instead.
-    "CONN_MAX_AGE": 0,
-    "OPTIONS": DATABASES["default"]["OPTIONS"]
-    | {
+# PgBouncer in transaction mode answers at DATABASE_URL: nothing lasts longer than a transaction there.
+DATABASE_PGBOUNCER = switch("DATABASE_PGBOUNCER", default=False)
+# What PostgreSQL itself bounds: for each connection, or for the role behind PgBouncer (`limit_role`).
+DATABASE_LIMITS = {
+    "statement_timeout": f"{DATABASE_STATEMENT_SECONDS}s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "10s",
+}
+
+
+def connected(found: dict[str, Any], **options: Any) -> dict[str, Any]:
+    """One of Django's DATABASES: where it is, as ``database`` found it, and how we connect there."""
+    common = {
         "pool": DATABASE_POOL_SIZE and DATABASE_POOL_SIZE + OWN_CONNECTIONS,
         "isolation_level": ISOLATION_LEVELS[DATABASE_ISOLATION],
         "application_name": "casino-pam",
@@ -323,10 +330,28 @@ DATABASES["default"] |= {
         "keepalives_interval": 2,
         "keepalives_count": 3,
         "tcp_user_timeout": 5000,
-        "options": f"-c statement_timeout={DATABASE_STATEMENT_SECONDS}s -c lock_timeout=2s"
-        " -c idle_in_transaction_session_timeout=10s",
-    },
-}
+    }
+    return found | {
+        "ENGINE": "wallet.pg",
+        # Under ASGI a persistent connection leaks with every thread; a pool lends them instead.
+        "CONN_MAX_AGE": 0,
+        "DISABLE_SERVER_SIDE_CURSORS": DATABASE_PGBOUNCER,
+        "OPTIONS": found["OPTIONS"] | common | options,
+    }
+
+
+_limits = {"options": " ".join(f"-c {name}={value}" for name, value in DATABASE_LIMITS.items())}
+# PgBouncer refuses what a connection asks for at its start.
+DATABASES = {"default": connected(database("DATABASE_URL"), **({} if DATABASE_PGBOUNCER else _limits))}
+# Where a session may be kept: reports and providers' files keep one for as long as they are read, and no places of
+# the pool. `manage.py` does everything there.
+SESSION_DATABASE = "direct" if DATABASE_PGBOUNCER else "default"
+if DATABASE_PGBOUNCER:
+    DATABASES[SESSION_DATABASE] = connected(database("DATABASE_DIRECT_URL"), pool=0, **_limits)
+# Where reports are read: a standby, say.
+REPORTS_DATABASE = "reports" if "REPORTS_DATABASE_URL" in env.ENVIRON else SESSION_DATABASE
+if REPORTS_DATABASE == "reports":
+    DATABASES[REPORTS_DATABASE] = connected(database("REPORTS_DATABASE_URL", of_several="prefer-standby"), pool=0)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis: for what may be lost --------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from django.db.models import Q, QuerySet
 from wallet.kinds import Kind, Status, scoped
 from wallet.models import Transaction, Wallet
 from wallet.pg.rows import by_name
+from wallet.pg.standby import OnStandby
 from wallet.time import first_id
 
 # A row's id begins with the milliseconds at which it was made (UUIDv7), so a time span is a range
@@ -81,7 +82,7 @@ _MARGIN: Final = "2 seconds"
 _READING: Final = "30 seconds"
 
 _SETTLED_BEFORE: Final = f"""
-SELECT least(
+SELECT pg_is_in_recovery(), least(
     clock_timestamp(),
     min(xact_start) FILTER (
         WHERE pid <> pg_backend_pid()
@@ -103,10 +104,18 @@ def feed_page(after: UUID, size: int = PAGE) -> list[Transaction]:
 
 
 def settled_before() -> datetime:
-    """The instant before which every row that will ever be written can be seen."""
+    """The instant before which every row that will ever be written can be seen.
+
+    Raises OnStandby on a standby: it does not know which postings are under way on its primary.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_SETTLED_BEFORE)
-        (instant,) = cursor.fetchone()
+        is_standby, instant = cursor.fetchone()
+    if is_standby:
+        raise OnStandby(
+            "This process is connected to a standby of PostgreSQL, which cannot know what its primary has yet to"
+            " commit: a feed read here would skip rows for ever. Connect it to the primary."
+        )
     assert isinstance(instant, datetime)
     return instant
 

@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from psycopg import OperationalError
 from psycopg.errors import LockNotAvailable
 
 from wallet.kinds import LIMIT_NAMES
@@ -111,15 +112,35 @@ def _places(*parts: Sequence[str]) -> tuple[slice, ...]:
     return tuple(slice(end - len(part), end) for part, end in zip(parts, ends, strict=True))
 
 
-_OF_PLAYER, _OF_WALLET, _OF_CURRENCY, _OF_LIMITS = _places(_PLAYER, _WALLET, _CURRENCY, LIMIT_NAMES)
+_OF_PLAYER, _OF_WALLET, _OF_CURRENCY, _OF_LIMITS, _OF_PLANNING = _places(
+    _PLAYER, _WALLET, _CURRENCY, LIMIT_NAMES, ("is_planned",)
+)
 _OF_PROVIDER, _OF_GAME = _places(_PROVIDER, _GAME)
 _NO_WALLET: Final = (None,) * len(_WALLET)
 _UNLIMITED: Final = (None,) * len(LIMIT_NAMES)
 
+PLANNING: Final = {
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "plan_cache_mode": "force_generic_plan",
+}
+"""PostgreSQL's settings while a posting is at work.
+
+Joins by index in the order given keep the wallets' locks in ascending order (``UPDATE_WALLETS``). Every look-up is by
+index, whatever the planner thinks of a table that was empty a minute ago; and planning each statement anew would cost
+more than running it.
+"""
+
+# Asked once for each statement, not for each of its rows.
+_IN_FORCE: Final = " AND ".join(f"current_setting('{name}') = '{value}'" for name, value in PLANNING.items())
+
 # Every LATERAL ... OFFSET 0 below is a look-up by index, one per name given, whatever the planner
 # believes of a table that was empty when the statement was prepared.
 _READ_WALLETS = f"""
-SELECT {_listed("p", _PLAYER)}, {_listed("w", _WALLET)}, {_listed("c", _CURRENCY)}, {_listed("l", LIMIT_NAMES)}
+SELECT {_listed("p", _PLAYER)}, {_listed("w", _WALLET)}, {_listed("c", _CURRENCY)}, {_listed("l", LIMIT_NAMES)},
+    (SELECT {_IN_FORCE})
 FROM unnest(%s::text[]) AS named(code)
 CROSS JOIN LATERAL (SELECT * FROM wallet_player WHERE code = named.code OFFSET 0) p
 LEFT JOIN LATERAL (SELECT * FROM wallet_wallet WHERE player_id = p.id OFFSET 0) w ON true
@@ -221,6 +242,7 @@ def read_wallets(
     if named is not None:
         book.sessions = {session.id: session for session in (OpenSession(*record) for record in named.rows())}
     for record in answer.rows():
+        (book.is_planned,) = record[_OF_PLANNING]
         player = OpenPlayer(*record[_OF_PLAYER])
         player = book.players.setdefault(player.code, player)
         columns = record[_OF_WALLET]
@@ -306,8 +328,13 @@ def _columns(keys: Collection[Key]) -> list[str]:
 
 # --- writing ---------------------------------------------------------------------------------
 
+
+class Unplanned(OperationalError):
+    """A posting read its wallets without the settings of ``PLANNING``: nothing was written."""
+
+
 # The sub-select fixes the order in which rows are locked, ascending by id, so that two processes
-# cannot deadlock; the engine's transaction turns hash and merge joins off to keep that order.
+# cannot deadlock; ``PLANNING`` turns hash and merge joins off to keep that order.
 # A wallet that is only relied on is written as it was: a mere look at its version would let two
 # commands that rely on each other's wallets both pass.
 _STANDING: Final = ("cash", "bonus", "held", "version", "staked_total", "paid_total", "deposited_total")
@@ -385,12 +412,17 @@ def write(session: Session, book: Book) -> set[int]:
     commands must be decided again. That holds for a wallet whose balances are only shown as well:
     a refusal that leaves no row must not rest on balances older than the rows and bonuses that
     were read after them. Raises ``psycopg.errors.UniqueViolation`` when a reference was spent by a
-    command on another wallet meanwhile.
+    command on another wallet meanwhile, and ``Unplanned``.
     """
     known = sorted(book.wallets_by_id.values(), key=lambda wallet: wallet.id)
     touched = [wallet for wallet in known if wallet.rows or wallet.relied_on]
     shown = [wallet for wallet in known if wallet.balances_shown and not (wallet.rows or wallet.relied_on)]
     rows = {wallet.id: _digested(wallet) for wallet in touched if wallet.rows}
+    if touched and not book.is_planned:
+        raise Unplanned(
+            "The planner's settings are not in force, so wallets would be locked in any order."
+            " Is a pooler between us and PostgreSQL, and DATABASE_PGBOUNCER off?"
+        )
     matched = _update_wallets(session, touched) if touched else set()
     if elements := [element for id in rows if id in matched for element in rows[id]]:
         session.put(_INSERT_ROWS, [_array_of(elements)])

@@ -312,6 +312,8 @@ class Book:
         self.added: list[Row] = []
         # The wallets that the request at hand decides on, by id: it stands or falls with all of them.
         self.footprint: set[int] = set()
+        # Whether PostgreSQL's planner was told what a posting needs (``ledger.PLANNING``).
+        self.is_planned = False
 
     def rely_on(self, wallet: OpenWallet) -> None:
         """Let the request at hand stand only if this wallet, which is not its own, has not moved since it was read."""

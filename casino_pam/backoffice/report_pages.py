@@ -22,8 +22,9 @@ from casino_pam.backoffice import permissions
 from casino_pam.backoffice.report_list import REPORTS, Cell, Cells, Criteria, Money, Report, ReportForm, Share, Verdict
 from wallet import audit, formatting, money
 from wallet.pg import deadline
+from wallet.pg.standby import Freshness
 from wallet.reports import sums
-from wallet.reports.sums import Connected, snapshot
+from wallet.reports.sums import Connected, reports_snapshot
 
 # Rows on a page; the file has them all.
 SHOWN: Final = 300
@@ -56,11 +57,12 @@ def _shown(request: HttpRequest, name: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, "backoffice/report.html", context, status=400)
     try:
-        with snapshot(SECONDS) as own:
+        with reports_snapshot(SECONDS) as (own, fresh):
             context |= _table(report, own, form.cleaned_data)
+            context |= {"refreshed": sums.refreshed_at(own), "fresh": fresh}
     except QueryCanceled:
         return _page(request, "backoffice/report.html", context | {"too_long": SECONDS}, status=503)
-    context |= {"refreshed": sums.refreshed_at(), "file": f"{_address(report, '_file')}?{_query(form.cleaned_data)}"}
+    context["file"] = f"{_address(report, '_file')}?{_query(form.cleaned_data)}"
     return _page(request, "backoffice/report.html", context)
 
 
@@ -74,7 +76,7 @@ def file(request: HttpRequest, name: str) -> HttpResponseBase:
     criteria = form.cleaned_data
     said = {name: str(value) for name, value in criteria.items()}
     audit.record(request, "export report", subject=f"{report.name} {_query(criteria)}", after=said)
-    return spreadsheet.download(_file_name(report, criteria), _pieces(report, criteria))
+    return spreadsheet.download(_file_name(report, criteria, sums.reports_freshness()), _pieces(report, criteria))
 
 
 def patterns() -> list[URLPattern]:
@@ -157,14 +159,17 @@ def _percent(share: Share) -> str:
 # --- the file ----------------------------------------------------------------------------------
 
 
-def _file_name(report: Report, criteria: Criteria) -> str:
+def _file_name(report: Report, criteria: Criteria, fresh: Freshness) -> str:
+    """The days asked for, and what a standby may be missing: the file goes where the page's words do not."""
     days = [str(value) for value in criteria.values() if isinstance(value, date)]
+    if not fresh.is_complete:
+        days += ["as-of", "unknown" if fresh.as_of is None else f"{fresh.as_of.astimezone(UTC):%Y-%m-%dT%H%M%SZ}"]
     return "-".join([report.name, *days]) + ".csv"
 
 
 def _pieces(report: Report, criteria: Criteria) -> Iterator[str]:
     yield spreadsheet.line(column.code for column in report.columns(criteria))
-    with snapshot() as own:
+    with reports_snapshot() as (own, _):
         yield from together(map(_plain, cells) for cells in report.rows(own, criteria))
 
 

@@ -122,16 +122,6 @@ _LOST = (
 )
 
 _ISOLATION = settings.DATABASE_ISOLATION.upper()
-# Joins by index in the order given keep the wallets' locks in ascending order (wallet/ledger.py).
-# Every look-up of the engine is by index, whatever the planner thinks of a table that was empty a
-# minute ago; and planning each statement anew would cost more than running it.
-_PLANNING = {
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "enable_seqscan": "off",
-    "enable_bitmapscan": "off",
-    "plan_cache_mode": "force_generic_plan",
-}
 # A batch of many wallets waits no longer than this for one of them, which is far more than another
 # process needs from its UPDATE to its COMMIT; a request that is alone may as well wait in line.
 _BATCH_LOCK_MILLISECONDS = 50
@@ -139,16 +129,23 @@ _SINGLE_LOCK_MILLISECONDS = 900
 # Where the way to PostgreSQL is lost in the middle of a posting, PostgreSQL shall not keep its locks for long.
 _TRANSACTION_SECONDS = 5
 _DEDICATED = "".join(
-    f"SET SESSION {name} = {value};" for name, value in (*_PLANNING.items(), ("lock_timeout", _BATCH_LOCK_MILLISECONDS))
+    f"SET SESSION {name} = {value};"
+    for name, value in (*ledger.PLANNING.items(), ("lock_timeout", _BATCH_LOCK_MILLISECONDS))
 )
 # PostgreSQL knows it from version 17 on.
 _LIMIT_TRANSACTION = (
     f"SELECT set_config(name, '{_TRANSACTION_SECONDS}s', false) FROM pg_settings WHERE name = 'transaction_timeout'"
 )
-_BORROWED = "SELECT " + ", ".join(
-    f"set_config('{name}', '{value}', true)"
-    for name, value in (*_PLANNING.items(), ("lock_timeout", _SINGLE_LOCK_MILLISECONDS))
-)
+
+
+def _for_one_transaction(lock_milliseconds: int) -> str:
+    settings = (*ledger.PLANNING.items(), ("lock_timeout", lock_milliseconds))
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings)
+
+
+# On a connection that others use, too: the pool's, and any where PgBouncer hands the server's on after each COMMIT.
+_BORROWED = _for_one_transaction(_SINGLE_LOCK_MILLISECONDS)
+_POOLED = _for_one_transaction(_BATCH_LOCK_MILLISECONDS)
 # How long a thread that has no request in hand yet may take to connect, however far PostgreSQL is.
 _CONNECT_SECONDS = 5.0
 # How long to wait before PostgreSQL is tried again that was not there; every worker of every process does so.
@@ -476,7 +473,7 @@ def _session() -> Session:
         part_with_connection()
     connection.ensure_connection()
     session = session_of(connection.connection)
-    if _thread.owns_its_connection and not session.dedicated:
+    if _thread.owns_its_connection and not session.dedicated and not settings.DATABASE_PGBOUNCER:
         session.command(_DEDICATED + _LIMIT_TRANSACTION)
         session.dedicated = True
     return session
@@ -488,7 +485,7 @@ def _transaction() -> Iterator[Session]:
     session = _session()
     session.put(_BEGIN)
     if not session.dedicated:
-        session.put(_BORROWED)
+        session.put(_POOLED if _thread.owns_its_connection else _BORROWED)
     try:
         yield session
         # Nothing is written once it has failed, so what is left to write may travel with it.

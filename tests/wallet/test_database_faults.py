@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import psycopg
@@ -13,8 +13,10 @@ from django.db.transaction import TransactionManagementError
 from django.test import Client
 from psycopg import errors
 
+from casino_pam.engine import posting
 from casino_pam.local.os_support import free_port
 from tests import operators, rest_client
+from tests.game_client import Door
 from wallet.errors import Busy
 from wallet.models import Player
 from wallet.pg import faults
@@ -145,3 +147,56 @@ def test_a_stranger_at_the_log_in_learns_nothing_of_the_network(away: None) -> N
     answer = client.post("/admin/login/", {"username": "sue", "password": "guess"})
     assert answer.status_code == 503
     assert b"127.0.0.1" not in answer.content
+
+
+_RAISING = """
+CREATE OR REPLACE FUNCTION raise_on_purpose() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'on purpose' USING ERRCODE = '{state}'; END $$
+"""
+# What each door writes first.
+WRITTEN = ("wallet_transaction", "wallet_player", "django_session", "wallet_auditentry")
+
+
+@pytest.fixture
+def raising(door: Door) -> Iterator[Callable[[str], None]]:
+    """PostgreSQL itself raises a state at every write of a door, whichever is asked for."""
+
+    def become(state: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(_RAISING.format(state=state))
+
+    become("57P01")
+    operators.sue()
+    with connection.cursor() as cursor:
+        for table in WRITTEN:
+            trigger = f"CREATE TRIGGER on_purpose BEFORE INSERT ON {table}"
+            cursor.execute(f"{trigger} FOR EACH STATEMENT EXECUTE FUNCTION raise_on_purpose()")
+    yield become
+    with connection.cursor() as cursor:
+        cursor.execute("DROP FUNCTION raise_on_purpose CASCADE")
+
+
+def test_every_state_of_the_server_is_a_503_at_every_door_and_no_alarm(
+    door: Door, raising: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(posting, "PATIENCE_SECONDS", 0.05)
+    terms = {"player": "alice", "currency": "EUR", "round": "r", "game": "g-1", "amount": "1.00"}
+    caller = rest_client.key("players")
+    # Of a class that each door answers alike, one state is enough for the slower doors.
+    slower = {"40001", "55P03", "25006", "53300", "57P01", "08006", "58030"}
+    caplog.set_level(logging.WARNING)
+    for state in (*BUSY, *UNAVAILABLE):
+        raising(state)
+        code = "busy" if state in BUSY else "unavailable"
+        bet = door.post("bet", {**terms, "reference": f"bet-{state}"})
+        assert (bet.status, bet.json["retry"]) == (503, True), state
+        # What could be posted by a second try is tried again, so the last word may be either.
+        assert bet["code"] in (code, "busy"), state
+        made = caller.post("players", {"player": f"new-{state}"})
+        assert (made.status, made["code"]) == (503, code), (state, made.body)
+        if state in slower:
+            client = Client(raise_request_exception=False)
+            entry = client.post("/admin/login/", {"username": "sue", "password": operators.PASSWORD})
+            assert (entry.status_code, entry["Retry-After"]) == (503, "1"), state
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    assert Player.objects.filter(code__startswith="new-").count() == 0

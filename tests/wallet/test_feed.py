@@ -131,7 +131,7 @@ def slow_then_quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_would_pass_a_late_commit_by_if_it_looked_at_the_clock_alone(
     house: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "_SETTLED_BEFORE", "SELECT clock_timestamp()")
+    monkeypatch.setattr(history, "_SETTLED_BEFORE", "SELECT false, clock_timestamp()")
     with slow_then_quick(monkeypatch):
         assert everything()[2:] == ["quick"]
     assert everything()[2:] == ["slow", "quick"]

@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
-from psycopg import IsolationLevel
+from psycopg import IsolationLevel, OperationalError, errors
 
 from wallet.pg.connection import Lent
 from wallet.pg.pool import Pool
+from wallet.pg.session import STATEMENT_PREFIX, session_of
+
+
+class UnfitPooler(OperationalError):
+    """What pools connections before PostgreSQL cannot do what postings rest on; the text says what to change."""
+
+
+# While a statement of ours is carried out, PostgreSQL knows it by our own name, which a client of another
+# connection uses for something else, or by one that PgBouncer has given it.
+_POOLER: Final = f"""
+SELECT EXISTS (SELECT FROM pg_prepared_statements WHERE starts_with(name, '{STATEMENT_PREFIX}')),
+    (SELECT string_agg(name, ', ') FROM pg_settings WHERE name = ANY(%s::text[]) AND setting = '0')
+"""
+
+
+def check_pooler(connection: Lent) -> None:
+    """Raises UnfitPooler where PgBouncer keeps no prepared statements, or the role has no limits of time."""
+    session = session_of(connection)
+    try:
+        ((by_our_name, unbounded),) = session.rows(_POOLER, [f"{{{','.join(settings.DATABASE_LIMITS)}}}"])
+    except (errors.DuplicatePreparedStatement, errors.InvalidSqlStatementName):
+        by_our_name, unbounded = True, None
+    if by_our_name:
+        raise UnfitPooler(
+            "PgBouncer does not keep prepared statements: run 1.21 or newer in transaction mode with"
+            " max_prepared_statements above 0, or set DATABASE_PGBOUNCER=off where there is none."
+        )
+    if unbounded:
+        raise UnfitPooler(f"The role has no {unbounded}: run `manage.py limit_role`, then RECONNECT in PgBouncer.")
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -34,12 +65,22 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Lent:
         """Raises psycopg.Error when there is none to be had by the deadline."""
-        connection = self.pool.getconn() if self.pool else Lent.connect(**conn_params)
+        connection = self.pool.getconn() if self.pool else self._connected(conn_params)
         self.isolation_level = self.settings_dict["OPTIONS"].get("isolation_level", IsolationLevel.READ_COMMITTED)
         connection.isolation_level = self.isolation_level
         return connection
 
+    def _connected(self, conn_params: dict[str, Any]) -> Lent:
+        connection = Lent.connect(**conn_params)
+        if settings.DATABASE_PGBOUNCER and self.alias == DEFAULT_DB_ALIAS:
+            try:
+                check_pooler(connection)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
     def _connect_for_pool(self) -> Lent:
-        connection = Lent.connect(**self.get_connection_params(), autocommit=True)
+        connection = self._connected({**self.get_connection_params(), "autocommit": True})
         self._configure_connection(connection)  # type: ignore[attr-defined]  # of Django's, but not of its stubs
         return connection

@@ -24,6 +24,8 @@ from wallet.pg.connection import Silent
 Record = tuple[Any, ...]
 Result = pq.abc.PGresult
 
+# What the names of our prepared statements begin with.
+STATEMENT_PREFIX: Final = "casino_"
 _DONE: Final = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 # How often a wait looks whether somebody pressed Ctrl-C.
 _INTERVAL_SECONDS: Final = 0.5
@@ -103,7 +105,7 @@ class Session:
         name = self._names.get(statement)
         if name is None:
             # It is prepared on the same journey; should that fail, ``_settle`` forgets the name again.
-            name = self._names[statement] = b"casino_%d" % next(self._numbers)
+            name = self._names[statement] = f"{STATEMENT_PREFIX}{next(self._numbers)}".encode()
             self._waiting.append(Message(name, None, [], statement))
         answer = Answer(self)
         self._waiting.append(Message(name, answer, [value.encode() for value in values]))

@@ -13,7 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, BinaryIO, Final, NamedTuple
 
 import msgspec
-from django.db import connection, transaction
+from django.conf import settings
+from django.db import connections, transaction
 from django.utils import timezone
 from psycopg import Cursor
 
@@ -345,7 +346,8 @@ def compare(
     """
     began = timezone.now()
     outcome = Outcome(provider.code, day, dict(Currency.objects.values_list("code", "digits")))
-    with closing(Connection.connect(**connection.get_connection_params(), autocommit=True)) as own:
+    parameters = connections[settings.SESSION_DATABASE].get_connection_params()
+    with closing(Connection.connect(**parameters, autocommit=True)) as own:
         cursor = own.cursor()
         for setting in _SETTINGS:
             cursor.execute(setting)

@@ -20,6 +20,7 @@ from django.utils import timezone
 from psycopg.errors import NumericValueOutOfRange
 
 from wallet.models import ReconciliationRun
+from wallet.pg import standby
 from wallet.pg.connection import Connection
 from wallet.reconcile import checks, ledger_wide
 from wallet.reconcile.checks import MOVED_ON, STANDING, Cursored, Discrepancy, Shard
@@ -199,8 +200,12 @@ def reconcile(
     """Check the books, or one wallet; remember what was proven, and keep the run.
 
     ``tell`` hears of every discrepancy when it is found, ``progress`` of rows read out of rows to
-    read. Must not be called inside a transaction.
+    read. Must not be called inside a transaction. Raises OnStandby where nothing could be remembered.
     """
+    standby.refuse(
+        "This is a standby of PostgreSQL: it can neither keep what was proven nor give its snapshot to a second"
+        " connection. Reconcile on the primary."
+    )
     report = Report(scope, timezone.now(), tell)
     with _snapshot() as first, ExitStack() as stack:
         shards = _shards(first, scope, wallet)

@@ -16,11 +16,14 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 import psycopg
-from django.db import connection, transaction
+from django.conf import settings
+from django.db import connection, connections, transaction
 
 from wallet import history
+from wallet.pg import standby
 from wallet.pg.connection import Connection
 from wallet.pg.rows import by_name
+from wallet.pg.standby import COMPLETE, Freshness
 from wallet.time import first_id, made_at, midnight
 
 Connected = psycopg.Connection[Any]
@@ -41,13 +44,47 @@ def snapshot(seconds: int = 0) -> Iterator[Connected]:
     It is none of the pool's: a slow reader of a long file must not keep one from the doors. Raises
     psycopg.errors.QueryCanceled from a statement that takes longer.
     """
-    parameters = connection.get_connection_params()
-    with closing(Connection.connect(**parameters, autocommit=True)) as own:
-        own.execute(f"SET statement_timeout = '{seconds}s'")
-        # A reader who takes the file slowly leaves the transaction idle; the server layer ends one who stops.
-        own.execute("SET idle_in_transaction_session_timeout = '120s'")
-        own.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    with _connected(settings.SESSION_DATABASE) as own:
+        _begin_reading(own, seconds)
         yield own
+
+
+@contextmanager
+def reports_snapshot(seconds: int = 0) -> Iterator[tuple[Connected, Freshness]]:
+    """As ``snapshot``, where REPORTS_DATABASE_URL says that reports are read, with how fresh it is there."""
+    if not _elsewhere():
+        with snapshot(seconds) as own:
+            yield own, COMPLETE
+        return
+    place = standby.written()
+    with _connected(settings.REPORTS_DATABASE) as own:
+        fresh = standby.freshness(own, place)
+        _begin_reading(own, seconds)
+        yield own, fresh
+
+
+def reports_freshness() -> Freshness:
+    """How fresh a ``reports_snapshot`` that is taken from now on will be at least."""
+    if not _elsewhere():
+        return COMPLETE
+    with reports_snapshot() as (_, fresh):
+        return fresh
+
+
+def _elsewhere() -> bool:
+    return bool(settings.REPORTS_DATABASE != settings.SESSION_DATABASE)
+
+
+def _connected(alias: str) -> closing[Connected]:
+    return closing(Connection.connect(**connections[alias].get_connection_params(), autocommit=True))
+
+
+def _begin_reading(own: Connected, seconds: int) -> None:
+    own.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    # Of the transaction alone: behind a pooler the connection is somebody else's afterwards.
+    own.execute(f"SET LOCAL statement_timeout = '{seconds}s'")
+    # A reader who takes the file slowly leaves the transaction idle; the server layer ends one who stops.
+    own.execute("SET LOCAL idle_in_transaction_session_timeout = '120s'")
 
 
 def stream(own: Connected, statement: str, values: Values, made: Callable[..., T]) -> Iterator[T]:
@@ -114,11 +151,9 @@ def span(own: Connected, since: date, until: date, *, marker: str = MARKER) -> V
     return {**days, "up_to": up_to}
 
 
-def refreshed_at() -> datetime | None:
-    """When rows were last taken in."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT max(refreshed_at) FROM wallet_summedup")
-        ((instant,),) = cursor.fetchall()
+def refreshed_at(own: Connected) -> datetime | None:
+    """When rows were last taken in, as far as the snapshot shows."""
+    (instant,) = one(own, "SELECT max(refreshed_at) FROM wallet_summedup", {})
     return cast("datetime | None", instant)
 
 
@@ -191,6 +226,7 @@ def _begin(cursor: Any) -> None:
     """Whatever level the house posts at; and the second of two waits for the first, however long that takes."""
     cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
     cursor.execute("SET LOCAL lock_timeout = 0")
+    cursor.execute("SET LOCAL statement_timeout = 0")
 
 
 # --- check and rebuild -------------------------------------------------------------------------

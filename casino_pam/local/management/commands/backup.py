@@ -85,8 +85,8 @@ class Command(BaseCommand):
         with backups.recovered(folder, os.environ["DATABASE_URL"], until) as server:
             with server.connect() as there:
                 record = there.execute("SELECT max(created_at) FROM wallet_transaction").fetchone()
-            assert record is not None
-            self.stdout.write(f"Recovered. The newest row of the ledger is of {record[0] or 'no day'}.")
+            (newest,) = record or (None,)
+            self.stdout.write(f"Recovered. The newest row of the ledger is of {newest or 'no day'}.")
             codes = [self.manage(server.url, "reconcile", "--full")]
             for provider, booked, file in files:
                 self.stdout.write(f"\nWhat {provider} knows of {booked}, beside what was recovered:")
