@@ -197,10 +197,14 @@ def operator_may(scope: Scope, permission: str | None = None) -> bool:
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if key is None or "\0" in key:
         return False
-    request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    # Not before Django is set up, which the server layer does after it has read this module.
+    sessions = import_module(settings.SESSION_ENGINE)
+    request.session = sessions.SessionStore(key)
     try:
         with deadline.until(time.monotonic() + DATABASE_SECONDS):
             operator = get_user(request)
+            if sessions.standing(request.session, operator) is not sessions.Standing.GOOD:
+                return False
             return operator.is_staff and (permission is None or operator.has_perm(permission))
     finally:
         connection.close()

@@ -37,6 +37,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The request is not authenticated",
         "Check the credentials or the signature, and that each of its headers is sent once and the clock is right.",
     ),
+    "key_expired": (
+        "The API key has expired",
+        "It was good until `expired_at`; ask the operator of the casino for a new key, or for more time for this one.",
+    ),
     "forbidden": (
         "The caller is not allowed to do this",
         "The credentials are good but do not permit this request; ask the operator of the casino.",

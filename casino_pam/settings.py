@@ -162,11 +162,20 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not PLAIN_HTTP
 SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_ENGINE = "casino_pam.operator_sessions"
+# An operator's log-in lapses when nobody used it for so long.
+OPERATOR_IDLE_MINUTES = whole("OPERATOR_IDLE_MINUTES", default=30, lowest=1, highest=720)
+# Who needs a second factor: everybody, or superuser and names of roles, with commas between. The others may have one.
+SECOND_FACTOR_FOR = [name.strip() for name in env.list("SECOND_FACTOR_FOR", default=[])]
+if "" in SECOND_FACTOR_FOR:
+    raise ImproperlyConfigured("SECOND_FACTOR_FOR holds an empty name. Set it to everybody, or names of roles.")
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "casino_pam.refusal_pages.form_refused"
 
 # The only log-in there is for a browser.
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+LOGOUT_REDIRECT_URL = "admin:login"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -181,10 +190,12 @@ PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
 AXES_HANDLER = "axes.handlers.database.AxesDatabaseHandler"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_VERBOSE = False
+# What was tried is kept without them.
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code"]
 # Its pages could delete what they show; the audit trail tells of failed log-ins and lock-outs.
 AXES_ENABLE_ADMIN = False
 AXES_FAILURE_LIMIT = 5
-AXES_LOCKOUT_TEMPLATE = "admin/locked_out.html"
+AXES_LOCKOUT_TEMPLATE = "backoffice/locked_out.html"
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_RESET_ON_SUCCESS = True
 AXES_IPWARE_META_PRECEDENCE_ORDER = ["REMOTE_ADDR"]
@@ -219,6 +230,7 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "casino_pam.logging.LoggedRequests",
     "django.middleware.security.SecurityMiddleware",
+    "casino_pam.text_files.CompressedPages",
     "casino_pam.backoffice.site.storable_addresses",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -226,6 +238,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "casino_pam.backoffice.permissions.good_sessions",
     "casino_pam.backoffice.permissions.acting_operator",
     "axes.middleware.AxesMiddleware",
     "casino_pam.backoffice.permissions.audited_refusals",
@@ -386,7 +399,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / ".static")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "casino_pam.text_files.CompressedFiles"},
 }
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()

@@ -52,6 +52,7 @@ NOT_NOW: Final = (
 STATUS: Final[dict[str, int]] = {
     **dict.fromkeys(MALFORMED, 400),
     "unauthenticated": 401,
+    "key_expired": 401,
     "forbidden": 403,
     **dict.fromkeys(UNKNOWN, 404),
     "method_not_allowed": 405,

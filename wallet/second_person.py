@@ -16,14 +16,14 @@ from typing import Any, Final
 
 from django.contrib.auth.models import Group, User
 from django.db import connection
-from django.db.models.signals import m2m_changed, pre_save
+from django.db.models.signals import m2m_changed, pre_delete, pre_save
 from django.dispatch import receiver
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from wallet import audit
 from wallet.errors import Refused
-from wallet.models import AccountChange, ApiKey, Currency
+from wallet.models import AccountChange, ApiKey, Currency, SecondFactor
 from wallet.models.oversight import COMMAND, INDEPENDENT_AFTER_DAYS, KEY, connection_between
 
 _actor: ContextVar[Callable[[], str] | None] = ContextVar("whoever changes accounts", default=None)
@@ -130,6 +130,12 @@ def _key_saved(instance: ApiKey, **_: Any) -> None:
     before = ApiKey.objects.filter(pk=instance.pk).values("name", "digest").first()
     if before is None or before["name"] != instance.name or bytes(before["digest"]) != bytes(instance.digest):
         _note([KEY + instance.name], "API key", credentials=True)
+
+
+@receiver(pre_delete, sender=SecondFactor)
+def _second_factor_reset(instance: SecondFactor, **_: Any) -> None:
+    """Who takes it away and sets a password may act as the account."""
+    _note([instance.operator.get_username()], "second factor", credentials=True)
 
 
 @receiver(pre_save, sender=Currency)

@@ -39,6 +39,8 @@ _WHY: Final = {
     "may be one person. Somebody else has to decide, or you after {until}.",
     "not_independent_for_good": "You cannot approve this: {actor} made {account} on {at} and may ask with it. Somebody "
     "else has to decide.",
+    "own_second_factor": "Somebody else has to reset your second factor, for a reason that you did not write yourself.",
+    "superuser": "Only superusers end the log-ins of superusers.",
     "disabled": "The offer is disabled.",
     "not_yet_valid": "The offer is not valid yet.",
     "no_longer_valid": "The offer is no longer valid.",

@@ -1,33 +1,23 @@
-"""Who may open a page of the back office, and how operators come to a password that they alone know.
-
-Log-ins and every refusal leave a row in the audit trail.
-"""
+"""Who may open a page of the back office, and in which session. Every refusal leaves a row in the audit trail."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Final
 
-from axes.signals import user_locked_out
-from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.auth.models import User
-from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
-from django.contrib.auth.views import PasswordResetConfirmView
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
-from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import reverse_lazy
-from unfold.forms import AuthenticationForm
-from unfold.widgets import UnfoldAdminPasswordWidget
+from django.shortcuts import redirect
+from django.urls import reverse
 
+from casino_pam import operator_sessions
+from casino_pam.operator_sessions import Standing
 from wallet import audit, second_person
 
 View = Callable[..., HttpResponseBase]
-
-LONGEST_NAME: Final = User._meta.get_field("username").max_length or 150
 
 
 def page(permission: str) -> Callable[[View], View]:
@@ -41,7 +31,7 @@ def page(permission: str) -> Callable[[View], View]:
         @wraps(view)
         def checked(request: HttpRequest, *args: object, **named: object) -> HttpResponseBase:
             if not request.user.has_perm(permission):
-                raise PermissionDenied
+                raise PermissionDenied(permission)
             return view(request, *args, **named)
 
         return admin.site.admin_view(checked)
@@ -76,86 +66,32 @@ def acting_operator(get_response: Handler) -> Handler:
     return answered
 
 
-class LogIn(AuthenticationForm):  # type: ignore[misc]
-    """The only log-in there is: a name longer than any operator's could not even be noted as a failure."""
-
-    def clean_username(self) -> str:
-        name: str = self.cleaned_data["username"]
-        if len(name) > LONGEST_NAME:
-            raise self.get_invalid_login_error()
-        return name
+# Asked for by pages that nobody may be looking at.
+_BY_ITSELF = ("backoffice:dashboard_state",)
+# Open to who still has to set the second factor up.
+_TO_SET_UP = ("backoffice:second_factor", "admin:logout", "admin:jsi18n")
 
 
-@receiver(user_logged_in)
-def _logged_in(request: HttpRequest, user: User, **_: Any) -> None:
-    audit.named(request, user.get_username(), "log in", roles=audit.roles_of(user))
+def good_sessions(get_response: Handler) -> Handler:
+    """Middleware: a log-in that lapsed, or lacks the second factor, opens no page (casino_pam/operator_sessions.py)."""
 
+    def answered(request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith("/admin/") or not request.user.is_authenticated:
+            return get_response(request)
+        standing = operator_sessions.standing(request.session, request.user)
+        if standing is Standing.GOOD:
+            if all(request.path != reverse(name) for name in _BY_ITSELF):
+                operator_sessions.touch(request.session)
+            return get_response(request)
+        if standing is Standing.TO_SET_UP:
+            open_now = any(request.path == reverse(name) for name in _TO_SET_UP)
+            return get_response(request) if open_now else redirect("backoffice:second_factor")
+        audit.record(request, "log out", reason=standing.value)
+        request.session.flush()
+        request.user = AnonymousUser()
+        if request.path == reverse("admin:login"):
+            return get_response(request)
+        messages.info(request, f"You were logged out: {standing.value}.")
+        return redirect_to_login(request.get_full_path(), reverse("admin:login"))
 
-@receiver(user_logged_out)
-def _logged_out(request: HttpRequest, user: User | None, **_: Any) -> None:
-    if user is not None:
-        audit.named(request, user.get_username(), "log out", roles=audit.roles_of(user))
-
-
-@receiver(user_login_failed)
-def _failed(credentials: dict[str, Any], request: HttpRequest, **_: Any) -> None:
-    if not _turned_away(request):
-        audit.named(request, str(credentials.get("username", "")), "log in", outcome=audit.REFUSED)
-
-
-@receiver(user_locked_out)
-def _locked_out(request: HttpRequest, username: str, **_: Any) -> None:
-    if not _turned_away(request):
-        audit.named(request, username, "lock out", outcome=audit.REFUSED)
-
-
-def change_password(request: HttpRequest) -> HttpResponse:
-    """Django's page for one's own password, which tells nobody of itself."""
-    response = admin.site.password_change(request)
-    if request.method == "POST" and response.status_code == 302:
-        audit.record(request, "change own password")
-    return response
-
-
-class NewPassword(PasswordResetConfirmView):
-    """Where a one-time link leads: the operator sets a password that nobody else has ever seen.
-
-    The link is worth nothing once a password was set, and after ``PASSWORD_RESET_TIMEOUT``. Its token stands in the
-    query, which no log holds, and is taken from the address before the form is shown.
-    """
-
-    template_name = "backoffice/new_password.html"
-    success_url = reverse_lazy("admin:login")
-    title = "Set your password"
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        token = request.GET.get("token") or self.reset_url_token
-        return super().dispatch(request, *args, **kwargs, token=token)
-
-    def get_form(self, form_class: Any = None) -> Any:
-        form = super().get_form(form_class)
-        for field in form.fields.values():
-            field.widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
-        return form
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """With the colours and styles of the back office."""
-        context: dict[str, Any] = super().get_context_data(**kwargs)
-        return admin.site.each_context(self.request) | context
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        assert self.user is not None
-        with transaction.atomic():
-            response: HttpResponse = super().form_valid(form)
-            actor = self.request.user.get_username() or self.user.get_username()
-            audit.named(self.request, actor, "set password by link", subject=self.user)
-        messages.success(self.request, "Your password is set. Log in with it.")
-        return response
-
-
-def _turned_away(request: Any) -> bool:
-    """Whether the attempt was made during a lock-out: a stranger could fill the trail with those.
-
-    Axes, which is told first, has counted it already.
-    """
-    return (request.axes_failures_since_start or 0) > settings.AXES_FAILURE_LIMIT
+    return answered

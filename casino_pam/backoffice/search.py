@@ -96,15 +96,14 @@ def _newest(rows: QuerySet[Transaction]) -> list[Transaction]:
 
 def search(request: HttpRequest) -> HttpResponse:
     """The page of the search box; where one thing alone is meant, that thing's own page."""
-    # The pop-up that Ctrl+K opens asks for the same under another name.
-    term = request.GET.get("q", request.GET.get("s", ""))
+    term = request.GET.get("q", "")
     found = find(
         term,
         players=request.user.has_perm("wallet.view_player"),
         rows=request.user.has_perm("wallet.view_transaction"),
     )
     if "extended" in request.GET:
-        return _pop_up(request, found)
+        return _pop_up(request, term.strip(), found)
     if found.only_player:
         return redirect("admin:wallet_player_change", found.only_player.pk)
     if found.only_row:
@@ -119,7 +118,7 @@ def search(request: HttpRequest) -> HttpResponse:
     return render(request, "admin/search.html", context)
 
 
-def _pop_up(request: HttpRequest, found: Matches) -> HttpResponse:
+def _pop_up(request: HttpRequest, term: str, found: Matches) -> HttpResponse:
     results = [
         SearchResult(
             title=player.code,
@@ -137,8 +136,7 @@ def _pop_up(request: HttpRequest, found: Matches) -> HttpResponse:
         )
         for row in found.rows
     ]
-    context = {"results": results, "page_obj": {"count": len(results)}, "page_counter": 0, "execution_time": 0}
-    return render(request, "unfold/helpers/command_results.html", context)
+    return render(request, "unfold/helpers/command_results.html", {"term": term, "results": results})
 
 
 NEWEST = 12

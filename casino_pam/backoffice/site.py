@@ -19,8 +19,16 @@ def stylesheet(request: HttpRequest) -> str:
     return static("wallet/admin.css")
 
 
+def frame_stylesheet(request: HttpRequest) -> str:
+    return static("wallet/frame.css")
+
+
 def script(request: HttpRequest) -> str:
     return static("wallet/admin.js")
+
+
+def palette_script(request: HttpRequest) -> str:
+    return static("wallet/palette.js")
 
 
 def storable_addresses(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -74,7 +82,7 @@ _NAVIGATION: Final = [
             _link("Wallets", "account_balance_wallet", "wallet_wallet"),
             _link("Sessions", "sports_esports", "wallet_gamesession"),
             _link("Transactions", "receipt_long", "wallet_transaction"),
-            _page("Withdrawals", "payments", "backoffice:withdrawals", "wallet.settle_withdrawal"),
+            _page("Withdrawals", "payments", "backoffice:withdrawals", "wallet.view_withdrawals"),
             _page("Approvals", "how_to_reg", "backoffice:approvals", "wallet.view_approval")
             | {"badge": "casino_pam.backoffice.approval_pages.badge"},
             _link("Reconciliations", "balance", "wallet_reconciliationrun"),
@@ -135,13 +143,13 @@ UNFOLD: Final[dict[str, Any]] = {
     "SITE_SUBHEADER": "Back office",
     "SITE_SYMBOL": "casino",
     "SITE_URL": None,
-    "LOGIN": {"form": "casino_pam.backoffice.permissions.LogIn"},
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "casino_pam.backoffice.site.environment",
+    "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("backoffice:account")}]},
     "DASHBOARD_CALLBACK": "casino_pam.backoffice.search.front_page",
-    "STYLES": [stylesheet],
-    "SCRIPTS": [script],
+    "STYLES": [stylesheet, frame_stylesheet],
+    "SCRIPTS": [script, palette_script],
     "BORDER_RADIUS": "8px",
     "COLORS": {"primary": _PRIMARY},
     "SIDEBAR": {"show_search": True, "navigation": _NAVIGATION},

@@ -9,6 +9,7 @@ from casino_pam.backoffice import (
     audit_export,
     dashboard,
     grant_list_pages,
+    own_account,
     player_panel,
     provider_files,
     report_pages,
@@ -30,4 +31,5 @@ urlpatterns: list[URLPattern] = [
     *audit_export.patterns(),
     *provider_files.patterns(),
     *grant_list_pages.patterns(),
+    *own_account.patterns(),
 ]

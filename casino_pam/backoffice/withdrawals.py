@@ -25,6 +25,7 @@ from wallet.admin.player_admin import states
 from wallet.kinds import Kind, Status
 from wallet.models import Approval, Currency, Transaction, Wallet
 
+VIEW: Final = "wallet.view_withdrawals"
 PERMISSION: Final = "wallet.settle_withdrawal"
 PAGE: Final = 100
 # A queue of more than this is counted no further.
@@ -144,7 +145,7 @@ def following(row: Transaction, request: HttpRequest) -> Transaction | None:
     return rows.filter(later).first() or rows.first()
 
 
-@permissions.page(PERMISSION)
+@permissions.page(VIEW)
 def page(request: HttpRequest) -> HttpResponse:
     """The queue, its oldest first."""
     wanted = QueueFilter(request.GET)

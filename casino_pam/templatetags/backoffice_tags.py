@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.contrib.auth.models import User
 from django.db.models import Model
 from django.template.context import Context
 
@@ -23,6 +24,14 @@ def acts(context: Context, row: Model) -> dict[str, Any]:
     from casino_pam.backoffice.actions import action_page
 
     return {"buttons": action_page.available(context["request"].user, row), "row": row}
+
+
+@register.inclusion_tag("backoffice/log_ins.html")
+def log_ins(operator: User) -> dict[str, Any]:
+    """Where an operator is logged in."""
+    from casino_pam.backoffice import own_account
+
+    return {"log_ins": own_account.log_ins(operator)}
 
 
 @register.inclusion_tag("backoffice/player_panel.html", takes_context=True)
@@ -92,6 +101,6 @@ def open_withdrawals(context: Context) -> dict[str, Any]:
     """The queue of withdrawals in a card of the front page."""
     from casino_pam.backoffice import withdrawals
 
-    if not context["request"].user.has_perm("wallet.settle_withdrawal"):
+    if not context["request"].user.has_perm("wallet.view_withdrawals"):
         return {}
     return {"may_settle": True, **withdrawals.queue()}

@@ -83,7 +83,7 @@ def test_a_term_that_names_nothing_finds_nothing(house):
 
 
 def test_the_pop_up_of_ctrl_k_finds_the_same(house):
-    body = operators.rita().get("/admin/search/", {"s": "alice", "extended": "1", "page": "x"}).content.decode()
+    body = operators.rita().get("/admin/search/", {"q": "alice", "extended": "1", "page": "x"}).content.decode()
     assert page("player", "change", Wallet.objects.get().player_id) in body
 
 

@@ -195,14 +195,14 @@ def test_roles_are_noted_by_their_names(house: None) -> None:
     group = Group.objects.get(name="finance")
     url = reverse("admin:auth_user_change", args=[olga.pk])
     save(client, url, {"username": "olga", "is_active": "on", "is_staff": "on", "groups": [group.pk]})
-    assert (entry().act, entry().subject) == ("change user", "olga")
+    assert (entry().act, entry().subject) == ("change operator", "olga")
     assert (entry().before, entry().after) == ({"groups": []}, {"groups": ["finance"]})
 
 
 def test_a_role_s_permissions_are_noted(house: None) -> None:
     client = sue()
     save(client, reverse("admin:auth_group_add"), {"name": "night shift"})
-    assert (entry().act, entry().after) == ("add group", {"name": "night shift", "permissions": []})
+    assert (entry().act, entry().after) == ("add role", {"name": "night shift", "permissions": []})
 
 
 def test_an_offer_is_noted_as_it_was_typed(house: None) -> None:
@@ -249,7 +249,14 @@ def test_no_secret_reaches_the_trail(house: None) -> None:
     visitor.post(form, {"new_password1": "a horse of his own", "new_password2": "a horse of his own"})
     otto.refresh_from_db()
     assert otto.check_password("a horse of his own")
-    acts = ["add provider", "make a new secret", "add API key", "add user", "reset password", "set password by link"]
+    acts = [
+        "add provider",
+        "make a new secret",
+        "add API key",
+        "add operator",
+        "reset password",
+        "set password by link",
+    ]
     assert [row.act for row in entries()] == acts
     told = everything_told()
     hashes = [otto.password, ApiKey.objects.get().digest.hex()]

@@ -71,7 +71,7 @@ def test_the_queue_shows_what_is_held_and_not_yet_ended_oldest_first():
 
 def test_the_front_page_tells_how_many_wait_and_whom_it_concerns():
     scenario.hold("bob", "10.00")
-    assert b"Open withdrawals" in action_scenario.olga("wallet.settle_withdrawal").get("/admin/").content
+    assert b"Open withdrawals" in action_scenario.olga("wallet.view_withdrawals").get("/admin/").content
     assert b"Open withdrawals" not in action_scenario.olga(name="otto").get("/admin/").content
 
 

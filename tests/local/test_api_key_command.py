@@ -29,6 +29,14 @@ def test_prints_a_key_that_lets_in_and_is_kept_nowhere(books: None) -> None:
     assert rest_client.Caller(f"Api-Key {printed}").post("players", {"player": "dora"}).status == 201
 
 
+def test_a_key_opens_nothing_from_the_day_on_that_it_is_told(books: None) -> None:
+    scenario.catalogue()
+    old = rest_client.Caller(f"Api-Key {api_key('create', 'old', '--scopes', 'feed', '--expires', '2026-09-21')}")
+    assert (old.get("feed").status, old.get("feed")["expired_at"]) == (401, "2026-09-21T00:00:00+00:00")
+    new = rest_client.Caller(f"Api-Key {api_key('create', 'new', '--scopes', 'feed', '--expires', '2999-12-31')}")
+    assert new.get("feed").status == 200
+
+
 def test_takes_a_key_back(books: None) -> None:
     caller = rest_client.Caller(f"Api-Key {api_key('create', 'shop', '--scopes', 'feed')}")
     assert caller.get("feed").status == 200
@@ -43,7 +51,7 @@ def test_keys_made_and_taken_back_are_in_the_audit_trail(books: None) -> None:
         api_key("revoke", "nobody")
     made, taken_back = AuditEntry.objects.order_by("id")
     assert (made.actor, made.act, made.subject) == ("command:api_key", "add api key", "shop")
-    assert made.after == {"scopes": ["feed"], "source": "cashier", "provider": None}
+    assert made.after == {"scopes": ["feed"], "source": "cashier", "provider": None, "expires_at": None}
     assert (taken_back.act, taken_back.after) == ("change api key", {"enabled": False})
     assert key not in str(made.after)
 

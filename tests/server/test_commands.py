@@ -57,6 +57,9 @@ LINES: Final[dict[str, tuple[list[str], tuple[str, ...]]]] = {
         (*NAMES, "nobody"),
     ),
     "api_key create --scopes": (["api_key", "create", "shop", "--scopes", "{}"], ("", "all", "CASHIER")),
+    "api_key create --expires": (["api_key", "create", "shop", "--scopes", "cashier", "--expires", "{}"], DAYS),
+    "reset_second_factor": (["reset_second_factor", "{}", "--reason", "lost"], (*NAMES, "nobody")),
+    "reset_second_factor --reason": (["reset_second_factor", "sue", "--reason", "{}"], NAMES),
     "api_key revoke": (["api_key", "revoke", "{}"], (*NAMES, "nobody")),
     "grant_cashback --offer": (
         ["grant_cashback", "--offer", "{}", "--from", "2026-09-01", "--to", "2026-09-02"],

@@ -14,8 +14,10 @@ from django import forms
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.functional import cached_property
+from django.utils.text import capfirst
 
 from wallet import audit
 from wallet.models import Player
@@ -97,6 +99,8 @@ class AuditedAdmin(AnyAdmin):
     """Rows that may be changed, never deleted. ``search_prefix`` is the indexed column a search begins with."""
 
     search_prefix: str | None = None
+    # What the menu calls these pages and their titles say; by itself the plural of the rows' name.
+    menu_name = ""
     # Said where there is nothing to show, so that an empty page explains itself.
     empty_text = "Nothing has been recorded yet."
 
@@ -135,6 +139,26 @@ class AuditedAdmin(AnyAdmin):
         """What the page of a row shows beside its fields."""
         return {}
 
+    def heading(self, *names: str) -> dict[str, Any]:
+        """The title of a page and the way to it: the list, then ``names``. The list's name is the menu's."""
+        title = self.menu_name or capfirst(str(self.opts.verbose_name_plural))
+        to_list = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        return {"title": title, "crumbs": [{"title": title, "link": to_list}, *({"title": name} for name in names)]}
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {**self.heading(), **(extra_context or {})})
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        heading = self.heading(str(row), "history") if row is not None else {}
+        return super().history_view(request, object_id, {**heading, **(extra_context or {})})
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        """A page of its own, where Django goes to the overview and says that the row was perhaps deleted."""
+        raise Http404
+
     def changeform_view(
         self,
         request: HttpRequest,
@@ -144,7 +168,9 @@ class AuditedAdmin(AnyAdmin):
     ) -> HttpResponse:
         row = self.get_object(request, object_id) if object_id else None
         if row is not None and self.has_view_permission(request, row):
-            extra_context = {**self.page_context(row, request), **(extra_context or {})}
+            extra_context = {**self.heading(str(row)), **self.page_context(row, request), **(extra_context or {})}
+        elif object_id is None:
+            extra_context = {**self.heading(f"add {self.opts.verbose_name}"), **(extra_context or {})}
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:

@@ -76,7 +76,7 @@ def with_names(rows: QuerySet[Transaction]) -> QuerySet[Transaction]:
 def player_crumbs(player: Player) -> list[dict[str, str]]:
     """The way to a player's page, for its head line."""
     return [
-        {"title": "players", "link": reverse("admin:wallet_player_changelist")},
+        {"title": "Players", "link": reverse("admin:wallet_player_changelist")},
         {"title": player.code, "link": reverse("admin:wallet_player_change", args=[player.pk])},
     ]
 
@@ -256,7 +256,7 @@ class TransactionAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         context = self.admin_site.each_context(request) | {
-            "title": "Transactions",
+            **self.heading(),
             "opts": self.opts,
             "ledger_page": of_ledger(request),
             **(extra_context or {}),

@@ -32,7 +32,7 @@ from unfold.forms import UserChangeForm
 
 from wallet import audit, formatting
 from wallet.admin.admin_classes import AnyForm, AuditedAdmin, ReadOnlyAdmin
-from wallet.models import Approval, AuditEntry, Checkpoint, ProviderRun, ReconciliationRun
+from wallet.models import Approval, AuditEntry, Checkpoint, ProviderRun, ReconciliationRun, SecondFactor
 from wallet.models.oversight import INDEPENDENT_AFTER_DAYS
 from wallet.reconcile.checks import Discrepancy
 from wallet.time import midnight
@@ -44,6 +44,9 @@ else:
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
+# Pages and messages call them as the menu does. Migrations look at the names a model was declared with.
+User._meta.verbose_name, User._meta.verbose_name_plural = "operator", "operators"
+Group._meta.verbose_name, Group._meta.verbose_name_plural = "role", "roles"
 
 
 class OperatorForm(UserChangeForm):  # type: ignore[misc]
@@ -118,7 +121,10 @@ class OperatorAdmin(AnyUserAdmin, AuditedAdmin):  # type: ignore[misc]  # the st
         return fixed if request.user.is_superuser else [*fixed, "is_superuser", "groups", "user_permissions"]
 
     def page_context(self, row: User, request: HttpRequest) -> dict[str, Any]:
-        return {"operator": row, "may_reset": request.user.is_superuser and row != request.user}
+        return {
+            "may_reset": request.user.is_superuser and row != request.user,
+            "second_factor": SecondFactor.objects.filter(pk=row.pk).exists(),
+        }
 
     def response_add(self, request: HttpRequest, obj: User, post_url_continue: str | None = None) -> HttpResponse:
         return self._link_page(request, obj)
@@ -135,7 +141,8 @@ class OperatorAdmin(AnyUserAdmin, AuditedAdmin):  # type: ignore[misc]  # the st
         if operator == request.user:
             return redirect("admin:password_change")
         if request.method != "POST":
-            context = self.admin_site.each_context(request) | {"title": "Reset a password", "operator": operator}
+            heading = self.heading(operator.username, "reset the password")
+            context = self.admin_site.each_context(request) | heading | {"operator": operator}
             return render(request, "admin/auth/user/reset_question.html", context)
         with transaction.atomic():
             operator.set_unusable_password()
@@ -149,8 +156,7 @@ class OperatorAdmin(AnyUserAdmin, AuditedAdmin):  # type: ignore[misc]  # the st
         path = reverse("new_password", args=[urlsafe_base64_encode(force_bytes(operator.pk))])
         query = urlencode({"token": default_token_generator.make_token(operator)})
         context = self.admin_site.each_context(request) | {
-            "title": operator.username,
-            "opts": self.opts,
+            **self.heading(operator.username),
             "operator": operator,
             "link": request.build_absolute_uri(f"{path}?{query}"),
             "days": INDEPENDENT_AFTER_DAYS,
@@ -262,6 +268,7 @@ def _day(text: str | None) -> date | None:
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
+    menu_name = "Audit trail"
     search_help_text = "The beginning of an operator's, a player's, an act's or a reference's name"
     empty_text = "Nobody has done anything yet, not even logged in."
     list_display = ["when", "actor", "what", "player", "subject", "why", "result", "address"]
@@ -349,6 +356,7 @@ def _linked(found: Discrepancy) -> SafeString:
 
 @admin.register(ReconciliationRun)
 class ReconciliationRunAdmin(ReadOnlyAdmin):
+    menu_name = "Reconciliations"
     empty_text = "Nobody has proven the books yet: manage.py reconcile does, and leaves its findings here."
     list_display = ["started", "scope", "result", "wallets", "rows", "took"]
     ordering = ["-id"]

@@ -236,8 +236,7 @@ class ProviderAdmin(AuditedAdmin):
 
     def _page(self, request: HttpRequest, provider: Provider, page: str, **more: Any) -> HttpResponse:
         context = self.admin_site.each_context(request) | {
-            "title": provider.code,
-            "opts": self.opts,
+            **self.heading(provider.code),
             "provider": provider,
             **more,
         }
@@ -346,9 +345,10 @@ class ApiKeyForm(AnyForm):
 
     class Meta:
         model = ApiKey
-        fields = ["name", "scopes", "source", "provider", "enabled"]
+        fields = ["name", "scopes", "source", "provider", "expires_at", "enabled"]
         help_texts = {
             "name": "Which back end holds it.",
+            "expires_at": "UTC. From then on it opens nothing (key_expired); empty is never.",
             "source": "Whose references its money commands name: cashier, or cashier:name. Never changes.",
             "provider": "For a back end that plays a provider itself (scope play).",
             "enabled": "A disabled key opens nothing. Keys are disabled, never deleted: their references stay.",
@@ -361,12 +361,15 @@ class ApiKeyAdmin(AuditedAdmin):
     search_prefix = "name"
     search_help_text = "The beginning of the key's name"
     empty_text = "Without a key no back end can reach the API. Add one: it is shown once, right then."
-    list_display = ["name", "may", "source", "provider", "use", "created"]
+    list_display = ["name", "may", "source", "provider", "use", "used", "expires", "created"]
     list_select_related = ["provider"]
-    fields = ["name", "scopes", "source", "provider", "enabled"]
+    fields = ["name", "scopes", "source", "provider", "expires_at", "enabled"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["source"] if obj else []
+        return ["source", "used"] if obj else []
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [*self.fields, "used"] if obj else self.fields
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
@@ -378,8 +381,7 @@ class ApiKeyAdmin(AuditedAdmin):
         key = obj.renew()
         obj.save(update_fields=["digest"])
         context = self.admin_site.each_context(request) | {
-            "title": obj.name,
-            "opts": self.opts,
+            **self.heading(obj.name),
             "api_key": obj,
             "key": key,
         }
@@ -391,7 +393,17 @@ class ApiKeyAdmin(AuditedAdmin):
 
     @admin.display(description="In use")
     def use(self, key: ApiKey) -> SafeString:
+        if key.enabled and key.expires_at is not None and key.expires_at <= timezone.now():
+            return formatting.badge("expired", "red")
         return formatting.switch(key.enabled, yes="enabled", no="disabled")
+
+    @admin.display(description="Last used")
+    def used(self, key: ApiKey) -> SafeString:
+        return formatting.utc(key.last_used_at)
+
+    @admin.display(description="Expires")
+    def expires(self, key: ApiKey) -> SafeString:
+        return formatting.utc(key.expires_at)
 
     @admin.display(description="Since")
     def created(self, key: ApiKey) -> SafeString:

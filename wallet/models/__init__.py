@@ -1,3 +1,4 @@
+from wallet.models.access import OperatorSession, SecondFactor
 from wallet.models.oversight import (
     AccountChange,
     Approval,
@@ -23,11 +24,13 @@ __all__ = [
     "DaySum",
     "Game",
     "GameSession",
+    "OperatorSession",
     "Player",
     "Provider",
     "ProviderDifference",
     "ProviderRun",
     "ReconciliationRun",
+    "SecondFactor",
     "SummedUp",
     "Transaction",
     "Wallet",

@@ -32,9 +32,10 @@ def _fernet(key: str) -> Fernet:
     return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"provider secrets" + key.encode()).digest()))
 
 
-def _reads(key: Fernet, secret: bytes) -> bool:
+def is_current(secret: bytes) -> bool:
+    """Whether SECRETS_KEY itself encrypted it, and none of before."""
     try:
-        key.decrypt(secret)
+        _fernet(settings.SECRETS_KEY).decrypt(secret)
     except InvalidToken:
         return False
     return True
@@ -218,11 +219,10 @@ class Provider(models.Model):
 
         The secrets stay what they are. Raises InvalidToken for one that no key can read; nothing is changed then.
         """
-        newest = _fernet(settings.SECRETS_KEY)
         changed = {}
         for name in ("secret_one", "secret_two"):
             stored = getattr(self, name)
-            if stored is not None and not _reads(newest, bytes(stored)):
+            if stored is not None and not is_current(bytes(stored)):
                 changed[name] = cipher().rotate(bytes(stored))
         for name, secret in changed.items():
             setattr(self, name, secret)
@@ -359,6 +359,10 @@ class ApiKey(models.Model):
     source = models.CharField(max_length=64, default="cashier")
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     enabled = models.BooleanField(default=True)
+    # From then on it opens nothing; null is never.
+    expires_at = models.DateTimeField(null=True, blank=True)
+    # Within a minute.
+    last_used_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -141,6 +141,7 @@ class Transaction(models.Model):
 
     class Meta:
         permissions = [
+            ("view_withdrawals", "Can view the queue of withdrawals"),
             ("settle_withdrawal", "Can settle and release withdrawals"),
             ("rollback_bet", "Can roll a bet back by hand"),
         ]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
 import structlog
 from django.contrib.auth.models import AnonymousUser
+from django.db import OperationalError
+from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -63,11 +67,26 @@ class PlayerTokenAuthentication(HeaderAuthentication):
         return token
 
 
+# A key's last use is behind by so much at most.
+USED_EVERY: Final = timedelta(minutes=1)
+
+
 def _key(text: str) -> ApiKey:
     found = ApiKey.objects.select_related("provider").filter(digest=ApiKey.digest_of(text), enabled=True).first()
     if found is None:
         raise Refused("unauthenticated")
+    now = timezone.now()
+    if found.expires_at is not None and found.expires_at <= now:
+        raise Refused("key_expired", expired_at=found.expires_at.astimezone(UTC).isoformat())
+    if found.last_used_at is None or now - found.last_used_at >= USED_EVERY:
+        _note_use(found, now)
     return found
+
+
+def _note_use(key: ApiKey, now: datetime) -> None:
+    """One of the calls that notice a minute to be over writes; another's call does not fail for it."""
+    with suppress(OperationalError):
+        ApiKey.objects.filter(pk=key.pk, last_used_at=key.last_used_at).update(last_used_at=now)
 
 
 class HasScope(BasePermission):

@@ -79,15 +79,7 @@ def handler(error: Exception, context: dict[str, Any]) -> Response:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    return _problem(refused(exception)) if _api(request) else defaults.bad_request(request, exception)
-
-
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    return _problem(Refused("forbidden")) if _api(request) else defaults.permission_denied(request, exception)
-
-
-def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    return _problem(Refused("not_found")) if _api(request) else defaults.page_not_found(request, exception)
+    return problem_response(refused(exception)) if _api(request) else defaults.bad_request(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
@@ -98,13 +90,14 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
         faults.note(error)
         headers, body = problems.answer(request.path_info, Busy(state), request_id())
         return HttpResponse(body, status=503, headers=headers)
-    return _problem(Refused("internal")) if _api(request) else defaults.server_error(request)
+    return problem_response(Refused("internal")) if _api(request) else defaults.server_error(request)
 
 
 def _api(request: HttpRequest) -> bool:
     return request.path_info.startswith(problems.API)
 
 
-def _problem(refusal: Refused) -> HttpResponse:
+def problem_response(refusal: Refused) -> HttpResponse:
+    """The refusal of a request that no view of DRF's has answered."""
     body = problems.body(refusal, request_id())
     return HttpResponse(body, status=refusal.status, headers=headers(refusal.status))

@@ -27,7 +27,7 @@ Shape = Any
 
 _PROBLEM: Final = "application/problem+json"
 # Refusals that any request may meet, and any request with a body.
-_ALWAYS: Final = ("unauthenticated", "forbidden", "rate_limited", "internal", "busy", "unavailable")
+_ALWAYS: Final = ("unauthenticated", "key_expired", "forbidden", "rate_limited", "internal", "busy", "unavailable")
 _OF_BODIES: Final = ("malformed", "invalid_field", "too_large", "unsupported_media_type")
 # What a page of these is called.
 _PAGES: Final = {

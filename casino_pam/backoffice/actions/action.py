@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final, Generic, TypeVar, cast
 
+from django.contrib.auth.models import User
 from django.db.models import Model, QuerySet
 from django.urls import reverse
 from django.utils import timezone
@@ -15,6 +16,7 @@ from django.utils import timezone
 from bonus.admin.bonus_admin import present_status
 from bonus.models import Bonus, Offer
 from bonus.rules import BASIS_POINTS
+from casino_pam import operator_sessions
 from casino_pam.backoffice.actions.forms import ActionForm
 from casino_pam.backoffice.foresight import Foresight
 from casino_pam.engine import approvals, commands
@@ -22,7 +24,7 @@ from casino_pam.engine.commands import Request
 from wallet import audit, formatting, hindrances, money
 from wallet.admin import ledger_pages
 from wallet.kinds import OPERATOR, Kind, Status
-from wallet.models import Currency, GameSession, Player, Transaction, Wallet
+from wallet.models import Currency, GameSession, Player, SecondFactor, Transaction, Wallet
 
 T = TypeVar("T", bound=Model)
 State = dict[str, str]
@@ -32,8 +34,8 @@ State = dict[str, str]
 class Subject(Generic[T]):
     """A kind of row that can be acted on; ``name`` is what it is called in addresses.
 
-    ``state`` is what the form shows before the act and the audit trail keeps of before and after. An offer is no
-    player's.
+    ``state`` is what the form shows before the act and the audit trail keeps of before and after. An offer and an
+    operator are no player's.
     """
 
     name: str
@@ -127,6 +129,14 @@ def of_offer(offer: Offer) -> State:
     }
 
 
+def of_operator(operator: User) -> State:
+    factor = SecondFactor.objects.filter(pk=operator.pk).first()
+    return {
+        "second factor": "none" if factor is None else f"since {instant(factor.set_up_at)}",
+        "log-ins": str(operator_sessions.live(operator).count()),
+    }
+
+
 def _wallet_called(wallet: Wallet) -> str:
     return f"{wallet.player.code}, {wallet.currency_id}"
 
@@ -183,7 +193,16 @@ OFFER: Final = Subject[Offer](
     called=lambda offer: offer.code,
     state=of_offer,
 )
+ACCOUNT: Final = Subject[User](
+    name="operator",
+    key="int",
+    rows=lambda: User.objects.all(),
+    player=lambda operator: None,
+    called=lambda operator: operator.get_username(),
+    state=of_operator,
+)
 SUBJECTS: Final[dict[type[Model], Subject[Any]]] = {
+    User: ACCOUNT,
     Player: PLAYER,
     Wallet: WALLET,
     Transaction: ROW,

@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 from casino_pam.backoffice import foresight as foresight_page
 from casino_pam.backoffice import messages as backoffice_messages
 from casino_pam.backoffice import permissions, withdrawals
-from casino_pam.backoffice.actions import offer_actions, player_actions, wallet_actions
+from casino_pam.backoffice.actions import offer_actions, operator_actions, player_actions, wallet_actions
 from casino_pam.backoffice.actions.action import (
     SUBJECTS,
     Action,
@@ -43,6 +43,7 @@ ACTIONS: Final[tuple[Action[Any], ...]] = (
     *wallet_actions.ROW_ACTIONS,
     *wallet_actions.BONUS_ACTIONS,
     *offer_actions.OFFER_ACTIONS,
+    *operator_actions.OPERATOR_ACTIONS,
 )
 
 

@@ -10,10 +10,11 @@ from django.db import IntegrityError, transaction
 
 from wallet import audit
 from wallet.kinds import CASHIER
-from wallet.management.arguments import name
+from wallet.management.arguments import day, name
 from wallet.models import ApiKey, Provider
 from wallet.models.oversight import COMMAND
 from wallet.models.provider import SCOPES
+from wallet.time import midnight
 
 # Who did it, in the audit trail: whoever may run commands on the house's machines.
 ACTOR = COMMAND + "api_key"
@@ -31,19 +32,25 @@ class Command(BaseCommand):
             "--source", type=name(64), default=CASHIER, help="whose references it spends: cashier or cashier:NAME"
         )
         create.add_argument("--provider", type=name(64), help="the provider it plays as, for the scope play")
+        create.add_argument(
+            "--expires", type=day, help="the UTC day from which on it opens nothing, such as 2027-06-30; else never"
+        )
         revoke = what.add_parser("revoke", help="let a key in no more")
         revoke.add_argument("name", type=name(64))
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["what"] == "create":
-            self.stdout.write(made(options["name"], options["scopes"], options["source"], options["provider"]))
+            self.stdout.write(made(options["name"], options))
         else:
             revoke(options["name"])
 
 
-def made(whose: str, scopes: list[str], source: str, provider: str | None) -> str:
+def made(whose: str, options: dict[str, Any]) -> str:
     """A new key. Raises CommandError where the database refuses what was asked for."""
-    kept = ApiKey(name=whose, scopes=scopes, source=source)
+    source, provider, expires = options["source"], options["provider"], options["expires"]
+    kept = ApiKey(name=whose, scopes=options["scopes"], source=source)
+    if expires is not None:
+        kept.expires_at = midnight(expires)
     if provider is not None:
         kept.provider = Provider.objects.filter(code=provider).first()
         if kept.provider is None:
@@ -52,7 +59,7 @@ def made(whose: str, scopes: list[str], source: str, provider: str | None) -> st
     try:
         with transaction.atomic():
             kept.save()
-            about = {"scopes": scopes, "source": source, "provider": provider}
+            about = {"scopes": kept.scopes, "source": source, "provider": provider, "expires_at": kept.expires_at}
             audit.named(None, ACTOR, "add api key", subject=whose, after=about)
     except IntegrityError as refusal:
         if "api_key_source_shape" in str(refusal):

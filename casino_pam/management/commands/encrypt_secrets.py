@@ -1,4 +1,4 @@
-"""`manage.py encrypt_secrets`: providers' secrets under the newest SECRETS_KEY (docs/operations.md)."""
+"""`manage.py encrypt_secrets`: what the database holds encrypted, under the newest SECRETS_KEY (docs/operations.md)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 from cryptography.fernet import InvalidToken
 from django.core.management.base import BaseCommand, CommandError
 
-from wallet.models import Provider
+from wallet import second_factor
+from wallet.models import Provider, SecondFactor
 
 
 class Command(BaseCommand):
@@ -23,11 +24,16 @@ class Command(BaseCommand):
                 changed += _encrypt(pk)
             except InvalidToken:
                 unreadable.append(Provider.objects.get(pk=pk).code)
+        for factor in SecondFactor.objects.select_related("operator").order_by("operator__username"):
+            try:
+                changed += second_factor.encrypt_anew(factor)
+            except InvalidToken:
+                unreadable.append(str(factor))
         self.stdout.write(f"Encrypted {changed} secrets anew; every other one that can be read was up to date.")
         if unreadable:
             raise CommandError(
                 f"No key reads the secrets of: {', '.join(unreadable)}. Add the key of before to SECRETS_KEY_FALLBACKS,"
-                " or make new secrets for them in the back office."
+                " or make new secrets for them in the back office, and reset the second factors."
             )
 
 

@@ -1,9 +1,14 @@
 """Who may call what: every endpoint with every kind of caller, and whose things they see."""
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from bonus.campaign_tables import GrantList
 from bonus.models import Bonus, Offer
@@ -241,3 +246,30 @@ def test_keeps_no_key_and_logs_none(house: None, caplog: pytest.LogCaptureFixtur
     assert "players/alice/tokens" in logged
     assert secret not in logged
     assert token not in logged
+
+
+def test_takes_no_expired_key_and_says_so(house: None) -> None:
+    shop = rest_client.key()
+    ApiKey.objects.update(expires_at=timezone.now() + timedelta(hours=1))
+    assert shop.get("players/alice").status == 200
+    ended = timezone.now() - timedelta(seconds=1)
+    ApiKey.objects.update(expires_at=ended)
+    assert refused(shop, "GET", "players/alice", None) == (401, "key_expired")
+    assert shop.get("players/alice")["expired_at"] == ended.isoformat()
+    ApiKey.objects.update(enabled=False)
+    assert refused(shop, "GET", "players/alice", None) == (401, "unauthenticated")
+
+
+def test_notes_a_key_s_last_use_once_a_minute_at_most(house: None) -> None:
+    shop = rest_client.key()
+    ApiKey.objects.update(last_used_at=None)
+    start = timezone.now()
+
+    def writes(seconds: int) -> int:
+        moment = time_machine.travel(start + timedelta(seconds=seconds), tick=False)
+        with moment, CaptureQueriesContext(connection) as queries:
+            assert shop.get("players/alice").status == 200
+        return sum("UPDATE" in query["sql"] for query in queries)
+
+    assert [writes(seconds) for seconds in (0, 1, 59, 60, 61, 130)] == [1, 0, 0, 1, 0, 1]
+    assert ApiKey.objects.get().last_used_at == start + timedelta(seconds=130)
