@@ -23,7 +23,7 @@ django = get_asgi_application()
 # Imported once Django is set up: both know its models.
 from casino_pam import guard  # noqa: E402
 from casino_pam.api.game.app import GameDoor  # noqa: E402
-from casino_pam.backoffice import dashboard_socket, report_pages  # noqa: E402
+from casino_pam.backoffice import dashboard_socket, grant_list_pages, report_pages  # noqa: E402
 from casino_pam.engine.queue import posting_queue  # noqa: E402
 from casino_pam.live.consumer import PATH, player_socket  # noqa: E402
 from casino_pam.live.hub import hub  # noqa: E402
@@ -77,6 +77,11 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
             return
 
 
+def _is_grant_list(scope: Scope) -> bool:
+    """A list of many thousand players takes as long to look at as a report to read."""
+    return bool(scope["path"] == grant_list_pages.PATH and scope["method"] == "POST")
+
+
 def _spare_the_collector() -> None:
     """All that is loaded by now stays: a worker would else spend a tenth of its time looking through it again."""
     gc.collect()
@@ -106,7 +111,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await probes(scope, receive, send)
     elif scope["path"] == guard.PATH and scope["method"] == "POST":
         await upload_door(scope, receive, send)
-    elif scope["path"].startswith(report_pages.PATH):
+    elif scope["path"].startswith(report_pages.PATH) or _is_grant_list(scope):
         await report_door(scope, receive, send)
     else:
         await views(scope, receive, send)

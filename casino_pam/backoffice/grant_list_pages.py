@@ -27,11 +27,10 @@ from bonus.models import Offer
 from bonus.terms import OfferKind
 from casino_pam import spreadsheet
 from casino_pam.backoffice import messages as backoffice_messages
-from casino_pam.backoffice import permissions
+from casino_pam.backoffice import permissions, report_pages
 from casino_pam.backoffice.actions.forms import Reason
-from casino_pam.backoffice.report_pages import together
 from casino_pam.engine import bulk_grants
-from casino_pam.engine.bulk_grants import LONGEST, Asked, Fault, Unfit
+from casino_pam.engine.bulk_grants import Asked, Fault, Unfit
 from wallet import audit, formatting, money, second_person
 from wallet.errors import Refused
 from wallet.kinds import OPERATOR
@@ -42,8 +41,9 @@ VIEW: Final = "bonus.view_bonus"
 GRANT: Final = "bonus.grant_bonus"
 SHOWN: Final = 50
 FAULTS_SHOWN: Final = 200
-# The longest list is looked at in some ten seconds on a busy machine.
-VALIDATION_SECONDS: Final = 60
+PATH: Final = "/admin/office/grant-lists/"
+# What one form may hold: looked at in a few seconds, and in more on a busy machine.
+LONGEST: Final = 20_000
 # How long one request carries a list out, before it answers how far it has come.
 PART_SECONDS: Final = 1.0
 
@@ -74,7 +74,8 @@ class GrantListForm(forms.Form):
     players = forms.CharField(
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 8, "spellcheck": "false"}),
-        help_text=f"One a line: a player, or a player, a comma and a currency. At most {LONGEST:,} lines.",
+        help_text="One a line: a player, or a player, a comma and a currency."
+        f" At most {LONGEST:,}: manage.py grant_bulk takes more.",
     )
     file = forms.FileField(
         required=False,
@@ -125,7 +126,8 @@ def index(request: HttpRequest) -> HttpResponse:
     form = GrantListForm(request.POST, request.FILES)
     if not form.is_valid():
         return _index(request, form, status=400)
-    with deadline.afresh(time.monotonic() + VALIDATION_SECONDS):
+    # As long as the server layer lets it take (casino_pam/asgi.py).
+    with deadline.afresh(time.monotonic() + report_pages.SECONDS):
         return _made(request, form)
 
 
@@ -133,9 +135,13 @@ def _made(request: HttpRequest, form: GrantListForm) -> HttpResponse:
     given = form.cleaned_data
     currency = given["currency"].code if given["currency"] else None
     try:
+        lines = bulk_grants.read_lines(given["text"], given["offer"], currency)
+        if len(lines) > LONGEST:
+            too_long = f"The list has {len(lines)} lines; a form takes {LONGEST}, manage.py grant_bulk takes more."
+            raise Unfit([Fault(None, too_long)])
         asked = Asked(
             offer=given["offer"],
-            lines=bulk_grants.read_lines(given["text"], given["offer"], currency),
+            lines=lines,
             source=OPERATOR,
             reference=str(given["reference"]),
             actor=request.user.get_username(),
@@ -279,7 +285,7 @@ def file(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 
 def pieces(of: GrantList) -> Iterator[str]:
     yield spreadsheet.line(bulk_grants.COLUMNS)
-    yield from together(bulk_grants.result(of))
+    yield from report_pages.together(bulk_grants.result(of))
 
 
 def _page(request: HttpRequest, template: str, context: dict[str, Any], status: int) -> HttpResponse:

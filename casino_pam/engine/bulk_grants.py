@@ -35,7 +35,7 @@ from wallet.errors import Busy, Refused
 from wallet.models import Currency
 
 # A list is held in memory while it is validated.
-LONGEST: Final = 50_000
+LONGEST: Final = 200_000
 # So many grants share a transaction (casino_pam/engine/jobs.py); as many again are looked at together beforehand.
 TOGETHER: Final = 100
 LOOKED_AT: Final = 1_000
@@ -225,9 +225,7 @@ def make(asked: Asked, record: Callable[[GrantList], object]) -> GrantList:
                 state=GrantList.State.WAITING if waits else GrantList.State.RUNNING,
                 created_at=timezone.now(),
             )
-            GrantLine.objects.bulk_create(
-                (GrantLine(list=made, **line._asdict()) for line in asked.lines), batch_size=LOOKED_AT
-            )
+            _keep(made, asked.lines)
             record(made)
     except IntegrityError:
         # A twin was first.
@@ -236,6 +234,17 @@ def make(asked: Asked, record: Callable[[GrantList], object]) -> GrantList:
             raise
         return found
     return made
+
+
+_KEEP: Final = """
+INSERT INTO bonus_grantline (list_id, number, player, currency)
+SELECT %s, l.number, l.player, l.currency FROM unnest(%s::int[], %s::text[], %s::text[]) AS l(number, player, currency)
+"""
+
+
+def _keep(made: GrantList, lines: Sequence[Line]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP, [made.pk, *map(list, zip(*lines, strict=True))])
 
 
 def _before(asked: Asked) -> GrantList | None:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+from uuid_utils.compat import uuid7
 
 from bonus.campaign_tables import GrantLine, GrantList
 from bonus.models import Bonus, Offer
@@ -20,7 +22,7 @@ from tests import bonus_scenario, scenario
 from tests.concurrency import OtherProcess
 from tests.threads import threads
 from wallet.errors import Busy, Refused
-from wallet.models import AuditEntry, Currency, Player
+from wallet.models import AccountChange, AuditEntry, Currency, Player
 
 PLAYERS = 25
 
@@ -266,6 +268,26 @@ def test_a_list_that_comes_to_more_than_the_threshold_waits_though_each_grant_wo
     assert late.value.facts["why"] == "waits_for_no_approval"
     assert whole(running).state == "done"
     assert set(granted().values()) == {1}
+
+
+def test_who_may_be_the_same_person_approves_nothing_not_even_in_sql() -> None:
+    Currency.objects.update(approval_above=0)
+    waiting = make()
+    change = {"at": timezone.now(), "actor": "olga", "what": "password", "credentials": True}
+    AccountChange.objects.create(id=uuid7(), account="otto", **change)
+    with pytest.raises(Refused) as refused:
+        bulk_grants.decide(waiting, "otto", "fine", approved=True, record=lambda: None)
+    assert refused.value.facts["why"] == "not_independent"
+    rows = GrantList.objects.filter(pk=waiting.pk)
+    decided = {"state": "running", "approver": "otto", "decided_at": timezone.now()}
+    for changes in (decided, decided | {"approver": "olga"}, {"actor": "fred"}, {"worth": {}}, {"state": "done"}):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            rows.update(**changes)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        rows.delete()
+    assert GrantList.objects.get().state == "waiting"
+    # To turn it down needs no independence.
+    assert bulk_grants.decide(waiting, "otto", "no", approved=False, record=lambda: None).state == "rejected"
 
 
 def test_a_rejected_list_grants_nothing_ever() -> None:

@@ -37,7 +37,7 @@ from wallet.errors import InvalidField, Refused
 # A body is 64 KiB at most; longer lists are sent in several, each under a reference of its own.
 MOST_PLAYERS: Final = 1_000
 # How long one request carries a list out; sent again, it goes on.
-PART_SECONDS: Final = 1.5
+PART_SECONDS: Final = 1.0
 
 
 class PlayersField(StrictField, ListField):
