@@ -315,21 +315,20 @@ _CAMPAIGNS: Final = _columns(
     ("granted", "Granted"),
     ("activated", "Begun"),
     ("completed", "Completed"),
+    ("conversion", "Conversion, %"),
+    ("cost", "Cost"),
+    ("wagered", "Wagered"),
     ("depleted", "Depleted"),
     ("expired", "Expired"),
     ("forfeited", "Forfeited"),
     ("cancelled", "Cancelled"),
-    ("cost", "Cost"),
-    ("wagered", "Wagered"),
-    ("conversion", "Conversion, %"),
 )
 
 
 def campaign_cells(each: campaigns.Campaign) -> Cells:
-    counts = (each.granted, each.activated, each.completed, each.depleted)
-    ends = (each.expired, each.forfeited, each.cancelled)
-    monies = _monies(each.digits, each.cost, each.counted)
-    return (each.offer, each.currency, *counts, *ends, *monies, Share(each.earned, each.granted))
+    counts = (each.granted, each.activated, each.completed, Share(each.earned, each.granted))
+    ends = (each.depleted, each.expired, each.forfeited, each.cancelled)
+    return (each.offer, each.currency, *counts, *_monies(each.digits, each.cost, each.counted), *ends)
 
 
 def _campaign_columns(criteria: Criteria) -> list[Column]:
