@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.http.response import HttpResponseNotAllowed
 from django.shortcuts import redirect, render
@@ -162,7 +163,7 @@ def _record_made(request: HttpRequest, lines: int, made: GrantList) -> None:
         "grant to many",
         subject=f"{made.offer.code} to {lines} players",
         reason=made.reason,
-        after={"list": str(made.pk), "worth": _worth(made)},
+        after={"list": str(made.pk), "worth": _worth(made, _digits())},
         outcome=audit.WAITS if made.state == GrantList.State.WAITING else audit.DONE,
         reference=made.reference,
     )
@@ -177,14 +178,14 @@ def _index(
         "form": form if request.user.has_perm(GRANT) else None,
         "faults": [(fault.line, _sentence(fault)) for fault in faults[:FAULTS_SHOWN]],
         "fault_count": len(faults),
-        "lists": [_row(each) for each in bulk_grants.lists()[:SHOWN]],
+        "lists": _rows(bulk_grants.lists()),
     }
     return _page(request, "backoffice/grant_lists.html", context, status)
 
 
 def waiting() -> list[dict[str, Any]]:
     """The lists that wait for a second person, as the page of approvals shows them."""
-    return [_row(each) for each in bulk_grants.waiting()[:SHOWN]]
+    return _rows(bulk_grants.waiting())
 
 
 def _sentence(fault: Fault) -> str:
@@ -194,14 +195,24 @@ def _sentence(fault: Fault) -> str:
     return f"{player}: {backoffice_messages.message(fault.refusal)}"
 
 
-def _row(of: GrantList) -> dict[str, Any]:
-    return {"list": of, "state": formatting.badge(of.state, _COLOURS[GrantList.State(of.state)]), "worth": _worth(of)}
+def _rows(lists: QuerySet[GrantList]) -> list[dict[str, Any]]:
+    """The first lists, as a table shows them."""
+    digits = _digits()
+    return [_row(each, digits) for each in lists[:SHOWN]]
 
 
-def _worth(of: GrantList) -> str:
+def _row(of: GrantList, digits: Mapping[str, int]) -> dict[str, Any]:
+    state = formatting.badge(of.state, _COLOURS[GrantList.State(of.state)])
+    return {"list": of, "state": state, "worth": _worth(of, digits)}
+
+
+def _worth(of: GrantList, digits: Mapping[str, int]) -> str:
     """What the list grants at once; of offers that wait for a deposit or a win nothing is known yet."""
-    digits = dict(Currency.objects.filter(code__in=of.worth).values_list("code", "digits"))
     return ", ".join(f"{money.show(minor, digits[code])} {code}" for code, minor in of.worth.items())
+
+
+def _digits() -> Mapping[str, int]:
+    return dict(Currency.objects.values_list("code", "digits"))
 
 
 # --- one list ------------------------------------------------------------------------------------
@@ -247,7 +258,7 @@ def _record_decision(request: HttpRequest, found: GrantList, verb: str, why: str
         f"{verb} grant list",
         subject=f"{found.offer.code}, asked for by {found.actor}",
         reason=why,
-        after={"list": str(found.pk), "worth": _worth(found), "asked because": found.reason},
+        after={"list": str(found.pk), "worth": _worth(found, _digits()), "asked because": found.reason},
         outcome=outcome,
         # Done, it is one act; whoever is refused has a row of their own each time.
         reference=str(found.pk) if outcome == audit.DONE else None,
@@ -261,7 +272,7 @@ def _show(request: HttpRequest, found: GrantList, form: Decision, status: int = 
     progress = bulk_grants.progress(found)
     context = {
         "title": f"{found.offer.name} to {progress.lines:,} players",
-        **_row(found),
+        **_row(found, _digits()),
         "progress": progress,
         "form": form,
         "own": found.actor == me,

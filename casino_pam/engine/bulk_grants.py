@@ -389,7 +389,7 @@ def _answer(of: GrantList, lines: Sequence[GrantLine], outcomes: Sequence[Outcom
     ids, answers, bonuses = [], [], []
     trail = []
     for line, outcome in zip(lines, outcomes, strict=True):
-        if isinstance(outcome, Busy) or (isinstance(outcome, Refused) and outcome.code == "internal"):
+        if isinstance(outcome, Busy):
             continue
         ids.append(line.pk)
         answers.append(_word(outcome))

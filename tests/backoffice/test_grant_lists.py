@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from uuid_utils.compat import uuid7
 
@@ -163,6 +165,24 @@ def test_copying_an_offer_makes_a_closed_draft_of_the_same_terms_once() -> None:
         assert refused.status_code in (400, 409)
         assert said in body(refused)
     assert Offer.objects.count() == 3
+
+
+def test_no_page_of_lists_asks_more_for_more_lists() -> None:
+    client = operators.of("bonus")
+    made = [_list(number) for number in range(30)]
+    for page in (LISTS, reverse("backoffice:grant_list", args=[made[0].pk]), reverse("backoffice:approvals")):
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(page).status_code == 200
+        assert len(queries) <= 20, page
+
+
+def _list(number: int) -> GrantList:
+    offer = Offer.objects.get()
+    given = {"source": "operator", "actor": "olga", "reason": "VIPs", "digest": "", "worth": {"EUR": 500}}
+    at = scenario.moment(scenario.NOON)
+    return GrantList.objects.create(
+        id=uuid7(), offer=offer, reference=f"l-{number}", state="waiting", created_at=at, **given
+    )
 
 
 # --- by REST -------------------------------------------------------------------------------------

@@ -151,6 +151,14 @@ def test_thirty_two_times_one_player_is_one_bonus() -> None:
     assert (outcomes.count("granted"), Bonus.objects.count()) == (1, 1)
 
 
+def test_without_the_code_in_its_reference_a_player_would_have_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard taken away."""
+    summer(per_player=100)
+    monkeypatch.setattr(commands.Claim, "reference", None)
+    outcomes = threads([lambda: word_of(claim_of("bob"))] * 8)
+    assert outcomes.count("granted") == Bonus.objects.count() > 1
+
+
 def test_whoever_guesses_is_slowed_down_and_nobody_else() -> None:
     summer()
     scenario.player("carl")

@@ -24,19 +24,20 @@ document.addEventListener("change", async ({ target }) => {
 });
 
 // A grant list is carried out part by part while somebody looks on; whoever comes later goes on where it stopped.
-const PAUSE_AFTER_FAILURE = 2000;
+const PAUSE_WITHOUT_PROGRESS = 2000;
 async function carryOut(form) {
+    const answered = () => document.querySelector("[data-progress] progress")?.value;
     while (form) {
+        const before = answered();
         const answer = await fetch(form.action, { method: "POST", body: new FormData(form) }).catch(() => null);
-        if (!answer?.ok) {
-            await new Promise((resolve) => setTimeout(resolve, PAUSE_AFTER_FAILURE));
-            continue;
+        if (answer?.ok) {
+            const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+            const part = page.querySelector("[data-progress]");
+            if (!part) return location.reload();
+            document.querySelector("[data-progress]").replaceWith(part);
+            form = part.querySelector("form[data-carry-out]");
         }
-        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-        const part = page.querySelector("[data-progress]");
-        if (!part) return location.reload();
-        document.querySelector("[data-progress]").replaceWith(part);
-        form = part.querySelector("form[data-carry-out]");
+        if (answered() === before) await new Promise((resolve) => setTimeout(resolve, PAUSE_WITHOUT_PROGRESS));
     }
 }
 document.addEventListener("DOMContentLoaded", () => carryOut(document.querySelector("form[data-carry-out]")));
