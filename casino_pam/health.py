@@ -4,16 +4,18 @@ import functools
 import time
 from collections.abc import Callable
 
+import psycopg
 import structlog
 from django.conf import settings
-from django.db import connection
+from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.crypto import constant_time_compare
 from django_prometheus.exports import ExportToDjangoView
 from django_redis import get_redis_connection
 
-from wallet.pg import deadline
+from casino_pam import database_metrics
+from wallet.pg import deadline, faults
 
 logger = structlog.get_logger(__name__)
 
@@ -86,6 +88,13 @@ def metrics(request: HttpRequest) -> HttpResponse:
     elif not settings.DEBUG:
         return _closed(404, "Metrics are closed: METRICS_TOKEN is not set.", {})
     answer: HttpResponse = ExportToDjangoView(request)
+    try:
+        with deadline.until(time.monotonic() + DATABASE_SECONDS):
+            answer.content += database_metrics.exposed()
+    except (Error, psycopg.Error) as error:
+        # The workers' own numbers are worth most when the database is away.
+        if faults.fault(error) is None:
+            raise
     return answer
 
 

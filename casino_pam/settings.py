@@ -74,6 +74,26 @@ def whole(name: str, *, default: int, lowest: int, highest: int) -> int:
     return int(text)
 
 
+def interval(name: str, *, default: int) -> int:
+    """How many seconds from one run of a job to the next; 0 where it is off. Raises ImproperlyConfigured."""
+    if env.str(name, default="").lower() == "off":
+        return 0
+    return whole(name, default=default, lowest=1, highest=86_400)
+
+
+def time_of_day(name: str, *, default: str) -> int | None:
+    """When a daily job runs, in seconds after midnight (UTC); None where it is off. Raises ImproperlyConfigured."""
+    text = env.str(name, default=default).lower()
+    if text == "off":
+        return None
+    hours, _, minutes = text.partition(":")
+    if not (len(text) == 5 and f"{hours}{minutes}".isascii() and f"{hours}{minutes}".isdigit()):
+        hours = "24"
+    if int(hours) > 23 or int(minutes) > 59:
+        raise ImproperlyConfigured(f"{name} is {text!r}. Set it to a time such as 03:30 (UTC), or off.")
+    return (int(hours) * 60 + int(minutes)) * 60
+
+
 def address(name: str, *, untold: str, schemes: tuple[str, ...], example: str) -> str:
     """The URL of a server. Raises ImproperlyConfigured, without the URL: it may hold a password."""
     url = needed(name, untold=untold, what=f"Set it to {example}, or start everything with `make run`.")
@@ -296,6 +316,25 @@ UNSETTLED_STAKE_HOURS = whole("UNSETTLED_STAKE_HOURS", default=24, lowest=0, hig
 
 # How long a session lives that a player opens with a provider; an ended one stops bets.
 SESSION_HOURS = whole("SESSION_HOURS", default=24, lowest=1, highest=720)
+
+# --- jobs by the clock ------------------------------------------------------------------------------------------------
+
+# `manage.py run_jobs` runs them (casino_pam/timetable.py).
+EXPIRE_BONUSES_EVERY = interval("EXPIRE_BONUSES_EVERY", default=60)
+POST_APPROVED_EVERY = interval("POST_APPROVED_EVERY", default=60)
+REFRESH_REPORTS_EVERY = interval("REFRESH_REPORTS_EVERY", default=60)
+RECONCILE_EVERY = interval("RECONCILE_EVERY", default=3_600)
+REMIND_APPROVALS_EVERY = interval("REMIND_APPROVALS_EVERY", default=3_600)
+RECONCILE_FULL_AT = time_of_day("RECONCILE_FULL_AT", default="03:00")
+CHECK_REPORTS_AT = time_of_day("CHECK_REPORTS_AT", default="03:30")
+OPEN_ROUNDS_AT = time_of_day("OPEN_ROUNDS_AT", default="04:00")
+# Off: a house that runs `manage.py grant_cashback` by hand must not find its players' losses paid on twice.
+GRANT_CASHBACK_AT = time_of_day("GRANT_CASHBACK_AT", default="off")
+CASHBACK_PERIOD = env.str("CASHBACK_PERIOD", default="week").lower()
+if CASHBACK_PERIOD not in ("day", "week", "month"):
+    raise ImproperlyConfigured(f"CASHBACK_PERIOD is {CASHBACK_PERIOD!r}. Set it to day, week or month.")
+# A request for a second person that is older is worth a reminder.
+APPROVAL_REMINDER_HOURS = whole("APPROVAL_REMINDER_HOURS", default=4, lowest=1, highest=720)
 
 # --- the back office --------------------------------------------------------------------------------------------------
 

@@ -120,6 +120,13 @@ _NAVIGATION: Final = [
             _link("Audit trail", "fingerprint", "wallet_auditentry"),
         ],
     },
+    {
+        "title": "System",
+        "separator": True,
+        "items": [
+            _page("Jobs", "schedule", "backoffice:jobs", "wallet.view_reconciliationrun"),
+        ],
+    },
 ]
 
 # Felt green, and greys that lean towards it; chosen for a contrast of 4.5 and more with white text.

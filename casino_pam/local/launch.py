@@ -26,6 +26,8 @@ PORT = 8080
 WEB_START_SECONDS = 120
 # Longer than the workers' own patience with open sockets.
 WEB_STOP_SECONDS = 20
+# Jobs that cannot start are tried again so often.
+JOBS_PAUSE_SECONDS = 10
 
 
 class Stopped(Exception):
@@ -136,6 +138,35 @@ class Web:
         end_group(self.process.pid)
 
 
+class Jobs:
+    """What runs by the clock: `manage.py run_jobs`, started again where it ended."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment | {"PYTHONPATH": str(PROJECT)}
+        self._started = 0.0
+        self.start()
+
+    def start(self) -> None:
+        self._started = time.monotonic()
+        argv = [sys.executable, str(PROJECT / "manage.py"), "run_jobs"]
+        self.process = spawn(argv, stop_signal=signal.SIGTERM, env=self._environment)
+
+    def look_after(self) -> None:
+        """Start it again, but not over and over without a pause."""
+        if self.process.poll() is not None and time.monotonic() > self._started + JOBS_PAUSE_SECONDS:
+            print("The jobs ended and are started again.", flush=True)
+            self.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(WEB_STOP_SECONDS)
+        end_group(self.process.pid)
+
+
 def where_to_look(servers: Servers) -> str:
     base = settings.BASE_URL
     lines = [
@@ -156,11 +187,12 @@ def where_to_look(servers: Servers) -> str:
     return "\n".join(lines)
 
 
-def watch(web: Web, servers: Servers) -> None:
+def watch(web: Web, jobs: Jobs, servers: Servers) -> None:
     """Start a server again that died; raise CannotStart when that, or the web, cannot be mended."""
     while True:
         if web.process.poll() is not None:
             raise CannotStart("The web workers ended; what is above says why.")
+        jobs.look_after()
         for server in servers.running:
             if not server.alive():
                 print(f"{server.name} died and is started again.", flush=True)
@@ -179,12 +211,12 @@ def run(port: int) -> None:
         environment = dict(os.environ)
         with manage_py_told(servers):
             prepare()
-            with Web(sock, environment) as web:
+            with Web(sock, environment) as web, Jobs(environment) as jobs:
                 web.wait_until_it_answers()
                 if settings.DEMO:
                     call_command("demo")
                 print(where_to_look(servers), flush=True)
-                watch(web, servers)
+                watch(web, jobs, servers)
 
 
 def valid_port(text: str) -> int:

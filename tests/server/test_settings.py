@@ -20,6 +20,7 @@ from casino_pam.local.os_support import PROJECT
 SETTINGS = (PROJECT / "casino_pam" / "settings.py").read_text()
 # Every environment variable that the settings read.
 OURS = re.findall(r'\b(?:needed|as_it_is|switch|whole|address|database|env\.\w+)\(\s*"([A-Z_]+)"', SETTINGS)
+OURS = re.findall(r'\b(?:needed|as_it_is|switch|whole|interval|time_of_day|address|env\.\w+)\(\s*"([A-Z_]+)"', SETTINGS)
 PRODUCTION = {
     "DATABASE_URL": "postgres://casino:secret@db.example:5432/casino",
     "REDIS_URL": "redis://redis.example:6379/0",
@@ -112,8 +113,15 @@ class TestNonsense:
             ("DATABASE_URL", "postgres://casino@/casino?host=a,b,c&port=5432,5433"),
             ("DATABASE_URL", "postgres://casino@db.example/casino?sslmod=require"),
             ("DATABASE_URL", "host=db.example dbname=casino"),
+            ("CASHBACK_PERIOD", "year"),
+            ("CHECK_REPORTS_AT", "3:30"),
+            ("CHECK_REPORTS_AT", "24:00"),
+            ("CHECK_REPORTS_AT", "03:60"),
+            ("CHECK_REPORTS_AT", "٠٣:٣٠"),
             ("DEBUG", "perhaps"),
             ("DEMO", "2"),
+            ("EXPIRE_BONUSES_EVERY", "0"),
+            ("EXPIRE_BONUSES_EVERY", "never"),
             ("LOG_LEVEL", "LOUD"),
             ("PLAIN_HTTP", "y"),
             ("REDIS_URL", "http://redis.example/0"),

@@ -1,4 +1,5 @@
 from wallet.models.access import OperatorSession, SecondFactor
+from wallet.models.background import Job
 from wallet.models.oversight import (
     AccountChange,
     Approval,
@@ -25,6 +26,7 @@ __all__ = [
     "Game",
     "GameSession",
     "OperatorSession",
+    "Job",
     "Player",
     "Provider",
     "ProviderDifference",

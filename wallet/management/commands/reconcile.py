@@ -36,7 +36,7 @@ class Command(BaseCommand):
             wallet=None if wallet is None else _wallet(wallet),
             sealed=seal,
             tell=printed.tell,
-            progress=_bar if sys.stderr.isatty() else _nothing,
+            progress=_bar if self.stderr.isatty() else _nothing,
         )
         printed.finish(report)
         if report.count:

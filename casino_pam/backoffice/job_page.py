@@ -1,0 +1,76 @@
+"""The jobs that run by the clock: when each is due, how its last run ended, and where it runs now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from casino_pam import timetable
+from casino_pam.backoffice import permissions
+from casino_pam.timetable import DAY_SECONDS
+from wallet import formatting
+from wallet.models import Job
+
+VIEW: Final = "wallet.view_reconciliationrun"
+# A job that is later than this has nobody who runs it.
+LATE_SECONDS: Final = 120
+
+_COLOURS: Final = {"done": "green", "found": "orange", "failed": "red"}
+
+
+@dataclass(frozen=True)
+class JobLine:
+    job: Job
+    when: str
+    state: SafeString
+    took: str
+
+
+@permissions.page(VIEW)
+def page(request: HttpRequest) -> HttpResponse:
+    """Every job that this house has run or will."""
+    now = timezone.now()
+    wanted = {job.name for job in timetable.jobs()}
+    rows = list(Job.objects.all())
+    lines = [JobLine(row, _when(row), _state(row, now, off=row.name not in wanted), _took(row)) for row in rows]
+    context = admin.site.each_context(request) | {
+        "title": "Jobs",
+        "lines": lines,
+        "late": any(_late(row, now) for row in rows if row.name in wanted),
+    }
+    return render(request, "backoffice/jobs.html", context)
+
+
+def _when(row: Job) -> str:
+    if row.every == DAY_SECONDS:
+        return f"daily at {row.offset // 3_600:02}:{row.offset // 60 % 60:02} UTC"
+    minutes, seconds = divmod(row.every, 60)
+    return f"every {minutes} min" if not seconds else f"every {row.every} s"
+
+
+def _took(row: Job) -> str:
+    return "" if row.seconds is None else f"{row.seconds:,.1f} s"
+
+
+def _state(row: Job, now: datetime, *, off: bool) -> SafeString:
+    if off:
+        return formatting.badge("off", "grey")
+    if row.running(now):
+        return formatting.badge("running", "blue")
+    if _late(row, now):
+        return formatting.badge("late", "red")
+    if not row.outcome:
+        return formatting.badge("not run yet", "grey")
+    return formatting.badge(row.outcome, _COLOURS[row.outcome])
+
+
+def _late(row: Job, now: datetime) -> bool:
+    """Due for long, and nobody runs it."""
+    return row.overdue(now).total_seconds() > LATE_SECONDS
