@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from casino_pam import timetable
+from casino_pam.delivery import COUNTED, standings
 from wallet.models import Job
 
 _OF_JOBS = {
@@ -40,6 +41,21 @@ class _Jobs(Collector):
         yield from (*gauges.values(), outcome)
 
 
+class _Events(Collector):
+    """What waits for the back ends that are told of events."""
+
+    def collect(self) -> Iterator[Metric]:
+        now = timezone.now()
+        pending = _gauge("events_pending", f"Events that wait for the endpoint, up to {COUNTED + 1}", "endpoint")
+        oldest = _gauge("events_oldest_seconds", "How long the oldest of them has waited", "endpoint")
+        failures = _gauge("endpoint_failures", "Attempts in a row at which it could not be reached", "endpoint")
+        for endpoint, standing in standings():
+            pending.add_metric([endpoint.code], standing.waiting)
+            oldest.add_metric([endpoint.code], (now - standing.since).total_seconds() if standing.since else 0.0)
+            failures.add_metric([endpoint.code], endpoint.failures)
+        yield from (pending, oldest, failures)
+
+
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"casino_pam_{name}", text, labels=labels)
 
@@ -48,4 +64,5 @@ def exposed() -> bytes:
     """All of them in Prometheus' text."""
     registry = CollectorRegistry()
     registry.register(_Jobs())
+    registry.register(_Events())
     return generate_latest(registry)

@@ -336,6 +336,13 @@ if CASHBACK_PERIOD not in ("day", "week", "month"):
 # A request for a second person that is older is worth a reminder.
 APPROVAL_REMINDER_HOURS = whole("APPROVAL_REMINDER_HOURS", default=4, lowest=1, highest=720)
 
+# --- events for back ends ---------------------------------------------------------------------------------------------
+
+# An event that was not delivered in so many hours is given up.
+EVENT_GIVE_UP_HOURS = whole("EVENT_GIVE_UP_HOURS", default=72, lowest=1, highest=720)
+# So long it can be sent again; longer than a month, so that a limit of a month is told of once.
+EVENT_KEPT_DAYS = whole("EVENT_KEPT_DAYS", default=35, lowest=32, highest=366)
+
 # --- the back office --------------------------------------------------------------------------------------------------
 
 # The largest file of a provider that is taken by upload; a million lines are about 110 MiB.

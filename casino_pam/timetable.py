@@ -9,12 +9,17 @@ from __future__ import annotations
 import io
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from django.conf import settings
 from django.core.management import call_command
 
+from casino_pam import delivery
+from wallet.models import Endpoint
+
 DAY_SECONDS: Final = 86_400
+TIDY_SECONDS: Final = 600
 # Of what a command prints, so many of the last lines are its result.
 LINES: Final = 2
 
@@ -57,7 +62,7 @@ class _LastLines(io.TextIOBase):
         return len(text)
 
     def __str__(self) -> str:
-        return " ".join(self.lines)
+        return " · ".join(self.lines)
 
 
 def command(name: str, *argv: str) -> Callable[[Stint], str]:
@@ -77,7 +82,7 @@ def command(name: str, *argv: str) -> Callable[[Stint], str]:
 
 def jobs() -> list[ScheduledJob]:
     """The jobs of this house; one that is switched off is not among them."""
-    return [job for job in _every_job() if job.every]
+    return [job for job in (*_every_job(), *_deliveries()) if job.every]
 
 
 def _every_job() -> Iterator[ScheduledJob]:
@@ -90,7 +95,14 @@ def _every_job() -> Iterator[ScheduledJob]:
     yield _daily("check_reports", settings.CHECK_REPORTS_AT, "refresh_reports", "--check")
     yield _daily("open_rounds", settings.OPEN_ROUNDS_AT, "open_rounds", "--older-than", "1440")
     cashback = ("grant_cashback", "--last", settings.CASHBACK_PERIOD)
+    yield ScheduledJob("tidy_events", command("tidy_events"), TIDY_SECONDS)
     yield _daily("grant_cashback", settings.GRANT_CASHBACK_AT, *cashback)
+
+
+def _deliveries() -> Iterator[ScheduledJob]:
+    """A job for each endpoint of events, which goes on for as long as it is enabled."""
+    for code in Endpoint.objects.filter(enabled=True).values_list("code", flat=True):
+        yield ScheduledJob(f"deliver:{code}", partial(delivery.deliver, code), 1)
 
 
 def _daily(name: str, at: int | None, *line: str) -> ScheduledJob:

@@ -31,6 +31,7 @@ class JobLine:
     when: str
     state: SafeString
     took: str
+    due: datetime | None
 
 
 @permissions.page(VIEW)
@@ -39,7 +40,16 @@ def page(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     wanted = {job.name for job in timetable.jobs()}
     rows = list(Job.objects.all())
-    lines = [JobLine(row, _when(row), _state(row, now, off=row.name not in wanted), _took(row)) for row in rows]
+    lines = [
+        JobLine(
+            row,
+            _when(row),
+            _state(row, now, off=row.name not in wanted),
+            _took(row),
+            None if row.running(now) or row.name not in wanted else row.due_at,
+        )
+        for row in rows
+    ]
     context = admin.site.each_context(request) | {
         "title": "Jobs",
         "lines": lines,
@@ -51,8 +61,12 @@ def page(request: HttpRequest) -> HttpResponse:
 def _when(row: Job) -> str:
     if row.every == DAY_SECONDS:
         return f"daily at {row.offset // 3_600:02}:{row.offset // 60 % 60:02} UTC"
-    minutes, seconds = divmod(row.every, 60)
-    return f"every {minutes} min" if not seconds else f"every {row.every} s"
+    if row.every == 1:
+        return "always"
+    hours, minutes, seconds = row.every // 3_600, row.every // 60, row.every % 60
+    if row.every % 3_600 == 0:
+        return "every hour" if hours == 1 else f"every {hours} h"
+    return f"every {row.every} s" if seconds else "every minute" if minutes == 1 else f"every {minutes} min"
 
 
 def _took(row: Job) -> str:

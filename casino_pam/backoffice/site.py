@@ -125,6 +125,8 @@ _NAVIGATION: Final = [
         "separator": True,
         "items": [
             _page("Jobs", "schedule", "backoffice:jobs", "wallet.view_reconciliationrun"),
+            _page("Events", "outbound", "backoffice:events", "wallet.view_endpoint"),
+            _link("Endpoints", "webhook", "wallet_endpoint"),
         ],
     },
 ]

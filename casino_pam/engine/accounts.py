@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Prefetch
 from django.utils import timezone
 
-from casino_pam.engine import commands, jobs, posting, sessions
+from casino_pam.engine import commands, jobs, outbox, posting, sessions
 from casino_pam.engine.results import Standing
 from wallet.errors import InvalidField, Refused
 from wallet.jurisdictions import Demand, rule
@@ -91,6 +91,8 @@ def change(player: str, record: Record | None = None, **fields: Any) -> Player:
         if changed:
             _may_hold(player, changed.get("country"), _held(before))
             Player.objects.filter(code=player).update(**changed)
+            if "excluded_until" in changed:
+                outbox.write_exclusion(player, changed["excluded_until"])
             if record is not None:
                 was = {name: getattr(before, name) for name in changed}
                 record("change player", player=player, subject=player, before=was, after=changed)
@@ -116,8 +118,11 @@ def exclude(player: str, until: datetime) -> Player:
     """
     shorter = Player.objects.filter(code=player).exclude(excluded_until__gt=until)
     with transaction.atomic():
+        before = _taken(player).excluded_until
         if not shorter.update(excluded_until=until):
-            raise Refused("player_excluded", why="longer_already", until=find(player).excluded_until)
+            raise Refused("player_excluded", why="longer_already", until=before)
+        if before != until:
+            outbox.write_exclusion(player, until)
         sessions.end_all(player)
     _tell_restricted(player)
     _tend(player)

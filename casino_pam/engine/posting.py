@@ -25,7 +25,7 @@ from psycopg import errors
 
 from bonus import store
 from bonus.models import Bonus
-from casino_pam.engine import bonuses, cashier, play
+from casino_pam.engine import bonuses, cashier, outbox, play
 from casino_pam.engine.commands import (
     GRACE_SECONDS,
     PATIENCE_SECONDS,
@@ -368,6 +368,7 @@ def _attempt(requests: Sequence[AnyRequest], alongside: Alongside | None = None)
         again = [_looks_again(*each, book, stale) for each in zip(requests, footprints, strict=True)] if stale else []
         _check_others(execution, stale, [request for request, looks in zip(requests, again, strict=False) if not looks])
         store.write(session, execution.bonuses, stale)
+        outbox.write(session, execution, stale)
         if _rests_on_rows(requests) and all(row.wallet in stale for row in book.added):
             session.put(_WRITE_BEHIND)
         if alongside is not None and not any(again) and not isinstance(outcomes[0], Refused):

@@ -108,7 +108,7 @@ def kept_facts(refusal: Refused, bonus: int | None = None) -> str | None:
     return msgspec.json.encode(facts).decode() if facts else None
 
 
-def _facts_of(row: Row) -> dict[str, Any]:
+def facts_of(row: Row) -> dict[str, Any]:
     """What ``kept_facts`` left in a REFUSED row. An adjustment's reason is its own; a balance is its only limit."""
     if row.kind == Kind.ADJUST:
         return {"limit": "balance"} if row.refusal == "limit_reached" else {}
@@ -119,7 +119,7 @@ def _facts_of(row: Row) -> dict[str, Any]:
 def remembered(wallet: OpenWallet, row: Row, last: Row, *, replayed: bool) -> Refused:
     """The refusal that a REFUSED row stands for."""
     assert row.refusal is not None
-    facts = _facts_of(row)
+    facts = facts_of(row)
     bonus = facts.pop("bonus", last.bonus_after)
     return Refused(
         row.refusal,

@@ -9,7 +9,17 @@ from django.contrib import admin
 from django.urls import reverse
 
 from tests import scenario
-from wallet.models import ApiKey, Approval, Checkpoint, Game, Provider, ProviderRun, ReconciliationRun, Transaction
+from wallet.models import (
+    ApiKey,
+    Approval,
+    Checkpoint,
+    Endpoint,
+    Game,
+    Provider,
+    ProviderRun,
+    ReconciliationRun,
+    Transaction,
+)
 
 NOON = datetime(2026, 9, 22, 12, tzinfo=UTC)
 
@@ -23,6 +33,7 @@ def furnish() -> None:
     scenario.rollback("b-2", reference="rb-2")
     Game.objects.create(provider=Provider.objects.get(code="acme"), code="slot-1", category="slots")
     scenario.opened("session-of-alice", "alice")
+    Endpoint.objects.create(code="crm", url="https://crm.example/events")
     ApiKey.objects.create(name="shop", digest=ApiKey.digest_of("a key"), scopes=["cashier"])
     Checkpoint.objects.create(wallet=wallet, version=1, digest=Transaction.objects.get(version=1).digest)
     ReconciliationRun.objects.create(

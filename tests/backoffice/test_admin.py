@@ -17,7 +17,7 @@ from wallet import models
 from wallet.models import Checkpoint, ReconciliationRun, Transaction, Wallet
 
 # What may be changed here at all, by those who may; everything else is a window.
-SETTINGS = ("player", "currency", "provider", "game", "apikey")
+SETTINGS = ("player", "currency", "provider", "game", "apikey", "endpoint")
 MONEY = (
     "gamesession",
     "wallet",

@@ -49,6 +49,9 @@ def measure(seconds: int, rows: int, figures: Figures) -> None:
             game_load.drive(port, connections=32, seconds=2, wagering=False)
             limited = game_load.drive(port, connections=32, seconds=seconds, wagering=False).clean()
         note("door 32, all limits set", limited.per_second)
+        note("door 32, no endpoint", game_load.drive(port, connections=32, seconds=seconds).clean().per_second)
+        with bench_system.endpoint_down():
+            note("door 32, endpoint down", game_load.drive(port, connections=32, seconds=seconds).clean().per_second)
         note("bulk operations", game_load.bulk(port, seconds=seconds))
     with bench_system.web() as port:
         for name, value in dialect_load.measured(port, min(seconds, 5)).items():

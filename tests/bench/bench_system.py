@@ -110,6 +110,37 @@ def limits() -> Iterator[None]:
     WalletLimits.objects.all().delete()
 
 
+@contextlib.contextmanager
+def endpoint_down() -> Iterator[None]:
+    """Meanwhile a back end that nobody can reach is to be told of everything: a thousand events wait, and are tried."""
+    from casino_pam.engine import commands, posting
+    from wallet.models import Delivery, Endpoint
+
+    endpoint = Endpoint(code="down", url=f"http://127.0.0.1:{free_port()}/")
+    endpoint.renew()
+    endpoint.save()
+    holds = [
+        commands.Hold(
+            source="cashier", player=f"p{n}", reference=f"hold-{n}", at=commands.now(), currency="EUR", amount=100
+        )
+        for n in range(1_000)
+    ]
+    for first in range(0, len(holds), 100):
+        posting.post(holds[first : first + 100])
+    assert Delivery.objects.count() >= len(holds)
+    argv = [sys.executable, "manage.py", "run_jobs"]
+    with subprocess.Popen(argv, cwd=PROJECT, env=os.environ | {"PLAIN_HTTP": "on"}) as jobs:
+        until = time.monotonic() + 60
+        while not Endpoint.objects.filter(failures__gt=0).exists():
+            if time.monotonic() > until:
+                raise RuntimeError("the endpoint that is down was never tried")
+            time.sleep(0.1)
+        yield
+        jobs.terminate()
+    Delivery.objects.all().delete()
+    endpoint.delete()
+
+
 def fill(rows: int) -> None:
     """Further ledger rows with random references, on a wallet nobody plays, as a house of some age has."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:

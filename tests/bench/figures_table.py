@@ -15,6 +15,7 @@ ROWS = (
     ("`bulk`, operations of 1,000 a request", "bulk operations", "1000 rows a statement", 0.3, 0.6),
     ("READ COMMITTED over REPEATABLE READ, 128 connections", "door 128", "door 128, repeatable read", 1.0, 1.0),
     ("all nine limits set over none", "door 32, all limits set", "door 32, none wagering again", 0.9, 1.0),
+    ("events for an endpoint that is down over none", "door 32, endpoint down", "door 32, no endpoint", 0.95, 1.0),
     ("bets with Redis frozen over bets with Redis well", "door 128, Redis frozen", "door 128, Redis well", 0.95, 1.0),
     ("a third of the players wagering over none", "door 32", "door 32, none wagering again", 0.8, 1.0),
 )

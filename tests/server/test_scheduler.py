@@ -318,7 +318,7 @@ def test_the_page_and_the_metrics_show_each_job_s_last_run(client: Client, setti
     page = operators.of("finance").get("/admin/office/jobs/")
     text = page.content.decode()
     assert page.status_code == 200
-    for part in ("Looked after 3 wallets.", "every 1 min", "daily at 03:30 UTC", "off", "done", "2 times in a row"):
+    for part in ("Looked after 3 wallets.", "every minute", "daily at 03:30 UTC", "off", "done", "2 times in a row"):
         assert part in text, part
     assert "nobody runs it" not in text
     metrics = client.get("/metrics").content.decode()

@@ -19,8 +19,9 @@ from casino_pam.local.os_support import PROJECT
 
 SETTINGS = (PROJECT / "casino_pam" / "settings.py").read_text()
 # Every environment variable that the settings read.
-OURS = re.findall(r'\b(?:needed|as_it_is|switch|whole|address|database|env\.\w+)\(\s*"([A-Z_]+)"', SETTINGS)
-OURS = re.findall(r'\b(?:needed|as_it_is|switch|whole|interval|time_of_day|address|env\.\w+)\(\s*"([A-Z_]+)"', SETTINGS)
+OURS = re.findall(
+    r'\b(?:needed|as_it_is|switch|whole|interval|time_of_day|address|database|env\.\w+)\(\s*"([A-Z_]+)"', SETTINGS
+)
 PRODUCTION = {
     "DATABASE_URL": "postgres://casino:secret@db.example:5432/casino",
     "REDIS_URL": "redis://redis.example:6379/0",

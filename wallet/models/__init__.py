@@ -1,5 +1,6 @@
 from wallet.models.access import OperatorSession, SecondFactor
 from wallet.models.background import Job
+from wallet.models.endpoint import Delivery, Endpoint
 from wallet.models.oversight import (
     AccountChange,
     Approval,
@@ -23,10 +24,12 @@ __all__ = [
     "Checkpoint",
     "Currency",
     "DaySum",
+    "Delivery",
+    "Endpoint",
     "Game",
     "GameSession",
-    "OperatorSession",
     "Job",
+    "OperatorSession",
     "Player",
     "Provider",
     "ProviderDifference",

@@ -8,7 +8,7 @@ from cryptography.fernet import InvalidToken
 from django.core.management.base import BaseCommand, CommandError
 
 from wallet import second_factor
-from wallet.models import Provider, SecondFactor
+from wallet.models import Endpoint, Provider, SecondFactor
 
 
 class Command(BaseCommand):
@@ -29,6 +29,11 @@ class Command(BaseCommand):
                 changed += second_factor.encrypt_anew(factor)
             except InvalidToken:
                 unreadable.append(str(factor))
+        for endpoint in Endpoint.objects.all():
+            try:
+                changed += endpoint.encrypt_anew()
+            except InvalidToken:
+                unreadable.append(endpoint.code)
         self.stdout.write(f"Encrypted {changed} secrets anew; every other one that can be read was up to date.")
         if unreadable:
             raise CommandError(

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("wallet", "0015_player_roles")]
+    dependencies = [("wallet", "0017_operator_access_roles")]
 
     operations = [
         migrations.CreateModel(
