@@ -336,6 +336,7 @@ def _make(
         claim_by=None if days is None else entry.at + days * DAY,
         activated_at=None,
         expires_at=None,
+        unverified_since=None,
         ended_at=None,
         ended_reason=None,
         ended_reference=None,

@@ -12,6 +12,7 @@ from typing import Final
 from bonus import rules
 from bonus.models import BonusStatus
 from bonus.open_bonuses import Bonuses, OpenBonus
+from wallet.jurisdictions import Demand
 from wallet.kinds import BONUS, Kind
 from wallet.state import Book, Entry, Row
 from wallet.time import DAY
@@ -48,9 +49,10 @@ def settle(bonuses: Bonuses, entry: Entry, *, by_job: bool = False) -> None:
         return
     active = bonuses.active(entry.wallet.id)
     if active is not None:
+        may_settle = by_job or _may_settle(entry.named_row)
         if active.complete:
-            complete(bonuses, entry, active)
-        elif (by_job or _may_settle(entry.named_row)) and _depleted(bonuses, entry, active):
+            _complete_if_verified(bonuses, entry, active, may_settle=may_settle)
+        elif may_settle and _depleted(bonuses, entry, active):
             _deplete(bonuses, entry, active)
     if bonuses.active(entry.wallet.id) is None and not entry.wallet.player.excluded(entry.at):
         _start_next(bonuses, entry)
@@ -69,9 +71,25 @@ def _start_next(bonuses: Bonuses, entry: Entry) -> None:
             bonus=bonus.id,
             wagered_after=bonus.wagered,
         )
-        if not bonus.complete:
+        if not bonus.complete or not _complete_if_verified(bonuses, entry, bonus):
             return
-        complete(bonuses, entry, bonus)
+
+
+def _complete_if_verified(bonuses: Bonuses, entry: Entry, bonus: OpenBonus, *, may_settle: bool = False) -> bool:
+    """Convert what is wagered in full, or set it aside until the player is verified, where that is demanded.
+
+    Nothing takes it meanwhile but who gives it up: it does not run out of time, no stake is paid from it and no
+    withdrawal ends it. Where no money is left, and no stake is open that may bring some, nothing waits.
+    """
+    unverified = entry.book.is_unverified(entry.wallet.player, Demand.VERIFIED_CONVERSION)
+    nothing_left = may_settle and not entry.wallet.bonus and not _has_open_stake(bonuses, entry, bonus)
+    if unverified and not nothing_left:
+        if not bonus.unverified:
+            bonuses.change(bonus)
+            bonus.unverified_since, bonus.expires_at = entry.at, None
+        return False
+    complete(bonuses, entry, bonus)
+    return True
 
 
 # --- transitions --------------------------------------------------------------------------------
@@ -198,15 +216,18 @@ def _may_settle(named: Row | None) -> bool:
 
 def _depleted(bonuses: Bonuses, entry: Entry, bonus: OpenBonus) -> bool:
     """No money left, and no stake of the bonus whose win may still bring some."""
-    if not too_little(entry.wallet.bonus, bonus):
-        return False
+    return too_little(entry.wallet.bonus, bonus) and not _has_open_stake(bonuses, entry, bonus)
+
+
+def _has_open_stake(bonuses: Bonuses, entry: Entry, bonus: OpenBonus) -> bool:
+    """Whether a stake that the bonus paid may still be won or rolled back, as far as age has not settled it."""
     since = entry.at - bonuses.stake_life
     # A bonus whose stakes were not looked up counts as having one: the next look will tell.
     elsewhere = bonuses.open_elsewhere.get(bonus.id, entry.at)
     if elsewhere is not None and elsewhere > since:
-        return False
+        return True
     stakes = [row for row in stakes_of(entry.book, bonus.id) if row.created_at > since]
-    return all(_settled(entry.book, stake) for stake in stakes)
+    return not all(_settled(entry.book, stake) for stake in stakes)
 
 
 def stakes_of(book: Book, bonus: str) -> list[Row]:

@@ -18,6 +18,7 @@ from django.db.models.functions import JSONObject
 from bonus.campaign_tables import NOTE_STEPS
 from bonus.rules import MAX_REQUIRED, MAX_WAGERED, MAX_WEIGHT_BP, Base, Conversion, Counted, SpendOrder
 from bonus.terms import OfferKind, OfferSpec, OnWithdrawal, OverMaxStake, Terms
+from wallet.jurisdictions import Demand, where_verified
 from wallet.kinds import Kind
 from wallet.models import Player, Wallet
 from wallet.models.oversight import only_second_people
@@ -240,6 +241,12 @@ WITH due AS (
     SELECT b.wallet_id FROM bonus_bonus b JOIN wallet_wallet w ON w.id = b.wallet_id
     WHERE b.status = 'active' AND b.required > 0
         AND w.bonus < greatest(1, (b.terms::jsonb ->> 'depleted_below')::bigint)
+    UNION
+    SELECT b.wallet_id FROM bonus_bonus b JOIN wallet_player p ON p.id = b.player_id
+    WHERE b.status = 'active' AND b.unverified_since IS NOT NULL AND (
+        p.verification = 'verified' OR p.country IS NULL AND %(countries)s::text[] IS NOT NULL
+        OR p.country <> ALL (%(countries)s::text[])
+    )
 )
 SELECT p.code, w.currency_id
 FROM due JOIN wallet_wallet w ON w.id = due.wallet_id JOIN wallet_player p ON p.id = w.player_id
@@ -259,7 +266,7 @@ class BonusQuerySet(models.QuerySet["Bonus"]):
     def due(self, at: datetime) -> list[tuple[str, str]]:
         """Player and currency of every wallet on which something may be due."""
         with connection.cursor() as cursor:
-            cursor.execute(_DUE, {"at": at})
+            cursor.execute(_DUE, {"at": at, "countries": where_verified(Demand.VERIFIED_CONVERSION)})
             return [(player, currency) for player, currency in cursor.fetchall()]
 
 
@@ -291,6 +298,8 @@ class Bonus(models.Model):
     claim_by = models.DateTimeField(null=True)
     activated_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
+    # Since when it is wagered in full and waits for its player to be verified.
+    unverified_since = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     ended_reason = models.CharField(max_length=500, null=True)
     # Who asked for the end and under which reference: its repeat is answered, not refused.
@@ -383,3 +392,8 @@ class Bonus(models.Model):
 
     def __str__(self) -> str:
         return f"{self.offer_id}/{self.id}"
+
+    @property
+    def unverified(self) -> bool:
+        """Whether it is wagered in full and waits for its player to be verified."""
+        return self.unverified_since is not None and self.status == BonusStatus.ACTIVE

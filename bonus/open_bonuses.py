@@ -44,6 +44,7 @@ class OpenBonus(msgspec.Struct):
     claim_by: int | None
     activated_at: int | None
     expires_at: int | None
+    unverified_since: int | None
     ended_at: int | None
     ended_reason: str | None
     ended_reference: str | None
@@ -63,8 +64,16 @@ class OpenBonus(msgspec.Struct):
         return self.status in WAITING
 
     @property
+    def unverified(self) -> bool:
+        """Whether it is wagered in full and waits for its player to be verified: its money is set aside."""
+        return self.unverified_since is not None and self.status == BonusStatus.ACTIVE
+
+    @property
     def complete(self) -> bool:
-        return rules.is_complete(self.wagered, self.required, multiplier=self.terms.multiplier)
+        """Once it waits to be converted a rollback takes that back no more than it would a conversion."""
+        return self.unverified_since is not None or rules.is_complete(
+            self.wagered, self.required, multiplier=self.terms.multiplier
+        )
 
     @property
     def runs_out_at(self) -> int | None:
@@ -222,7 +231,9 @@ class Bonuses:
 
 def progress(bonus: OpenBonus, at: int) -> dict[str, Any]:
     status = bonus.shown_status(at)
-    shown = rules.shown_progress(bonus.wagered, bonus.required, completed=status == BonusStatus.COMPLETED)
+    shown = rules.shown_progress(
+        bonus.wagered, bonus.required, completed=status == BonusStatus.COMPLETED or bonus.unverified
+    )
     return {
         "bonus": bonus.id,
         "wagered": shown.wagered,
@@ -245,6 +256,7 @@ class BonusSummary(msgspec.Struct):
     percent: int
     created_at: int
     expires_at: int | None
+    waits_for: str | None
     ended_at: int | None
 
 
@@ -262,5 +274,6 @@ def summary(bonus: OpenBonus, at: int) -> BonusSummary:
         percent=told["percent"],
         created_at=bonus.created_at,
         expires_at=bonus.claim_by if bonus.activated_at is None else bonus.expires_at,
+        waits_for="verification" if bonus.unverified else None,
         ended_at=bonus.ended_at,
     )

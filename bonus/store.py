@@ -25,7 +25,7 @@ from wallet.pg.session import Answer, Session
 from wallet.state import Book
 from wallet.time import HOUR, now, selected, timestamp
 
-_TIMES: Final = frozenset(("created_at", "claim_by", "activated_at", "expires_at", "ended_at"))
+_TIMES: Final = frozenset(("created_at", "claim_by", "activated_at", "expires_at", "unverified_since", "ended_at"))
 
 
 class _Column(NamedTuple):

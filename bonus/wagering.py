@@ -21,7 +21,7 @@ from wallet.state import Book, Columns, Entry, OpenWallet, Row
 
 def may_stake(bonuses: Bonuses, entry: Entry, provider: str, game: str, amount: int) -> None:
     """The ACTIVE bonus's own gates. Raises Refused: ``game_excluded``, ``stake_above_limit``."""
-    bonus = bonuses.active(entry.wallet.id)
+    bonus = _wagered(bonuses, entry.wallet)
     if bonus is None:
         return
     if amount > entry.wallet.cash and _excludes(entry.book, bonus.terms, provider, game):
@@ -37,7 +37,7 @@ def stake(bonuses: Bonuses, entry: Entry, provider: str, game: str, amount: int,
     A stake above the limit that came this far forfeits the bonus, and cash alone pays it.
     """
     wallet = entry.wallet
-    bonus = bonuses.active(wallet.id)
+    bonus = _wagered(bonuses, wallet)
     if bonus is not None and _above_limit(bonus, amount):
         lifecycle.forfeit(bonuses, entry, bonus, "a stake above the limit")
         bonus = None
@@ -64,6 +64,12 @@ def stake(bonuses: Bonuses, entry: Entry, provider: str, game: str, amount: int,
         "contribution": counted,
         "wagered_after": bonus.wagered,
     }
+
+
+def _wagered(bonuses: Bonuses, wallet: OpenWallet) -> OpenBonus | None:
+    """The ACTIVE bonus, unless it is wagered in full and its money is set aside (``lifecycle``)."""
+    bonus = bonuses.active(wallet.id)
+    return None if bonus is None or bonus.unverified else bonus
 
 
 def contribution(terms: Terms, split: Split, provider: str, game: str, category: str) -> int:
@@ -170,7 +176,7 @@ def _covering(bonuses: Bonuses, entry: Entry, provider: str, game: str) -> OpenB
         candidates = bonuses.oldest(wallet.id, BonusStatus.PENDING)
     for bonus in candidates:
         terms = bonus.terms
-        if terms.kind is OfferKind.FREE_ROUNDS and terms.multiplier > 0:
+        if terms.kind is OfferKind.FREE_ROUNDS and terms.multiplier > 0 and not bonus.unverified:
             if not _excludes(entry.book, terms, provider, game):
                 return bonus
     return None
@@ -273,7 +279,7 @@ def may_withdraw(bonuses: Bonuses, wallet: OpenWallet) -> None:
     Where the player's country forbids that policy the bonus stays as it is: a player who moved
     there after the grant was never told that a withdrawal would forfeit it.
     """
-    bonus = bonuses.active(wallet.id)
+    bonus = _wagered(bonuses, wallet)
     if bonus is None or bonus.terms.on_withdrawal is not OnWithdrawal.REFUSE:
         return
     breaches = jurisdiction_breaches(wallet.player.country, bonus.terms)
@@ -283,6 +289,6 @@ def may_withdraw(bonuses: Bonuses, wallet: OpenWallet) -> None:
 
 def withdraw(bonuses: Bonuses, entry: Entry) -> None:
     """Under the policy ``forfeit`` the bonus goes before the money that is asked for is held."""
-    bonus = bonuses.active(entry.wallet.id)
+    bonus = _wagered(bonuses, entry.wallet)
     if bonus is not None and bonus.terms.on_withdrawal is OnWithdrawal.FORFEIT:
         lifecycle.forfeit(bonuses, entry, bonus, "withdrawal")

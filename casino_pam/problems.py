@@ -195,6 +195,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "In the player's country limits hold for the account, so a player there has one wallet; `wallets` are those "
         "that there are. Nothing was changed.",
     ),
+    "player_not_verified": (
+        "The player is not verified",
+        "The house or the law of the player's country wants the player verified before what `needed_for` names; "
+        "`verification` is what the player is now. Nothing was done or remembered: once the player is verified send "
+        "the same request again.",
+    ),
     "rate_limited": (
         "Too many requests",
         "Nothing was done; wait as the header Retry-After says and send the same request again.",
@@ -279,6 +285,7 @@ _EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "offer_not_available": {"why": "already_claimed"},
     "bonus_active": _BALANCES_OF_NOW,
     "one_currency": {"player": "alice", "country": "GB", "wallets": ["EUR", "JPY"]},
+    "player_not_verified": {"needed_for": "withdrawal", "verification": "pending"},
 }
 
 

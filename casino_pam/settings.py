@@ -312,6 +312,15 @@ SPECTACULAR_SETTINGS = {
 # A stake whose round never ended and never paid counts as settled at this age; 0 waits for nothing.
 UNSETTLED_STAKE_HOURS = whole("UNSETTLED_STAKE_HOURS", default=24, lowest=0, highest=8760)
 
+# --- verification -----------------------------------------------------------------------------------------------------
+
+# Before what every player must be verified, with commas between; what a country asks is in wallet/jurisdictions.py.
+VERIFIED_BEFORE = {f"verified_{word.strip()}" for word in env.list("VERIFIED_BEFORE", default=[])}
+if VERIFIED_BEFORE - {"verified_withdrawal", "verified_conversion"}:
+    raise ImproperlyConfigured(
+        f"VERIFIED_BEFORE is {env.str('VERIFIED_BEFORE')!r}. Set it to withdrawal, conversion, or both with a comma."
+    )
+
 # --- sessions of games ------------------------------------------------------------------------------------------------
 
 # How long a session lives that a player opens with a provider; an ended one stops bets.
@@ -344,6 +353,13 @@ EVENT_GIVE_UP_HOURS = whole("EVENT_GIVE_UP_HOURS", default=72, lowest=1, highest
 EVENT_KEPT_DAYS = whole("EVENT_KEPT_DAYS", default=35, lowest=32, highest=366)
 
 # --- the back office --------------------------------------------------------------------------------------------------
+
+# Where the casino's own system shows a player, {player} being the player's code; empty is nowhere.
+CRM_PLAYER_URL = as_it_is("CRM_PLAYER_URL", default="")
+if CRM_PLAYER_URL and not (CRM_PLAYER_URL.startswith(("https://", "http://")) and "{player}" in CRM_PLAYER_URL):
+    raise ImproperlyConfigured(
+        "CRM_PLAYER_URL is no link to a player. Set it to such as https://crm.example.com/players/{player}."
+    )
 
 # The largest file of a provider that is taken by upload; a million lines are about 110 MiB.
 PROVIDER_FILE_MB = whole("PROVIDER_FILE_MB", default=256, lowest=1, highest=4096)

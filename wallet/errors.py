@@ -62,6 +62,7 @@ STATUS: Final[dict[str, int]] = {
     "unsupported_media_type": 415,
     **dict.fromkeys(NOT_NOW, 422),
     "one_currency": 422,
+    "player_not_verified": 422,
     "rate_limited": 429,
     "internal": 500,
     "busy": 503,

@@ -302,6 +302,98 @@ def _with_ends(holds: QuerySet[Transaction]) -> list[Withdrawal]:
     return [Withdrawal(row, ends.get(row.id)) for row in rows]
 
 
+# --- a player's lifetime -------------------------------------------------------------------------------------------
+
+# Deposits and withdrawals have indexes of their own. Bets have none: the first and the last one are looked for among so
+# many rows at either end, and it takes a wallet without play to have none there.
+_LOOKED_AT: Final = 1_000
+# More withdrawals than that nobody has made; what is older would be left out of the sum.
+_MOST_HOLDS: Final = 10_000
+_POSTED_OF_WALLET: Final = f"FROM wallet_transaction t WHERE t.wallet_id = w.id AND t.status = '{Status.POSTED}'"
+
+
+def _when(kind: str, order: str, which: str = "true") -> str:
+    return f"(SELECT t.created_at {_POSTED_OF_WALLET} AND t.kind = '{kind}' AND {which} ORDER BY {order} LIMIT 1)"
+
+
+_LIFETIMES: Final = f"""
+SELECT w.id AS wallet, {_when("DEPOSIT", "t.created_at")} AS first_deposit,
+    {_when("DEPOSIT", "t.created_at DESC")} AS last_deposit,
+    {_when("BET", "t.version", f"t.version <= {_LOOKED_AT}")} AS first_bet,
+    {_when("BET", "t.version DESC", f"t.version > w.version - {_LOOKED_AT}")} AS last_bet,
+    coalesce((
+        SELECT sum(settled.amount)::bigint
+        FROM (
+            SELECT t.id {_POSTED_OF_WALLET} AND t.kind = 'HOLD' ORDER BY t.created_at DESC LIMIT {_MOST_HOLDS}
+        ) hold
+        CROSS JOIN LATERAL (
+            SELECT s.amount FROM wallet_transaction s
+            WHERE s.closes = hold.id AND s.closes IS NOT NULL AND s.status = 'POSTED' AND s.kind = 'SETTLE' OFFSET 0
+        ) settled
+    ), 0) AS withdrawn
+FROM unnest(%s::bigint[]) AS named(id)
+CROSS JOIN LATERAL (SELECT * FROM wallet_wallet WHERE id = named.id OFFSET 0) w
+"""
+
+
+class Lifetime(msgspec.Struct, frozen=True):
+    """What a wallet's totals do not say: what was paid out (minor units), and when deposits and bets began and ended.
+
+    ``first_bet`` and ``last_bet`` are None too where there is none among a thousand rows at that end.
+    """
+
+    wallet: int
+    first_deposit: datetime | None
+    last_deposit: datetime | None
+    first_bet: datetime | None
+    last_bet: datetime | None
+    withdrawn: int
+
+
+_PLAYED: Final = f"""
+SELECT w.currency_id AS currency, c.digits, w.staked_total - coalesce(t.staked_total, 0) AS staked,
+    w.paid_total - coalesce(t.paid_total, 0) AS won
+FROM unnest(%(wallets)s::bigint[]) AS named(id)
+CROSS JOIN LATERAL (SELECT * FROM wallet_wallet WHERE id = named.id OFFSET 0) w
+CROSS JOIN LATERAL (SELECT {newest_before("w.id", "w.version", "%(since)s::timestamptz")} AS version OFFSET 0) found
+LEFT JOIN LATERAL (
+    SELECT * FROM wallet_transaction r WHERE r.wallet_id = w.id AND r.version = found.version OFFSET 0
+) t ON true
+JOIN wallet_currency c ON c.code = w.currency_id
+ORDER BY w.id
+"""
+
+
+class Played(msgspec.Struct, frozen=True):
+    """What was staked and won in a wallet since an instant, in minor units, net of rollbacks."""
+
+    currency: str
+    digits: int
+    staked: int
+    won: int
+
+    @property
+    def result(self) -> int:
+        return self.won - self.staked
+
+
+def played_since(wallets: Sequence[Wallet], since: datetime) -> list[Played]:
+    """What was staked and won in each wallet since ``since``: the difference of totals that rows carry."""
+    connection.ensure_connection()
+    with connection.connection.cursor(row_factory=by_name(Played)) as cursor:
+        values = {"wallets": [wallet.pk for wallet in wallets], "since": since}
+        found: list[Played] = cursor.execute(_PLAYED, values).fetchall()
+    return found
+
+
+def lifetimes(wallets: Sequence[Wallet]) -> dict[int, Lifetime]:
+    """The lifetimes of the wallets, by their ids, in one statement that no number of bets makes longer."""
+    connection.ensure_connection()
+    with connection.connection.cursor(row_factory=by_name(Lifetime)) as cursor:
+        found = cursor.execute(_LIFETIMES, [[wallet.pk for wallet in wallets]]).fetchall()
+    return {each.wallet: each for each in found}
+
+
 # Few sources, each found by one step down the index on (source, reference, kind).
 _SOURCES: Final = """
 WITH RECURSIVE known(source) AS (

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 import pycountry
+from django.conf import settings
 
 # --- countries ---------------------------------------------------------------------------------------
 
@@ -65,6 +66,9 @@ class Demand(StrEnum):
     ONE_CURRENCY = "one_currency"  # limits hold for the account: a player has one wallet
     RAISE_HOURS = "raise_hours"  # hours from the wish for a higher limit until it can be confirmed
     RAISE_AFTER_PERIOD = "raise_after_period"  # nor before the period ends that the wish was made in
+    # The house itself may ask for these two of every player (settings.VERIFIED_BEFORE).
+    VERIFIED_WITHDRAWAL = "verified_withdrawal"  # nothing is paid out before the player is verified
+    VERIFIED_CONVERSION = "verified_conversion"  # nor does a bonus become cash
 
 
 class Rule(NamedTuple):
@@ -124,6 +128,14 @@ RULES: Final = (
         f"{_ORDINANCE}, as Spelinspektionen reads it",
         date(2021, 12, 13),
     ),
+    Rule(
+        "DE",
+        Demand.VERIFIED_WITHDRAWAL,
+        0,
+        "Nothing is paid out to a player who is not verified.",
+        "Glücksspielstaatsvertrag 2021 § 6a Abs. 4",
+        date(2021, 7, 1),
+    ),
 )
 
 _RULES: Final = {(rule.country, rule.demand): rule for rule in RULES}
@@ -132,3 +144,13 @@ _RULES: Final = {(rule.country, rule.demand): rule for rule in RULES}
 def rule(country: str | None, demand: Demand) -> Rule | None:
     """The country's rule about it, if it has one; a player without a country is in no jurisdiction that we know."""
     return None if country is None else _RULES.get((country, demand))
+
+
+def must_be_verified(country: str | None, demand: Demand) -> bool:
+    """Whether a player of the country must be verified first, by the law there or by the house's own word."""
+    return demand in settings.VERIFIED_BEFORE or rule(country, demand) is not None
+
+
+def where_verified(demand: Demand) -> list[str] | None:
+    """The countries whose players must be verified first; None where all must be, those without a country too."""
+    return None if demand in settings.VERIFIED_BEFORE else sorted(c for c, asked in _RULES if asked is demand)

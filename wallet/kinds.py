@@ -57,6 +57,22 @@ def unscoped(stored: str) -> str:
     return stored.rpartition(SCOPE)[2]
 
 
+class Verification:
+    """Whether the casino knows who a player is, as its back end or an operator says; the checks are made elsewhere."""
+
+    UNVERIFIED: Final = "unverified"
+    PENDING: Final = "pending"
+    VERIFIED: Final = "verified"
+    REJECTED: Final = "rejected"
+
+
+VERIFICATIONS: Final = (
+    Verification.UNVERIFIED,
+    Verification.PENDING,
+    Verification.VERIFIED,
+    Verification.REJECTED,
+)
+
 # What a player may limit, and for how long at a time; a wallet's limits are named by both.
 LIMIT_SUBJECTS: Final = ("deposit", "stake", "loss")
 LIMIT_PERIODS: Final = ("day", "week", "month")

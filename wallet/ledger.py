@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import accumulate
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from psycopg import OperationalError
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import LockNotAvailable, SerializationFailure
 
 from wallet.kinds import LIMIT_NAMES
 from wallet.pg.session import Session
@@ -353,6 +353,16 @@ WHERE w.id = n.id AND w.version = n.seen
 RETURNING w.id
 """
 
+# A player on whom something was decided is held until the COMMIT, so that whoever changes that player comes after it.
+_HOLD_PLAYERS: Final = """
+UPDATE wallet_player p SET verification = n.verification
+FROM (
+    SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS h(id, verification, country) ORDER BY h.id
+) n
+WHERE p.id = n.id AND p.verification = n.verification AND p.country IS NOT DISTINCT FROM n.country
+RETURNING p.id
+"""
+
 # All rows are one parameter: an array for each column costs PostgreSQL half as much again (docs/decisions/0040).
 # The type is made by a migration; that of another digest version has another name.
 ROW_TYPE: Final = "wallet_ledger_row_2"
@@ -412,8 +422,11 @@ def write(session: Session, book: Book) -> set[int]:
     commands must be decided again. That holds for a wallet whose balances are only shown as well:
     a refusal that leaves no row must not rest on balances older than the rows and bonuses that
     were read after them. Raises ``psycopg.errors.UniqueViolation`` when a reference was spent by a
-    command on another wallet meanwhile, and ``Unplanned``.
+    command on another wallet meanwhile, ``SerializationFailure`` when a player that was relied on has changed, and
+    ``Unplanned``.
     """
+    if book.players_relied_on:
+        _hold(session, book.players_relied_on)
     known = sorted(book.wallets_by_id.values(), key=lambda wallet: wallet.id)
     touched = [wallet for wallet in known if wallet.rows or wallet.relied_on]
     shown = [wallet for wallet in known if wallet.balances_shown and not (wallet.rows or wallet.relied_on)]
@@ -428,6 +441,15 @@ def write(session: Session, book: Book) -> set[int]:
         session.put(_INSERT_ROWS, [_array_of(elements)])
     matched |= _unmoved(session, shown) if shown else set()
     return {wallet.id for wallet in (*touched, *shown) if wallet.id not in matched}
+
+
+def _hold(session: Session, players: Mapping[int, OpenPlayer]) -> None:
+    """Keep the players as they were read until the COMMIT; wallets are locked after them, never before."""
+    ids = array(map(str, players), quoted=False)
+    verifications = array([player.verification for player in players.values()])
+    countries = array([player.country or "" for player in players.values()])
+    if len(session.rows(_HOLD_PLAYERS, [ids, verifications, countries])) < len(players):
+        raise SerializationFailure("a player has changed meanwhile")
 
 
 def _digested(wallet: OpenWallet) -> list[str]:

@@ -17,20 +17,21 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from django.db import connection, transaction
 from django.db.models import F
+from uuid_utils.compat import uuid7
 
 from wallet.errors import Refused
 from wallet.history import newest_before
 from wallet.jurisdictions import Demand, rule
 from wallet.kinds import LIMIT_NAMES, LIMIT_PERIODS, LIMIT_SUBJECTS
 from wallet.ledger import array
-from wallet.models import Player, Wallet, WalletLimits
+from wallet.models import LimitChange, Player, Wallet, WalletLimits
 from wallet.money import show
 from wallet.pg.session import Answer, Session, session_of
 from wallet.state import Book, OpenWallet, Totals, UndoneEarlier
@@ -351,8 +352,11 @@ def _newest(wallet: Wallet) -> int:
     return 0 if wallet.newest_at is None else to_microseconds(wallet.newest_at)
 
 
-def change(wallet: Wallet, wanted: NewLimits, at: int) -> Changes | None:
-    """Set the named limits, or ask for them, by the rules of the player's country; None if that changes nothing."""
+def change(wallet: Wallet, wanted: NewLimits, at: int, actor: str) -> Changes | None:
+    """Set the named limits, or ask for them, by the rules of the player's country; None if that changes nothing.
+
+    ``actor`` is who did it, as the audit trail names people and back ends; the player's log of changes keeps it.
+    """
     with transaction.atomic():
         kept = _taken(wallet)
         before = _amounts(kept), _increases(kept, at)
@@ -361,9 +365,32 @@ def change(wallet: Wallet, wanted: NewLimits, at: int) -> Changes | None:
             return None
         stored = {name: increase._asdict() for name, increase in after[1].items()}
         WalletLimits.objects.filter(wallet=wallet).update(**after[0], increases=stored)
+        LimitChange.objects.bulk_create(_changes(wallet, before, after, at, actor))
     old, new = _recorded(*before, wallet.currency.digits), _recorded(*after, wallet.currency.digits)
     changed = [name for name in LIMIT_NAMES if old[name] != new[name]]
     return Changes({name: old[name] for name in changed}, {name: new[name] for name in changed})
+
+
+# What holds, and what was asked for, by column.
+_Standing = tuple[dict[str, int | None], dict[str, Increase]]
+
+
+def _changes(wallet: Wallet, before: _Standing, after: _Standing, at: int, actor: str) -> Iterator[LimitChange]:
+    """A row of the player's log for each limit that is another one now, or waits for another one."""
+    for name in LIMIT_NAMES:
+        increase = after[1].get(name)
+        if (before[0][name], before[1].get(name)) != (after[0][name], increase):
+            yield LimitChange(
+                id=uuid7(),
+                wallet=wallet,
+                actor=actor,
+                limit=name,
+                before=before[0][name],
+                after=after[0][name],
+                increase=increase and increase.amount,
+                available_at=increase and increase.available,
+                at=to_datetime(at),
+            )
 
 
 def decided(

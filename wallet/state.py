@@ -14,7 +14,8 @@ import msgspec
 from uuid_utils import uuid7
 
 from wallet.errors import Refused
-from wallet.kinds import SHARING, Kind, Status
+from wallet.jurisdictions import Demand, must_be_verified
+from wallet.kinds import SHARING, Kind, Status, Verification
 from wallet.money import MAX_BALANCE
 from wallet.time import spans
 
@@ -90,6 +91,7 @@ class OpenPlayer(msgspec.Struct):
     deposit_locked: bool
     withdraw_locked: bool
     excluded_until: int | None
+    verification: str
 
     def excluded(self, at: int) -> bool:
         return self.excluded_until is not None and self.excluded_until > at
@@ -310,6 +312,8 @@ class Book:
         self.companions: dict[str, list[Row]] = {}
         self.answers: dict[RoundKey, list[Row]] = {}
         self.added: list[Row] = []
+        # The players on whose country and verification something was decided, by id: neither may have changed.
+        self.players_relied_on: dict[int, OpenPlayer] = {}
         # The wallets that the request at hand decides on, by id: it stands or falls with all of them.
         self.footprint: set[int] = set()
         # Whether PostgreSQL's planner was told what a posting needs (``ledger.PLANNING``).
@@ -319,6 +323,16 @@ class Book:
         """Let the request at hand stand only if this wallet, which is not its own, has not moved since it was read."""
         wallet.relied_on = True
         self.footprint.add(wallet.id)
+
+    def is_unverified(self, player: OpenPlayer, demand: Demand) -> bool:
+        """Whether the player must be verified for what ``demand`` is about, and is not.
+
+        What is decided by it stands only if neither country nor verification has changed when it is written.
+        """
+        if not must_be_verified(player.country, demand):
+            return False
+        self.players_relied_on[player.id] = player
+        return player.verification != Verification.VERIFIED
 
     def wallets_of(self, player: str) -> dict[str, OpenWallet]:
         if player not in self.players:

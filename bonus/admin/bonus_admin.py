@@ -44,6 +44,7 @@ _MEANINGS: Final = {
     BonusStatus.FORFEITED: "was given up, or taken back",
     BonusStatus.CANCELLED: "was taken back before it began",
 }
+_SET_ASIDE: Final = "is wagered; its money is set aside until the player is verified, and then becomes cash"
 FALLEN_BACK: Final = Q(
     status=BonusStatus.COMPLETED, wagered__lt=F("required") * rules.BASIS_POINTS, ended_reference__isnull=True
 )
@@ -62,12 +63,16 @@ def present_status(bonus: Bonus) -> BonusStatus:
 
 
 def badge_of(bonus: Bonus) -> SafeString:
+    if bonus.unverified:
+        return formatting.badge("waits for verification", "blue")
     status = present_status(bonus)
     return formatting.badge(status, _COLOURS[status])
 
 
 def progress(bonus: Bonus) -> rules.Progress:
-    return rules.shown_progress(bonus.wagered, bonus.required, completed=bonus.status == BonusStatus.COMPLETED)
+    return rules.shown_progress(
+        bonus.wagered, bonus.required, completed=bonus.status == BonusStatus.COMPLETED or bonus.unverified
+    )
 
 
 class ReviewFilter(admin.SimpleListFilter):
@@ -180,7 +185,7 @@ class BonusAdmin(ReadOnlyAdmin):
             "bonus": row,
             "currency": currency,
             "badge": badge_of(row),
-            "meaning": _MEANINGS[status],
+            "meaning": _SET_ASIDE if row.unverified else _MEANINGS[status],
             "overdue": status != row.status,
             "fallen_back": row.status == BonusStatus.COMPLETED
             and row.ended_reference is None

@@ -23,6 +23,8 @@ _MESSAGES: Final = {
     "limit_reached": "It would pass a limit on this player or wallet.",
     "one_currency": "In the player's country a player has one wallet only.",
     "already_exists": "There is one of this name already.",
+    "player_not_verified": "The player is {verification}, and has to be verified before that. Set the verification on "
+    "the player's page once the checks are made, then try again.",
     "busy": "Nothing is known to have happened. Press the button again: it acts once.",
     "unavailable": "The books cannot be reached, and nothing is known to have happened. Press the button again: it "
     "acts once.",

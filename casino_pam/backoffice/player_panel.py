@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import F, Q, QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,10 +20,11 @@ from bonus.admin.bonus_admin import badge_of, progress
 from bonus.models import LIVE, Bonus, BonusStatus
 from casino_pam.backoffice import permissions, withdrawals
 from casino_pam.engine import commands
-from wallet import audit, hindrances, jurisdictions, limits, money
+from wallet import audit, hindrances, history, jurisdictions, limits, money
 from wallet.admin import ledger_pages
 from wallet.admin.ledger_pages import LedgerPage
-from wallet.kinds import Kind, Status
+from wallet.history import Lifetime
+from wallet.kinds import BONUS, Kind, Status
 from wallet.models import AuditEntry, Player, Transaction, Wallet
 
 NEWEST: Final = 10
@@ -36,10 +39,29 @@ class BonusLine:
     come: rules.Progress
 
 
+@dataclass(frozen=True)
+class Totals:
+    """What a wallet has come to, in minor units, net of rollbacks; ``bonus_cost`` is what became cash of bonuses."""
+
+    wallet: Wallet
+    lifetime: Lifetime
+    bonus_cost: int
+
+    @property
+    def ggr(self) -> int:
+        """As docs/reports.md has it."""
+        return self.wallet.staked_total - self.wallet.paid_total
+
+
 def of_player(player: Player, wallets: list[Wallet], user: Any) -> dict[str, Any]:
     may = user.has_perm
-    found: dict[str, Any] = {"player": player}
+    found: dict[str, Any] = {
+        "player": player,
+        "notes": list(player.notes.all()[:NEWEST]),
+        "crm": settings.CRM_PLAYER_URL.replace("{player}", quote(player.code, safe="")),
+    }
     if may("wallet.view_wallet"):
+        found["totals"] = _totals(wallets)
         found |= {"limited": _limited(wallets), "now": timezone.now(), "may_limit": may("wallet.limit_player")}
         found["hold_for"] = limits.hold_for(player)
     if may("bonus.view_bonus"):
@@ -111,6 +133,18 @@ def live(wallet: Wallet) -> list[BonusLine]:
     bonuses = Bonus.objects.filter(wallet=wallet, status__in=LIVE).select_related("offer", "wallet__currency")
     shown = [_bonus_line(bonus) for bonus in bonuses.order_by("id")]
     return sorted(shown, key=lambda one: one.bonus.status != BonusStatus.ACTIVE)
+
+
+def _totals(wallets: list[Wallet]) -> list[Totals]:
+    lifetimes, costs = history.lifetimes(wallets), _bonus_costs(wallets)
+    return [Totals(wallet, lifetimes[wallet.pk], costs.get(wallet.pk, 0)) for wallet in wallets]
+
+
+def _bonus_costs(wallets: list[Wallet]) -> dict[int, int]:
+    """What was converted, by wallet: each bonus that was has one row, found by the bonus's name."""
+    completed = Bonus.objects.filter(wallet__in=wallets, status=BonusStatus.COMPLETED).values_list("pk", flat=True)
+    converted = Transaction.objects.filter(source=BONUS, kind=Kind.CONVERT, reference__in=[str(pk) for pk in completed])
+    return dict(converted.order_by().values_list("wallet").annotate(Sum("cash_delta")))
 
 
 def _limited(wallets: list[Wallet]) -> list[tuple[Wallet, list[limits.Limit]]]:

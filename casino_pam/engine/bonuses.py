@@ -27,6 +27,7 @@ from casino_pam.engine.commands import (
 from casino_pam.engine.execution import Execution
 from casino_pam.engine.results import BonusResult, OfferList, Standing
 from wallet.errors import Refused
+from wallet.jurisdictions import Demand
 from wallet.kinds import BONUS
 from wallet.state import Entry, OpenWallet
 
@@ -102,7 +103,8 @@ def complete(execution: Execution, command: Complete) -> BonusResult:
     """Let an ACTIVE bonus convert now, by the terms it was promised, however far it was wagered.
 
     One that still waits has no money to convert: ``forbidden``, ``why`` ``bonus_not_active``. More than
-    the command lets pass waits for a second person: ``why`` ``needs_approval``, with the ``amount``.
+    the command lets pass waits for a second person: ``why`` ``needs_approval``, with the ``amount``. Where the player
+    must be verified first, and is not: ``player_not_verified``.
     """
     bonus, wallet = _named(execution, command)
     if _ended_by(bonus, command, BonusStatus.COMPLETED):
@@ -112,6 +114,9 @@ def complete(execution: Execution, command: Complete) -> BonusResult:
         _must_not_have_ended(bonus)
         if bonus.status != BonusStatus.ACTIVE:
             raise Refused("forbidden", why="bonus_not_active")
+        player = entry.wallet.player
+        if execution.book.is_unverified(player, Demand.VERIFIED_CONVERSION):
+            raise Refused("player_not_verified", needed_for="conversion", verification=player.verification)
         amount = lifecycle.conversion(bonus, entry.wallet.bonus).cash
         if command.waits_above is not None and amount > command.waits_above:
             raise Refused("forbidden", why="needs_approval", amount=amount)

@@ -13,8 +13,9 @@ from casino_pam.engine.replay import once
 from casino_pam.engine.results import Receipt
 from wallet import audit, limits
 from wallet.errors import InvalidField, Refused
+from wallet.jurisdictions import Demand
 from wallet.kinds import Kind
-from wallet.state import Columns, Entry, OpenWallet, Row
+from wallet.state import Columns, Entry, OpenPlayer, OpenWallet, Row
 
 
 def deposit(execution: Execution, command: Deposit) -> Receipt:
@@ -86,12 +87,20 @@ def end_hold(execution: Execution, command: Settle | Release) -> Receipt:
 
 
 def _end_hold(execution: Execution, entry: Entry, command: Settle | Release) -> None:
+    """Raises Refused: ``unknown_withdrawal``, ``already_settled``, ``already_released``, ``player_not_verified``."""
     held = _open_hold(execution, entry.wallet, command)
+    if command.kind == Kind.SETTLE:
+        _must_be_verified(execution, entry.wallet.player)
     columns: Columns = {"held_delta": -held.amount, "closes": held.id, "original": held.reference}
     if isinstance(command, Release):
         columns["cash_delta"] = held.amount
         columns["reason"] = command.reason
     entry.named(command.kind, command.source, command.reference, held.amount, **columns)
+
+
+def _must_be_verified(execution: Execution, player: OpenPlayer) -> None:
+    if execution.book.is_unverified(player, Demand.VERIFIED_WITHDRAWAL):
+        raise Refused("player_not_verified", needed_for="withdrawal", verification=player.verification)
 
 
 def _open_hold(execution: Execution, wallet: OpenWallet, command: Settle | Release) -> Row:

@@ -22,7 +22,7 @@ CONTRACT = {
     413: "too_large",
     415: "unsupported_media_type",
     422: "insufficient_funds wallet_locked player_excluded limit_reached stake_above_limit game_excluded "
-    "session_ended currency_disabled offer_not_available bonus_active one_currency",
+    "session_ended currency_disabled offer_not_available bonus_active one_currency player_not_verified",
     429: "rate_limited",
     500: "internal",
     503: "busy unavailable",

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from bonus.models import Bonus
 from tests import bonus_scenario, operators, scenario
-from wallet.models import GameSession, Player, Transaction, Wallet, WalletLimits
+from wallet.models import GameSession, Player, PlayerNote, PlayerTag, Transaction, Wallet, WalletLimits
 
 # The gift of the house ends so many days after it was granted.
 SPEND_DAYS = 3_000
@@ -64,8 +64,8 @@ def told(answer: Any) -> str:
 
 
 def furnish() -> None:
-    """Bob has a session, 100.00 deposited, a bet of 10.00 (b-1), a win of 5.00 (w-1), 20.00 held (h-1), a gift of 30.00
-    that is active.
+    """Bob has a tag, a session, 100.00 deposited, a bet of 10.00 (b-1), a win of 5.00 (w-1), 20.00 held (h-1), a gift
+    of 30.00 that is active.
     """
     scenario.catalogue()
     scenario.bob("100.00")
@@ -76,6 +76,7 @@ def furnish() -> None:
     bonus_scenario.gift("30.00", per_player=2, spend_days=SPEND_DAYS)
     bonus_scenario.grant()
     scenario.opened("session-of-bob", "bob")
+    PlayerTag.objects.create(player=player(), name="old")
 
 
 def session() -> GameSession:
@@ -105,6 +106,18 @@ def locks() -> tuple[bool, bool, bool]:
 
 def excluded() -> bool:
     return player().excluded_until is not None
+
+
+def verification() -> str:
+    return player().verification
+
+
+def notes() -> list[tuple[str, str]]:
+    return list(PlayerNote.objects.values_list("author", "text"))
+
+
+def tags() -> list[str]:
+    return [tag.name for tag in player().tags.all()]
 
 
 def balances() -> tuple[int, int, int]:

@@ -25,9 +25,12 @@ from tests.backoffice.action_scenario import (
     gifts,
     limited,
     locks,
+    notes,
     player,
     row,
     session,
+    tags,
+    verification,
     wallet,
 )
 from tests.threads import threads
@@ -51,6 +54,10 @@ CASES = [
     Case("cool-off", player, {"days": "7"}, excluded, False, True),
     Case("exclude", player, DAY, excluded, False, True),
     Case("lift", player, {}, excluded, True, False),
+    Case("verify", player, {"verification": "verified"}, verification, "unverified", "verified"),
+    Case("note", player, {}, notes, [], [("olga", "because")]),
+    Case("tag", player, {"names": "vip, high-roller vip"}, tags, ["old"], ["high-roller", "old", "vip"]),
+    Case("untag", player, {"names": ["old"]}, tags, ["old"], []),
     Case("end-session", session, {}, ended, False, True),
     Case("limit", wallet, {"stake_day": "50.00"}, limited, None, 5000),
     Case("adjust", wallet, {"amount": "-2.50"}, balances, (7500, 3000, 2000), (7250, 3000, 2000)),

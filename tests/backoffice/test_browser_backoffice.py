@@ -194,3 +194,29 @@ def test_the_extension_of_a_bonus_offers_a_calendar(visit: Visit) -> None:
     browser_pages.picture(page, "office-extend-narrow")
     page.get_by_role("button", name="Extend").click()
     expect(page.get_by_text("now runs until 2099-01-01 12:00:00 UTC").first).to_be_visible()
+
+
+def test_a_player_is_verified_noted_and_tagged(visit: Visit) -> None:
+    for width, dark, name in ((1280, False, "sam"), (390, True, "sid")):
+        page = visit(name, "support", width=width, dark=dark)
+        find(page, "bob")
+        for part in ("Totals", "Notes"):
+            expect(page.locator(".part").get_by_role("heading", name=part)).to_be_visible()
+        page.get_by_role("link", name="Set verification").click()
+        wanted = "pending" if name == "sam" else "verified"
+        page.get_by_label("Verification").select_option(wanted)
+        page.get_by_label("Reason").fill("Passport seen, file 12")
+        browser_pages.picture(page, f"office-verify-{width}")
+        page.get_by_role("button", name="Set verification").click()
+        expect(page.get_by_text(f"bob is {wanted} from now on.").first).to_be_visible()
+        page.get_by_role("link", name="Note", exact=True).click()
+        page.get_by_label("Note").fill(f"{name} called Bob, who was glad")
+        page.get_by_role("button", name="Note").click()
+        expect(page.locator("#notes")).to_contain_text(f"{name} called Bob, who was glad")
+        page.get_by_role("link", name="Tag", exact=True).click()
+        page.get_by_label("Tags").fill(f"vip of-{name}")
+        page.get_by_role("button", name="Tag").click()
+        expect(page.locator(".figure.main")).to_contain_text(f"of-{name}")
+        browser_pages.picture(page, f"office-player-verified-{width}")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert Player.objects.get(code="bob").verification == "verified"

@@ -79,6 +79,11 @@ OTHERS: Final = {
     "backoffice:cool-off": ADMINISTRATOR | {"support"},
     "backoffice:exclude": ADMINISTRATOR | {"support"},
     "backoffice:lift": ADMINISTRATOR | {"support"},
+    # Not whoever pays out: two people stand between a player and the money where it is demanded.
+    "backoffice:verify": ADMINISTRATOR | {"support"},
+    "backoffice:note": ADMINISTRATOR | {"support", "payments", "bonus", "finance"},
+    "backoffice:tag": ADMINISTRATOR | {"support", "payments", "bonus", "finance"},
+    "backoffice:untag": ADMINISTRATOR | {"support", "payments", "bonus", "finance"},
     "backoffice:end-session": ADMINISTRATOR | {"support"},
     "backoffice:limit": ADMINISTRATOR | {"support"},
     "backoffice:adjust": ADMINISTRATOR | {"finance"},
@@ -213,7 +218,8 @@ def arguments(name: str) -> list[Any]:
     }
     if name in more or space != "backoffice":
         return more.get(name, [])
-    of_player, of_wallet = ("lock", "unlock", "cool-off", "exclude", "lift"), ("adjust", "grant", "limit")
+    of_player = ("lock", "unlock", "cool-off", "exclude", "lift", "verify", "note", "tag", "untag")
+    of_wallet = ("adjust", "grant", "limit")
     subjects: dict[tuple[str, ...], Any] = {
         of_player: lambda: Player.objects.get(code="alice").pk,
         of_wallet: lambda: Wallet.objects.get(player__code="alice").pk,

@@ -471,6 +471,15 @@ BUGS: Final = (
         "::test_a_win_and_the_rollback_of_its_bet_in_another_wallet_are_both_carried_out_only_without_the_guard",
     ),
     Bug(
+        "verification that has changed meanwhile",
+        "A withdrawal is settled for a player whose verification was taken back at that moment",
+        "wallet/ledger.py",
+        "    if book.players_relied_on:\n",
+        "    if False:\n",
+        "tests/engine/test_verification.py"
+        "::test_a_rejection_while_a_withdrawal_is_settled_slips_through_only_without_the_guard",
+    ),
+    Bug(
         "stale wallet of the same player",
         "A request is looked at again for a wallet that it never touched, and finds its own row",
         "casino_pam/engine/posting.py",

@@ -135,6 +135,15 @@ class AuditedAdmin(AnyAdmin):
         offered = [_parameter(item) for item in self.list_filter]
         return any(lookup == name or lookup.startswith(f"{name}__") for name in offered)
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """The row, which a page that is only looked at reads once: what is beside the form is made of the same."""
+        if request.method not in ("GET", "HEAD"):
+            return super().get_object(request, object_id, from_field)
+        rows: dict[tuple[Any, str], Any] = vars(request).setdefault("rows_shown", {})
+        if (self.model, object_id) not in rows:
+            rows[self.model, object_id] = super().get_object(request, object_id, from_field)
+        return rows[self.model, object_id]
+
     def page_context(self, row: Any, request: HttpRequest) -> dict[str, Any]:
         """What the page of a row shows beside its fields."""
         return {}

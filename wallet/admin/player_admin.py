@@ -18,19 +18,32 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from wallet import formatting, hindrances, money
 from wallet.admin import ledger_pages
 from wallet.admin.admin_classes import AnyForm, AuditedAdmin, ReadOnlyAdmin
-from wallet.kinds import KINDS
+from wallet.kinds import KINDS, Verification
 from wallet.models import Checkpoint, Currency, Player, Wallet
+
+# What a player's verification is called where nothing says what the word is about, and its colour.
+_VERIFICATIONS: Final = {
+    Verification.UNVERIFIED: ("unverified", "grey"),
+    Verification.PENDING: ("verification pending", "blue"),
+    Verification.VERIFIED: ("verified", "green"),
+    Verification.REJECTED: ("verification rejected", "red"),
+}
 
 
 def states(player: Player, wallets: Sequence[Wallet] = ()) -> SafeString:
-    """Everything that keeps a player from doing something, in words; ``wallets`` have limits and currencies."""
+    """Everything that keeps a player from doing something, in words, and the verification.
+
+    ``wallets`` have limits and currencies.
+    """
     said = [(lock, "orange") for lock in ("bet", "deposit", "withdraw") if getattr(player, f"{lock}_locked")]
     badges = [formatting.badge(f"{lock} locked", colour) for lock, colour in said]
     if player.excluded_until is not None and player.excluded_until > timezone.now():
         badges.append(formatting.badge(f"excluded until {player.excluded_until:%Y-%m-%d %H:%M} UTC", "red"))
     found = hindrances.of_wallets(wallets, timezone.now()) if wallets else {}
     badges += [formatting.badge(text, "orange") for text in dict.fromkeys(chain(*found.values()))]
-    return format_html_join(" ", "{}", ((badge,) for badge in badges or [formatting.badge("not restricted", "green")]))
+    badges = badges or [formatting.badge("not restricted", "green")]
+    badges.append(formatting.badge(*_VERIFICATIONS[player.verification]))
+    return format_html_join(" ", "{}", ((badge,) for badge in badges))
 
 
 @admin.register(Player)
@@ -48,7 +61,7 @@ class PlayerAdmin(AuditedAdmin):
     change_form_outer_after_template = "admin/wallet/player/newest.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Player]:
-        return super().get_queryset(request).prefetch_related("wallets__currency")
+        return super().get_queryset(request).prefetch_related("wallets__currency", "tags")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -61,6 +74,7 @@ class PlayerAdmin(AuditedAdmin):
             "crumbs": ledger_pages.player_crumbs(row),
             "wallets": wallets,
             "states": states(row, wallets),
+            "tags": list(row.tags.all()),
             "ledger_page": ledger_pages.of_player(row),
         }
 

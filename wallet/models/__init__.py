@@ -7,12 +7,14 @@ from wallet.models.oversight import (
     AuditEntry,
     Checkpoint,
     DaySum,
+    LimitChange,
+    PlayerNote,
     ProviderDifference,
     ProviderRun,
     ReconciliationRun,
     SummedUp,
 )
-from wallet.models.people import Currency, Player, Wallet, WalletLimits
+from wallet.models.people import Currency, Player, PlayerTag, Wallet, WalletLimits
 from wallet.models.provider import ApiKey, Game, GameSession, Provider
 from wallet.models.transaction import Transaction
 
@@ -29,8 +31,11 @@ __all__ = [
     "Game",
     "GameSession",
     "Job",
+    "LimitChange",
     "OperatorSession",
     "Player",
+    "PlayerNote",
+    "PlayerTag",
     "Provider",
     "ProviderDifference",
     "ProviderRun",

@@ -8,8 +8,8 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
 
-from wallet.kinds import KINDS
-from wallet.models.people import Currency, Wallet
+from wallet.kinds import KINDS, LIMIT_NAMES
+from wallet.models.people import Currency, Player, Wallet
 from wallet.models.transaction import append_only
 
 ASKED = ["wallet", "source", "reference", "act", "bonus", "withdrawal", "amount", "reason", "author", "created_at"]
@@ -207,6 +207,60 @@ class AccountChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.what} of {self.account} by {self.actor}"
+
+
+class PlayerNote(models.Model):
+    """What an operator wrote about a player for whoever comes next; kept as it was written.
+
+    The audit trail has it too, among all else that was done.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    player = models.ForeignKey(Player, on_delete=models.PROTECT, related_name="notes", db_index=False)
+    author = models.CharField(max_length=150)
+    text = models.CharField(max_length=500)
+    at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        ordering = ["-id"]
+        indexes = [models.Index(name="player_noted", fields=["player", "-id"])]
+        triggers = append_only()
+
+    def __str__(self) -> str:
+        return f"note of {self.author}"
+
+
+class LimitChange(models.Model):
+    """One limit of a wallet that was set, lifted or asked for, as its player is told of it (wallet/limits.py).
+
+    ``before`` and ``after`` are what held, in minor units, NULL being no limit. ``increase`` is the higher limit that
+    waited after the change, to be confirmed from ``available_at`` on; NULL where there is a time is to have none.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="+", db_index=False)
+    actor = models.CharField(max_length=150)
+    limit = models.CharField(max_length=16, choices=[(name, name) for name in LIMIT_NAMES])
+    before = models.BigIntegerField(null=True)
+    after = models.BigIntegerField(null=True)
+    increase = models.BigIntegerField(null=True)
+    available_at = models.DateTimeField(null=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        ordering = ["-id"]
+        indexes = [models.Index(name="limit_changed", fields=["wallet", "-id"])]
+        triggers = append_only()
+
+    def __str__(self) -> str:
+        return f"{self.limit} of {self.wallet_id}"
+
+    @property
+    def by(self) -> str:
+        """Whether the player did it, or the house at the player's word."""
+        return "player" if self.actor.startswith("player:") else "house"
 
 
 class AuditEntry(models.Model):

@@ -1,10 +1,15 @@
 """Who holds money, in what, and within which limits of the player's own choice."""
 
+from typing import Final
+
 from django.db import models
 from django.db.models import Q
 
-from wallet.kinds import LIMIT_NAMES
+from wallet.kinds import LIMIT_NAMES, VERIFICATIONS, Verification
 from wallet.money import MAX_AMOUNT, MAX_BALANCE
+
+# What a tag looks like: small letters, digits and hyphens.
+TAG_SHAPE: Final = r"^[a-z0-9][a-z0-9-]{0,31}$"
 
 
 class Currency(models.Model):
@@ -42,6 +47,14 @@ class Player(models.Model):
     deposit_locked = models.BooleanField(default=False)
     withdraw_locked = models.BooleanField(default=False)
     excluded_until = models.DateTimeField(null=True, blank=True)
+    verification = models.CharField(
+        max_length=16,
+        choices=[(status, status) for status in VERIFICATIONS],
+        default=Verification.UNVERIFIED,
+        db_default=Verification.UNVERIFIED,
+    )
+    # How often the player's page tells the time and the result of the session; NULL is the house's own interval.
+    reality_check_minutes = models.SmallIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -49,16 +62,43 @@ class Player(models.Model):
             ("lock_player", "Can lock and unlock a player"),
             ("exclude_player", "Can exclude a player"),
             ("limit_player", "Can set a player's limits"),
+            ("verify_player", "Can set a player's verification status"),
+            ("note_player", "Can write notes about a player"),
+            ("tag_player", "Can tag a player"),
         ]
         constraints = [
             models.CheckConstraint(
                 name="player_country_shape",
                 condition=Q(country__isnull=True) | Q(country__regex=r"^[A-Z]{2}$"),
             ),
+            models.CheckConstraint(name="player_verification_known", condition=Q(verification__in=VERIFICATIONS)),
+        ]
+        indexes = [
+            # In the order in which they were made: how a back end lists them (casino_pam/engine/accounts.py).
+            models.Index(name="player_since", fields=["created_at", "id"]),
         ]
 
     def __str__(self) -> str:
         return self.code
+
+
+class PlayerTag(models.Model):
+    """A word that operators sort players by."""
+
+    player = models.ForeignKey(Player, on_delete=models.PROTECT, related_name="tags", db_index=False)
+    name = models.CharField(max_length=32)
+
+    class Meta:
+        default_permissions = ()
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(name="player_tagged_once", fields=["player", "name"]),
+            models.CheckConstraint(name="player_tag_shape", condition=Q(name__regex=TAG_SHAPE)),
+        ]
+        indexes = [models.Index(name="player_tag_of", fields=["name", "player"])]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def _bounded(name: str) -> models.CheckConstraint:

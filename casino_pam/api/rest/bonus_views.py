@@ -20,7 +20,7 @@ from casino_pam.api import fields, responses
 from casino_pam.api.fields import optional
 from casino_pam.api.rest import examples, serializers
 from casino_pam.api.rest.authentication import PLAYER
-from casino_pam.api.rest.pagination import BonusPagination, OfferPagination, OnePage
+from casino_pam.api.rest.pagination import NewestFirstPagination, OfferPagination, OnePage
 from casino_pam.api.rest.rest_view import RestView, created
 from casino_pam.api.rest.schema import documented
 from casino_pam.api.rest.throttling import PromoCodeThrottle
@@ -190,7 +190,7 @@ class PlayerBonuses(RestView):
     """The bonuses of a player, newest first."""
 
     scope = "bonuses"
-    pagination_class = BonusPagination
+    pagination_class = NewestFirstPagination
 
     @documented("A player's bonuses", answers=serializers.Bonus(many=True), refusals=("unknown_player",))
     def get(self, request: Request, player: str) -> Response:
@@ -221,11 +221,12 @@ class MyBonuses(BonusView):
     """The player's bonuses, newest first; and a claim of another one."""
 
     scope = PLAYER
-    pagination_class = BonusPagination
+    pagination_class = NewestFirstPagination
 
     @documented("My bonuses", answers=serializers.MyBonus(many=True))
     def get(self, request: Request) -> Response:
-        found = self.paginate_queryset(models.Bonus.objects.with_owner().of_player(self.token.player))
+        mine = models.Bonus.objects.with_owner().select_related("offer").of_player(self.token.player)
+        found = self.paginate_queryset(mine)
         return self.get_paginated_response([_with_terms(each) for each in found])
 
     @documented(
@@ -321,7 +322,11 @@ def _now(found: models.Bonus) -> dict[str, Any]:
 
 def _with_terms(found: models.Bonus) -> dict[str, Any]:
     """As ``_now``, for the player, who plays by them."""
-    return {**_now(found), "terms": responses.terms(OpenBonus.of(found), found.wallet.currency.digits)}
+    return {
+        **_now(found),
+        "name": found.offer.name,
+        "terms": responses.terms(OpenBonus.of(found), found.wallet.currency.digits),
+    }
 
 
 def _bonus_of(it: BonusResult) -> dict[str, Any]:

@@ -19,6 +19,7 @@ PLAYER: Final = {
     "country": "MT",
     "locks": {"bet": False, "deposit": False, "withdraw": False},
     "excluded_until": None,
+    "verification": "unverified",
     "wallets": ["EUR"],
 }
 WAGERING: Final = {
@@ -95,6 +96,12 @@ PROVIDER: Final = {
     "live_secrets": 1,
 }
 
+REALITY_CHECK: Final = {
+    "minutes": 60,
+    "shortest": 10,
+    "longest": 120,
+    "played": [{"currency": "EUR", "staked": "20.00", "won": "7.50", "result": "-12.50"}],
+}
 BONUS: Final = {
     "id": "0198bf2e-6d07-7c51-8a6f-5a0f6d3f9b11",
     "offer": "welcome",
@@ -106,6 +113,7 @@ BONUS: Final = {
     "percent": 33,
     "created_at": "2026-11-22T10:30:00.000000Z",
     "expires_at": "2026-12-22T10:30:00.000000Z",
+    "waits_for": None,
     "ended_at": None,
 }
 GRANT: Final = {"player": "alice", "currency": "EUR", "reference": "g-1", "offer": "welcome"}

@@ -136,7 +136,7 @@ class Settle(EndOfWithdrawal):
         "The withdrawal was paid",
         answers={200: serializers.WithdrawalReceipt, 202: serializers.SettlementWaits},
         gets=examples.receipt("settle", "w-1", "25.00", held="0.00"),
-        refusals=("unknown_withdrawal", "already_released"),
+        refusals=("unknown_withdrawal", "already_released", "player_not_verified"),
     )
     def post(self, request: Request, reference: str) -> Response:
         _ = self.body_if_any

@@ -13,16 +13,20 @@ from rest_framework.response import Response
 
 from casino_pam.api import fields
 from casino_pam.api.fields import optional
-from casino_pam.api.rest import serializers
+from casino_pam.api.rest import player_serializers, serializers
+from casino_pam.engine import accounts
+from casino_pam.engine.accounts import Place, PlayerFilter
 from wallet import history
 from wallet.errors import InvalidField
 from wallet.history import StatementFilter
 from wallet.models import Transaction
+from wallet.time import to_datetime, to_microseconds
 
 PAGE: Final = 100
 STATEMENT: Final = (*serializers.StatementQuery().fields, "cursor")
 
 _versions_shape = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18}){0,99}").fullmatch
+_place_shape = re.compile(r"[0-9]{1,16}\.[0-9]{1,18}").fullmatch
 _uuid_shape = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
 
@@ -87,8 +91,18 @@ class OfferPagination(CursorPagination):
         return found[:PAGE]
 
 
-class BonusPagination(CursorPagination):
-    """The bonuses of a player, newest first."""
+class PlayerPagination(CursorPagination):
+    """Players in the order in which they were made; a cursor is the place of one, microseconds and a number."""
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        wanted = PlayerFilter(**view.query(player_serializers.PlayerQuery))
+        found, following = accounts.page(wanted, _place(self.cursor(request)))
+        self.next = None if following is None else f"{to_microseconds(following.created_at)}.{following.id}"
+        return found
+
+
+class NewestFirstPagination(CursorPagination):
+    """Rows whose ids are in the order of time, the newest first."""
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         before = _uuid(self.cursor(request))
@@ -135,6 +149,15 @@ class FeedPagination(CursorPagination):
         rows: list[Transaction] = queryset(after)
         self.next = str(rows[-1].id if rows else after)
         return rows
+
+
+def _place(cursor: str | None) -> Place | None:
+    if cursor is None:
+        return None
+    if _place_shape(cursor) is None:
+        raise InvalidField("cursor", "must be the next of an earlier page of this list")
+    at, _, id = cursor.partition(".")
+    return Place(to_datetime(int(at)), int(id))
 
 
 def _uuid(cursor: str | None) -> UUID | None:

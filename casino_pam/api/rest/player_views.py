@@ -11,22 +11,31 @@ from rest_framework.response import Response
 
 from casino_pam import tokens
 from casino_pam.api import responses
-from casino_pam.api.rest import examples, serializers
+from casino_pam.api.rest import examples, player_serializers, serializers
 from casino_pam.api.rest.authentication import PLAYER
-from casino_pam.api.rest.pagination import STATEMENT, OnePage, StatementPagination, named
+from casino_pam.api.rest.pagination import (
+    STATEMENT,
+    NewestFirstPagination,
+    OnePage,
+    PlayerPagination,
+    StatementPagination,
+    named,
+)
 from casino_pam.api.rest.rest_view import RestView, created
 from casino_pam.api.rest.schema import documented
 from casino_pam.engine import accounts, commands
-from wallet import limits
+from wallet import history, limits
 from wallet.errors import Refused
+from wallet.kinds import Verification
 from wallet.limits import NewLimits
-from wallet.models import Wallet
+from wallet.models import LimitChange, Wallet
 
 
 class Players(RestView):
-    """Make a player."""
+    """Make a player, or list players in the order in which they were made."""
 
     scope = "players"
+    pagination_class = PlayerPagination
 
     @documented(
         "Make a player",
@@ -40,8 +49,19 @@ class Players(RestView):
     def post(self, request: Request) -> Response:
         body = self.validated(serializers.NewPlayer)
         wallets = body.get("wallets", [])
-        made = accounts.create(body["player"], country=body.get("country"), currencies=wallets, record=self.record)
+        about = {"country": body.get("country"), "verification": body.get("verification", Verification.UNVERIFIED)}
+        made = accounts.create(body["player"], currencies=wallets, record=self.record, **about)
         return created(serializers.Player(made).data)
+
+    @documented(
+        "List the players",
+        answers=player_serializers.ListedPlayer(many=True),
+        query=(player_serializers.PlayerQuery,),
+    )
+    def get(self, request: Request) -> Response:
+        # The pagination asks for the players: a page is not a slice of them all.
+        found = self.paginate_queryset(())
+        return self.get_paginated_response(player_serializers.ListedPlayer(found, many=True).data)
 
 
 class Player(RestView):
@@ -54,7 +74,7 @@ class Player(RestView):
         return Response(serializers.Player(accounts.find(player)).data)
 
     @documented(
-        "Lock, exclude or correct a player",
+        "Lock, exclude, verify or correct a player",
         asks=serializers.PlayerChanges,
         sends={"locks": {"bet": True}, "excluded_until": "2027-01-01T00:00:00Z"},
         answers=serializers.Player,
@@ -116,7 +136,7 @@ class LimitsView(RestView):
         }
         wallet = _wallet(player, currency)
         with transaction.atomic():
-            changes = limits.change(wallet, wanted, commands.now())
+            changes = limits.change(wallet, wanted, commands.now(), self.actor)
             if changes is not None:
                 about = {"player": player, "subject": currency, "before": changes.before, "after": changes.after}
                 self.record("limit", **about)
@@ -171,6 +191,54 @@ class MyLimits(LimitsView):
     )
     def put(self, request: Request) -> Response:
         return self.put_down(self.token.player)
+
+
+class MyLimitChanges(RestView):
+    """Every change of the player's limits, in all wallets, newest first."""
+
+    scope = PLAYER
+    pagination_class = NewestFirstPagination
+
+    @documented("How my limits have changed", answers=player_serializers.LimitChange(many=True))
+    def get(self, request: Request) -> Response:
+        wallets = accounts.wallets(self.token.player)
+        changes = LimitChange.objects.filter(wallet__in=wallets).select_related("wallet__currency").order_by("-id")
+        found = self.paginate_queryset(changes)
+        return self.get_paginated_response(player_serializers.LimitChange(found, many=True).data)
+
+
+class MyRealityCheck(RestView):
+    """How often the player's page tells time and net result of the session, and what the result is."""
+
+    scope = PLAYER
+
+    @documented(
+        "My reality check",
+        answers=player_serializers.RealityCheck,
+        gets=examples.REALITY_CHECK,
+        query=(player_serializers.SinceQuery,),
+    )
+    def get(self, request: Request) -> Response:
+        return self._answer(self.query(player_serializers.SinceQuery).get("since"))
+
+    @documented(
+        "Set how often I am told",
+        asks=player_serializers.RealityCheckAsked,
+        sends={"minutes": 30},
+        answers=player_serializers.RealityCheck,
+        gets={**examples.REALITY_CHECK, "minutes": 30, "played": []},
+    )
+    def put(self, request: Request) -> Response:
+        minutes = self.validated(player_serializers.RealityCheckAsked)["minutes"]
+        accounts.set_reality_check(self.token.player, minutes, self.record)
+        return self._answer(None)
+
+    def _answer(self, since: datetime | None) -> Response:
+        player = accounts.find(self.token.player)
+        played = [] if since is None else history.played_since(accounts.wallets(player.code), since)
+        about = {"shortest": accounts.SHORTEST_CHECK, "longest": accounts.LONGEST_CHECK, "played": played}
+        minutes = player.reality_check_minutes or accounts.USUAL_CHECK
+        return Response(player_serializers.RealityCheck({"minutes": minutes, **about}).data)
 
 
 class MyExclusion(RestView):

@@ -35,6 +35,8 @@ _PAGES: Final = {
     "Entry": "Entries",
     "FeedEntry": "FeedPage",
     "MyBonus": "MyBonuses",
+    "LimitChange": "LimitChanges",
+    "ListedPlayer": "Players",
     "LivingSession": "MySessions",
     "Offer": "Offers",
     "ShownProvider": "Providers",

@@ -20,6 +20,7 @@ from rest_framework.serializers import (
     ChoiceField,
     DateTimeField,
     DictField,
+    IntegerField,
     JSONField,
     ListField,
     RegexField,
@@ -298,6 +299,20 @@ class WordField(StrictField, ChoiceField):
 
     def to_representation(self, value: str) -> str:
         return value.lower()
+
+
+class WholeField(StrictField, IntegerField):
+    """A whole number within bounds."""
+
+    def __init__(self, least: int, most: int, **options: Any) -> None:
+        super().__init__(min_value=least, max_value=most, **options)
+        self.least, self.most = least, most
+
+    def read(self, body: Body, name: str) -> int:
+        value = body.get(name)
+        if type(value) is not int or not self.least <= value <= self.most:
+            raise InvalidField(name, f"must be a whole number from {self.least} to {self.most}")
+        return value
 
 
 class KindField(CharField):

@@ -48,7 +48,7 @@ from casino_pam.api.rest.serializer_fields import (
 from wallet import history
 from wallet.errors import STATUS
 from wallet.history import WITHDRAWAL_STATUSES
-from wallet.kinds import KINDS, RELEASE_REASONS, STATUSES, WIN_SOURCES
+from wallet.kinds import KINDS, RELEASE_REASONS, STATUSES, VERIFICATIONS, WIN_SOURCES
 from wallet.models import Transaction
 
 # --- problems --------------------------------------------------------------------------------
@@ -85,12 +85,14 @@ class NewPlayer(TermsSerializer):
     player = NameField()
     country = CountryField(required=False)
     wallets = CurrenciesField(required=False, max_length=100)
+    verification = WordField(*VERIFICATIONS, required=False)
 
 
 class PlayerChanges(TermsSerializer):
     locks = SomeLocks(source="*", required=False)
     excluded_until = InstantField(allow_null=True, help_text="With any offset; null lifts the exclusion.")
     country = CountryField()
+    verification = WordField(*VERIFICATIONS)
 
 
 class Player(StrictSerializer):
@@ -98,6 +100,7 @@ class Player(StrictSerializer):
     country = CharField(allow_null=True)
     locks = Locks(source="*")
     excluded_until = InstantField(allow_null=True)
+    verification = WordField(*VERIFICATIONS)
     wallets = CurrenciesField()
 
 
@@ -208,6 +211,7 @@ class Entry(StrictSerializer):
     held = AmountField(source="held_after", help_text="After this row.")
     version = IntegerField(min_value=1)
     refusal = CharField(allow_null=True)
+    end_round = BooleanField(source="ends_round")
     created_at = InstantField()
 
     def digits_of(self, instance: Transaction) -> int:
@@ -223,7 +227,6 @@ class FeedEntry(Owner, Entry):  # the player comes first
     original_kind = KindField(allow_null=True)
     closes = UUIDField(allow_null=True)
     win_source = CharField(allow_null=True)
-    end_round = BooleanField(source="ends_round")
     late = BooleanField()
     captured = BooleanField()
     voided = AmountField(source="void_amount")
@@ -254,6 +257,12 @@ class Bonus(StrictSerializer):
         source="bonus.expires_at",
         allow_null=True,
         help_text="What ends it by itself: while it waits, and while it is active.",
+    )
+    waits_for = WordField(
+        "verification",
+        source="bonus.waits_for",
+        allow_null=True,
+        help_text="It is wagered in full, set aside, and becomes cash once the player is verified; else null.",
     )
     ended_at = InstantField(source="bonus.ended_at", allow_null=True)
 
@@ -488,6 +497,7 @@ class Terms(StrictSerializer):
 
 
 class MyBonus(Bonus):
+    name = CharField(help_text="What the offer is called now.")
     terms = Terms()
 
 

@@ -61,6 +61,8 @@ urlpatterns = [
     path("me/wallets", player_views.MyWallets.as_view()),
     path("me/transactions", player_views.MyTransactions.as_view()),
     path("me/limits", player_views.MyLimits.as_view()),
+    path("me/limits/changes", player_views.MyLimitChanges.as_view()),
+    path("me/reality-check", player_views.MyRealityCheck.as_view()),
     path("me/exclusion", player_views.MyExclusion.as_view()),
     path("me/sessions", session_views.MySessions.as_view()),
     path("me/sessions/<name:session>", session_views.MySession.as_view()),

@@ -76,7 +76,13 @@ def of_player(player: Player) -> State:
         found[name] = [*found[name], *reasons]
     allowed = {name: "; ".join(reasons) or "allowed" for name, reasons in found.items()}
     live = player.sessions.filter(ended_at__isnull=True, expires_at__gt=timezone.now()).count()
-    return {**allowed, "excluded until": instant(player.excluded_until), "sessions that live": str(live)}
+    return {
+        **allowed,
+        "excluded until": instant(player.excluded_until),
+        "verification": player.verification,
+        "tags": ", ".join(tag.name for tag in player.tags.all()) or "none",
+        "sessions that live": str(live),
+    }
 
 
 def of_wallet(wallet: Wallet) -> State:
@@ -113,7 +119,7 @@ def _request_to_settle(row: Transaction) -> State:
 def of_bonus(bonus: Bonus) -> State:
     currency = bonus.wallet.currency
     return {
-        "status": present_status(bonus),
+        "status": "waits for verification" if bonus.unverified else present_status(bonus),
         "wagered": f"{sum_of(bonus.wagered // BASIS_POINTS, currency)} of {sum_of(bonus.required, currency)}",
         "runs out": instant(bonus.claim_by if bonus.activated_at is None else bonus.expires_at),
         **of_wallet(bonus.wallet),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 from django.utils import timezone
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -23,9 +25,15 @@ from bonus.models import Bonus, Offer
 from bonus.offers import CODE_SHAPE, is_code
 from bonus.terms import OfferKind
 from wallet import audit, money
+from wallet.kinds import VERIFICATIONS
 from wallet.models import Currency, Player, Transaction, Wallet
+from wallet.models.people import TAG_SHAPE
 
 LOCKS: Final = {"bet": "bets", "deposit": "deposits", "withdraw": "withdrawals"}
+
+# A page lists them all.
+MOST_TAGS: Final = 20
+_tag_shape: Final = re.compile(TAG_SHAPE).fullmatch
 
 _COOL_OFFS: Final = {"1": "24 hours", "3": "3 days", "7": "7 days", "30": "30 days"}
 # Longer than anybody means, and still a date that every reader of it can hold.
@@ -169,6 +177,53 @@ class UnlockForm(LocksForm):
 def standing(player: Player, *, locked: bool) -> dict[str, str]:
     """The locks that are set, or those that are not."""
     return {lock: message for lock, message in LOCKS.items() if getattr(player, f"{lock}_locked") is locked}
+
+
+class PlayerNoteForm(ActionForm):
+    """What is written is the whole act."""
+
+    reason = Reason(label="Note", help_text="One line, kept for ever; all who see the player see it, the player never.")
+
+
+class TagForm(NoteForm):
+    names = forms.CharField(
+        label="Tags",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="One or more, with spaces between: small letters, digits and hyphens, such as vip.",
+    )
+
+    def clean_names(self) -> list[str]:
+        names = sorted(set(self.cleaned_data["names"].replace(",", " ").split()))
+        wrong = [name for name in names if not _tag_shape(name)]
+        if wrong:
+            raise ValidationError(f"{wrong[0]}: a tag is 1 to 32 small letters, digits and hyphens.")
+        if len({*names, *(tag.name for tag in self.subject.tags.all())}) > MOST_TAGS:
+            raise ValidationError(f"A player has at most {MOST_TAGS} tags.")
+        return names
+
+
+class UntagForm(NoteForm):
+    def prepare(self) -> None:
+        player: Player = self.subject
+        # What was taken away when the form was shown may be sent all the same: it is a repeat.
+        sent = cast("QueryDict", self.data).getlist("names") if self.is_bound else []
+        offered = sorted({*(tag.name for tag in player.tags.all()), *filter(_tag_shape, sent)})
+        self.fields["names"] = forms.MultipleChoiceField(
+            choices=[(name, name) for name in offered], widget=UnfoldAdminCheckboxSelectMultipleWidget, label="Which"
+        )
+
+
+class VerificationForm(ActionForm):
+    def prepare(self) -> None:
+        player: Player = self.subject
+        # As with locks: what it is by now may be sent all the same.
+        offered = [status for status in VERIFICATIONS if self.is_bound or status != player.verification]
+        self.fields["verification"] = forms.ChoiceField(
+            choices=[(status, status) for status in offered],
+            widget=UnfoldAdminSelectWidget,
+            label="Verification",
+            help_text="Where the checks are kept, and which, belongs into the reason.",
+        )
 
 
 class ExcludeForm(ActionForm):

@@ -31,6 +31,7 @@ from casino_pam.backoffice.actions.action import (
 from casino_pam.backoffice.actions.forms import LOCKS, ActionForm
 from casino_pam.engine import accounts, commands, sessions
 from wallet import limits, money
+from wallet.jurisdictions import Demand, must_be_verified
 from wallet.kinds import LIMIT_NAMES
 from wallet.models import Currency, GameSession, Player, Wallet
 from wallet.time import HOUR
@@ -79,6 +80,38 @@ def _stands(player: Player) -> str:
     return "; ".join(f"{name}: {found[name]}" for name in ("bets", "deposits", "withdrawals", "bonuses")) + "."
 
 
+def _verify(submission: ActionRequest[Player]) -> ActionResult:
+    verification = submission.given["verification"]
+    accounts.change(submission.on.code, verification=verification)
+    return ActionResult(message=f"{submission.on.code} is {verification} from now on.")
+
+
+def _note(submission: ActionRequest[Player]) -> ActionResult:
+    accounts.note(submission.on, submission.by, submission.reason)
+    return ActionResult(message=f"The note about {submission.on.code} is kept.")
+
+
+def _tag(submission: ActionRequest[Player]) -> ActionResult:
+    names = submission.given["names"]
+    accounts.tag(submission.on, names)
+    return ActionResult(message=f"Tagged {submission.on.code}: {', '.join(names)}.")
+
+
+def _untag(submission: ActionRequest[Player]) -> ActionResult:
+    names = submission.given["names"]
+    accounts.untag(submission.on, names)
+    return ActionResult(message=f"Took from {submission.on.code}: {', '.join(names)}.")
+
+
+def _verified_before(player: Player) -> str:
+    """What waits for the player's verification, in a sentence."""
+    demands = {Demand.VERIFIED_WITHDRAWAL: "a withdrawal is settled", Demand.VERIFIED_CONVERSION: "a bonus converts"}
+    asked = [said for demand, said in demands.items() if must_be_verified(player.country, demand)]
+    if not asked:
+        return "Neither the house nor the player's country asks for it: nothing waits for it."
+    return f"The player must be verified before {' or '.join(asked)}; a bonus that waits for it becomes cash at once."
+
+
 def _excluded_now(player: Player) -> bool:
     return player.excluded_until is not None and player.excluded_until > timezone.now()
 
@@ -114,6 +147,47 @@ PLAYER_ACTIONS: Final = (
         ),
         hindrance=lambda player: None if actions_forms.standing(player, locked=True) else "Nothing is locked.",
         run=_unlock,
+        guard=Guard.TRANSACTION,
+    ),
+    Action(
+        name="verify",
+        title="Set verification",
+        subject=PLAYER,
+        permission="wallet.verify_player",
+        form=actions_forms.VerificationForm,
+        effect=_verified_before,
+        run=_verify,
+        guard=Guard.TRANSACTION,
+    ),
+    Action(
+        name="note",
+        title="Note",
+        subject=PLAYER,
+        permission="wallet.note_player",
+        form=actions_forms.PlayerNoteForm,
+        effect=lambda player: "It stays on the player's page under your name; nobody can change it or take it away.",
+        run=_note,
+        guard=Guard.TRANSACTION,
+    ),
+    Action(
+        name="tag",
+        title="Tag",
+        subject=PLAYER,
+        permission="wallet.tag_player",
+        form=actions_forms.TagForm,
+        effect=lambda player: "Players are found by their tags; nothing else follows from one.",
+        run=_tag,
+        guard=Guard.TRANSACTION,
+    ),
+    Action(
+        name="untag",
+        title="Take tags away",
+        subject=PLAYER,
+        permission="wallet.tag_player",
+        form=actions_forms.UntagForm,
+        effect=lambda player: "Players are found by their tags; nothing else follows from one.",
+        hindrance=lambda player: None if player.tags.all() else "The player has no tags.",
+        run=_untag,
         guard=Guard.TRANSACTION,
     ),
     Action(
@@ -254,7 +328,7 @@ def _state(wallet: Wallet) -> State:
 def _set(submission: ActionRequest[Wallet]) -> ActionResult:
     wallet = submission.on
     at = commands.now()
-    changes = limits.change(wallet, submission.given["wanted"], at)
+    changes = limits.change(wallet, submission.given["wanted"], at, submission.by)
     if changes is None:
         return ActionResult(message="Nothing was changed: what was asked for waits already.")
     waiting = [name for name, told in changes.after.items() if "asked" in told]

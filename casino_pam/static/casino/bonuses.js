@@ -1,10 +1,10 @@
 // Offers to claim, and the player's bonuses.
 
 import { grouped } from "./money.js";
-import { named, STATUSES, timeLeft } from "./words.js";
+import { showTerms } from "./wallets.js";
+import { STATUSES, timeLeft, when } from "./words.js";
 
 const GIVEABLE = ["pending", "queued"];
-const SHOWN = 10;
 const STARTS = { deposit_match: "starts with your deposit", free_rounds: "starts when a free round wins" };
 
 export function showOffers(section, template, offers, currencies, claim) {
@@ -48,24 +48,27 @@ function sentence(offer, currency) {
   return `${parts.join(", ")}.`;
 }
 
-// Every bonus but the one whose bar is live in its wallet's card.
-export function showBonuses(section, template, bonuses, giveUp) {
-  const others = bonuses.filter((bonus) => bonus.status !== "active").slice(0, SHOWN);
-  section.querySelector("ul").replaceChildren(...others.map((bonus) => bonusRow(template, bonus, giveUp)));
+// Every bonus but the one whose bar is live in its wallet's card, so many at once.
+export function showBonuses(section, template, bonuses, most, giveUp) {
+  const others = bonuses.filter((bonus) => bonus.status !== "active");
+  const rows = others.slice(0, most).map((bonus) => bonusRow(template, bonus, giveUp));
+  section.querySelector("ul").replaceChildren(...rows);
   section.hidden = others.length === 0;
+  return others.length > most;
 }
 
 function bonusRow(template, bonus, giveUp) {
   const row = template.content.firstElementChild.cloneNode(true);
-  row.querySelector("strong").textContent = named(bonus.offer);
+  row.querySelector("strong").textContent = bonus.name;
   row.querySelector("small").textContent = detail(bonus);
   const badge = row.querySelector(".badge");
   badge.textContent = STATUSES[bonus.status] ?? bonus.status;
   badge.dataset.status = bonus.status;
   const button = row.querySelector("button");
   button.hidden = !GIVEABLE.includes(bonus.status);
-  button.setAttribute("aria-label", `Give up ${named(bonus.offer)}`);
+  button.setAttribute("aria-label", `Give up ${bonus.name}`);
   button.addEventListener("click", () => giveUp(bonus.id));
+  showTerms(row.querySelector(".counts"), bonus);
   return row;
 }
 
@@ -75,5 +78,5 @@ function detail(bonus) {
     return bonus.expires_at ? `${starts}, ${timeLeft(bonus.expires_at)} left` : starts;
   }
   if (bonus.status === "queued") return `${grouped(bonus.amount)} ${bonus.currency}, starts when the present one ends`;
-  return `${grouped(bonus.amount)} ${bonus.currency}, ${bonus.percent} % wagered`;
+  return `${grouped(bonus.amount)} ${bonus.currency}, ${bonus.percent} % wagered, ended ${when(bonus.ended_at)}`;
 }

@@ -12,6 +12,21 @@ const SCOPES = {
 };
 const DAY = 86_400_000;
 
+// A change in a line: what, from what to what, when, and by whom.
+function changed({ limit, currency, before, after, increase, available_at, at, by }) {
+  const [subject, period] = limit.split("_");
+  const amount = (text) => (text === null ? "no limit" : `${grouped(text)} ${currency}`);
+  const said = [];
+  if (before !== after) said.push(`${amount(before)} became ${amount(after)}`);
+  if (available_at !== null) said.push(`${amount(increase)} asked for, to be confirmed from ${when(available_at)}`);
+  if (said.length === 0) said.push("what was asked for was taken back");
+  const row = document.createElement("li");
+  const title = row.appendChild(document.createElement("strong"));
+  title.textContent = `${SUBJECTS[subject]} in a ${period}: ${said.join("; ")}`;
+  row.appendChild(document.createElement("small")).textContent = `${when(at)}, by ${by === "player" ? "you" : "the casino, at your word"}`;
+  return row;
+}
+
 const part = (id) => document.getElementById(id);
 
 export class Limits {
@@ -24,6 +39,26 @@ export class Limits {
     this.ask("set-limit", "limit-dialog", (form) => this.set(form));
     this.ask("take-break", "break-dialog", (form) => this.pause(Number(form.get("days"))));
     part("set-limit").addEventListener("click", () => this.offer());
+    this.olderChanges = null;
+    part("limit-log").addEventListener("toggle", () => {
+      if (part("limit-log").open) this.log(null);
+    });
+    part("older-changes").addEventListener("click", () => this.log(this.olderChanges));
+  }
+
+  // Every change of the limits, page by page; without a cursor from the newest on.
+  async log(cursor) {
+    try {
+      const page = await this.rest.get(`me/limits/changes${cursor === null ? "" : `?cursor=${encodeURIComponent(cursor)}`}`);
+      const rows = page.results.map(changed);
+      if (cursor === null) part("limit-changes").replaceChildren(...rows);
+      else part("limit-changes").append(...rows);
+      this.olderChanges = page.next;
+      part("older-changes").hidden = page.next === null;
+      part("no-changes").hidden = part("limit-changes").children.length > 0;
+    } catch (refused) {
+      this.failed(refused);
+    }
   }
 
   // A button that opens a dialog, and what is done when its first button was pressed.
@@ -100,6 +135,7 @@ export class Limits {
     this.hooks.notice("");
     this.hooks.news(waits ? `The higher limit can be confirmed here in ${timeLeft(waits.available_at)}.` : "The limit holds.");
     await this.read(this.currencies);
+    if (part("limit-log").open) await this.log(null);
   }
 
   async pause(days) {

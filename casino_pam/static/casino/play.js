@@ -4,12 +4,17 @@ import { PromoCodes } from "./codes.js";
 import { Limits } from "./limits.js";
 import { Live } from "./live.js";
 import { showBonuses, showOffers } from "./bonuses.js";
+import { RealityCheck } from "./reality.js";
 import { Refused, Rest, takeToken } from "./rest.js";
 import { Rounds } from "./rounds.js";
 import { Wallets, write } from "./wallets.js";
 import { ENDINGS, LINES, named, sorry } from "./words.js";
 
 const HISTORY_PAUSE = 1500;
+// Bonuses shown at once, and by how many more each time.
+const BONUSES = 10;
+// A month and those before it, so that a year is there whole.
+const MONTHS = 13;
 
 const part = (id) => document.getElementById(id);
 
@@ -17,7 +22,10 @@ class Page {
   constructor(rest) {
     this.rest = rest;
     this.bonuses = [];
+    this.moreBonuses = null;
+    this.bonusesShown = BONUSES;
     this.older = null;
+    this.month = null;
     this.waiting = {};
     this.fresh = true;
     this.rounds = new Rounds(part("history"), part("round-template"));
@@ -32,12 +40,16 @@ class Page {
       failed: (refused) => this.failed(refused),
     });
     this.codes = new PromoCodes(part("code-form"), (...asked) => this.enterCode(...asked));
+    this.reality = new RealityCheck(rest, (refused) => this.failed(refused));
     this.live = new Live({
       ticket: async () => (await rest.post("me/socket-ticket")).ticket,
       frame: (frame) => this.take(frame),
       state: (state) => this.line(state),
     });
     part("older").addEventListener("click", () => this.showOlder());
+    part("older-bonuses").addEventListener("click", () => this.showOlderBonuses());
+    part("month").append(...lastMonths());
+    part("month").addEventListener("change", () => this.choose(part("month").value).catch((refused) => this.failed(refused)));
   }
 
   // The socket tells of the wallets; they are read as well, in case it cannot be opened.
@@ -48,7 +60,7 @@ class Page {
       write(part("player"), me.player);
       wallets.forEach((wallet) => this.wallets.show(wallet));
       part("content").hidden = false;
-      await Promise.all([this.refresh(), this.readLimits(me.excluded_until)]);
+      await Promise.all([this.refresh(), this.readLimits(me.excluded_until), this.reality.open(me.player)]);
     } catch (refused) {
       this.failed(refused);
     }
@@ -79,7 +91,7 @@ class Page {
     const known = this.wallets.frames.get(frame.currency);
     this.wallets.show(frame);
     // A snapshot tells that more than money may have changed; so does another bonus.
-    const other = known && known.wagering?.bonus !== frame.wagering?.bonus;
+    const other = known && (known.wagering?.bonus !== frame.wagering?.bonus || wagered(frame) !== wagered(known));
     if (known && (other || frame.type === "snapshot")) this.soon("bonuses", () => this.readBonuses());
     if (known && known.version !== frame.version) this.soon("history", () => this.readHistory());
     if (known && known.version !== frame.version && this.limits.any) this.soon("limits", () => this.readLimits());
@@ -96,13 +108,36 @@ class Page {
   // --- offers and bonuses ---------------------------------------------------------------
 
   async readBonuses() {
-    const [bonuses, offers] = await Promise.all([this.list("me/bonuses"), this.list("me/offers")]);
-    this.bonuses = bonuses;
-    this.wallets.know(bonuses);
+    const [page, offers] = await Promise.all([this.rest.get("me/bonuses"), this.list("me/offers")]);
+    this.bonuses = page.results;
+    this.moreBonuses = page.next;
+    this.wallets.know(this.bonuses);
     const currencies = [...this.wallets.frames.keys()];
     this.codes.know(currencies);
     showOffers(part("offers-section"), part("offer-template"), offers, currencies, (...asked) => this.claim(...asked));
-    showBonuses(part("bonuses-section"), part("bonus-template"), bonuses, (bonus) => this.giveUp(bonus));
+    this.showBonuses();
+  }
+
+  showBonuses() {
+    const more = showBonuses(part("bonuses-section"), part("bonus-template"), this.bonuses, this.bonusesShown, (bonus) => this.giveUp(bonus));
+    part("older-bonuses").hidden = !more && this.moreBonuses === null;
+  }
+
+  async showOlderBonuses() {
+    const button = part("older-bonuses");
+    button.disabled = true;
+    try {
+      this.bonusesShown += BONUSES;
+      if (this.bonusesShown > this.bonuses.length && this.moreBonuses !== null) {
+        const page = await this.rest.get(`me/bonuses?cursor=${encodeURIComponent(this.moreBonuses)}`);
+        this.bonuses = [...this.bonuses, ...page.results];
+        this.moreBonuses = page.next;
+      }
+      this.showBonuses();
+    } catch (refused) {
+      this.failed(refused);
+    }
+    button.disabled = false;
   }
 
   // What is left of them moves with every bet; for a player without limits nothing does.
@@ -174,8 +209,32 @@ class Page {
 
   // --- history --------------------------------------------------------------------------
 
+  // The page of the statement that begins at the cursor, of the month that was chosen; one that found nothing on its
+  // way through a long statement says where to go on.
+  async statement(cursor) {
+    const query = new URLSearchParams(this.month ?? {});
+    let page = { results: [], next: cursor };
+    do {
+      if (page.next !== null) query.set("cursor", page.next);
+      page = await this.rest.get(`me/transactions?${query}`);
+    } while (page.results.length === 0 && page.next !== null);
+    return page;
+  }
+
+  async choose(month) {
+    this.month = month ? bounds(month) : null;
+    this.rounds.clear();
+    const page = await this.statement(null);
+    this.rounds.add(page.results);
+    this.setOlder(page.next);
+    part("nothing").hidden = Boolean(month) || !this.rounds.empty;
+    part("quiet-month").hidden = !month || !this.rounds.empty;
+  }
+
   async readHistory() {
-    const page = await this.rest.get("me/transactions");
+    // What happens now is in no month that has passed, and would not stand where it belongs.
+    if (this.month) return;
+    const page = await this.statement(null);
     if (!this.rounds.joins(page.results)) {
       // The first page, or so much happened that a stretch would be missing.
       this.rounds.clear();
@@ -189,7 +248,7 @@ class Page {
     const button = part("older");
     button.disabled = true;
     try {
-      const page = await this.rest.get(`me/transactions?cursor=${encodeURIComponent(this.older)}`);
+      const page = await this.statement(this.older);
       this.rounds.add(page.results);
       this.setOlder(page.next);
     } catch (refused) {
@@ -224,6 +283,25 @@ class Page {
   close() {
     closed("Your session has ended.", "For your safety it lasts a few minutes only. Go back to the casino and open this page again.");
   }
+}
+
+// Whether a bonus is wagered in full: what it waits for then is not in the frame.
+function wagered(frame) {
+  return frame.wagering?.percent === 100;
+}
+
+function lastMonths() {
+  const now = new Date();
+  return Array.from({ length: MONTHS }, (_, back) => {
+    const month = new Date(now.getFullYear(), now.getMonth() - back, 1);
+    return new Option(month.toLocaleDateString([], { month: "long", year: "numeric" }), `${month.getFullYear()}-${month.getMonth()}`);
+  });
+}
+
+// The first instant of a month where the player is, and that of the next one.
+function bounds(month) {
+  const [year, place] = month.split("-").map(Number);
+  return { since: new Date(year, place, 1).toISOString(), until: new Date(year, place + 1, 1).toISOString() };
 }
 
 function closed(title, text) {

@@ -1,8 +1,11 @@
 // The history: rows of the statement, those of one round together.
 
 import { compare, grouped, isZero, sum } from "./money.js";
-import { KINDS, named, REFUSALS, when } from "./words.js";
+import { KINDS, named, OUTCOMES, REFUSALS, when } from "./words.js";
 import { tableRow, write } from "./wallets.js";
+
+// A stake without a win whose round nobody has ended counts as lost when it is so old.
+const OPEN_FOR = 86_400_000;
 
 export class Rounds {
   constructor(root, template) {
@@ -45,29 +48,40 @@ export class Rounds {
       }
     }
     let place = this.root.firstElementChild;
+    const played = new Set();
     for (const [key, rows] of groups) {
-      const item = this.item(key, rows);
+      const item = this.item(key, rows, played);
       // An item that stands where it belongs keeps its focus and stays open.
       if (item === place) place = place.nextElementSibling;
       else this.root.insertBefore(item, place);
     }
   }
 
-  item(key, rows) {
+  item(key, rows, played) {
     if (!this.items.has(key)) this.items.set(key, this.template.content.firstElementChild.cloneNode(true));
     const item = this.items.get(key);
-    if (item.dataset.rows === String(rows.length)) return item;
-    item.dataset.rows = rows.length;
     const [newest] = rows;
     const isRound = newest.round !== null;
+    const result = isRound ? outcome(rows, played) : "";
+    if (item.dataset.rows === String(rows.length) && item.dataset.outcome === result) return item;
+    item.dataset.rows = rows.length;
+    item.dataset.outcome = result;
     write(item.querySelector("strong"), isRound ? named(rows.find((row) => row.game)?.game ?? newest.round) : title(newest));
-    write(item.querySelector("small"), `${when(newest.created_at)}${isRound ? ` · ${summary(rows)}` : ""}`);
+    const details = isRound ? [OUTCOMES[result], when(newest.created_at), summary(rows)] : [when(newest.created_at), asked(newest)];
+    write(item.querySelector("small"), details.filter(Boolean).join(" · "));
     this.total(item.querySelector(".sum"), rows);
     item.querySelector("tbody").replaceChildren(...rows.toReversed().map((row) => tableRow([title(row), signed(moved(row), row.currency)])));
     return item;
   }
 
   total(node, rows) {
+    const [row] = rows;
+    if (row.kind === "settle") {
+      // Nothing of the balance moves when it is paid out; how much it was is what a player looks for.
+      node.dataset.sign = "0";
+      write(node, `${grouped(row.amount)} ${row.currency}`);
+      return;
+    }
     const total = sum(rows.map(moved));
     node.dataset.sign = isZero(total) ? "0" : total.startsWith("-") ? "-" : "+";
     // What moved nothing shows nothing, so that no refused stake reads like a loss.
@@ -82,6 +96,25 @@ function newestFirst(rows) {
 // What a row moved of the money the player can see: held money is the player's own, on its way out.
 function moved(row) {
   return sum([row.cash_delta, row.bonus_delta]);
+}
+
+// How a round came out for the player. `played`: the games of the newer rounds, by which an older one of theirs is over.
+function outcome(rows, played) {
+  const posted = rows.filter((row) => row.status === "posted");
+  const has = (kind) => posted.some((row) => row.kind === kind);
+  const game = JSON.stringify([rows[0].currency, rows[0].source, rows.find((row) => row.game)?.game]);
+  const newer = played.has(game);
+  played.add(game);
+  if (!has("bet") && !has("win")) return "";
+  const total = sum(posted.map(moved));
+  if (!total.startsWith("-")) return isZero(total) ? (has("rollback") ? "returned" : "even") : "won";
+  const over = newer || has("win") || has("end_round") || posted.some((row) => row.end_round);
+  return over || Date.now() - Date.parse(rows[0].created_at) > OPEN_FOR ? "lost" : "open";
+}
+
+// What was asked for and refused.
+function asked(row) {
+  return row.status === "refused" ? `${grouped(row.amount)} ${row.currency}` : "";
 }
 
 function signed(amount, currency) {

@@ -108,33 +108,38 @@ export class Wallets {
     const section = this.card(currency).querySelector(".bonus");
     const bonus = this.bonuses.get(wagering.bonus);
     const terms = bonus?.terms;
-    write(field(section, "offer"), bonus ? named(bonus.offer) : "Bonus");
-    this.list(section.querySelector(".facts"), [
+    write(field(section, "offer"), bonus?.name ?? "Bonus");
+    const waits = section.querySelector(".waits");
+    waits.hidden = !bonus?.waits_for;
+    // Set aside, it can be neither staked nor lost: none of what follows concerns it any more.
+    section.querySelector(".facts").hidden = !waits.hidden;
+    list(section.querySelector(".facts"), [
       ["Still to wager", grouped(less(wagering.required, wagering.wagered))],
       ["Time left", timeLeft(bonus?.expires_at)],
       ["Highest stake", terms?.max_stake ? grouped(terms.max_stake) : ""],
       ["Most that becomes cash", terms?.max_conversion ? grouped(terms.max_conversion) : ""],
     ]);
-    this.counts(section.querySelector(".counts"), bonus);
+    showTerms(section.querySelector(".counts"), bonus);
   }
+}
 
-  list(node, facts) {
-    const shown = facts.filter(([, value]) => value);
-    while (node.children.length > shown.length) node.lastElementChild.remove();
-    shown.forEach(([name, value], place) => {
-      const [term, definition] = (node.children[place] ?? node.appendChild(pair())).children;
-      write(term, name);
-      write(definition, value);
-    });
-  }
+function list(node, facts) {
+  const shown = facts.filter(([, value]) => value);
+  while (node.children.length > shown.length) node.lastElementChild.remove();
+  shown.forEach(([name, value], place) => {
+    const [term, definition] = (node.children[place] ?? node.appendChild(pair())).children;
+    write(term, name);
+    write(definition, value);
+  });
+}
 
-  counts(details, bonus) {
-    details.hidden = !bonus?.terms;
-    if (details.hidden || details.dataset.bonus === bonus.id) return;
-    details.dataset.bonus = bonus.id;
-    details.querySelector("tbody").replaceChildren(...weights(bonus.terms).map(tableRow));
-    this.list(details.querySelector("dl"), bonus.terms.said.map(({ about, said }) => [about, said]));
-  }
+// What counts for a bonus, and all that was promised with it.
+export function showTerms(details, bonus) {
+  details.hidden = !bonus?.terms;
+  if (details.hidden || details.dataset.bonus === bonus.id) return;
+  details.dataset.bonus = bonus.id;
+  details.querySelector("tbody").replaceChildren(...weights(bonus.terms).map(tableRow));
+  list(details.querySelector("dl"), bonus.terms.said.map(({ about, said }) => [about, said]));
 }
 
 function pair() {

@@ -65,6 +65,14 @@ export const ENDINGS = {
   forfeited: "The bonus was given up.",
 };
 
+export const OUTCOMES = {
+  won: "Won",
+  lost: "Lost",
+  even: "Even",
+  returned: "Taken back",
+  open: "In play",
+};
+
 export const LINES = {
   connecting: "Connecting",
   live: "Live",
@@ -81,6 +89,14 @@ export function timeLeft(until, now = Date.now()) {
   const [days, hours] = [Math.floor(minutes / 1440), Math.floor((minutes % 1440) / 60)];
   if (days) return `${days} ${days === 1 ? "day" : "days"} ${hours} h`;
   return hours ? `${hours} h ${minutes % 60} min` : `${minutes} min`;
+}
+
+// How long something has lasted, in milliseconds, as people say it.
+export function lasted(time) {
+  const minutes = Math.floor(time / 60_000);
+  const hours = Math.floor(minutes / 60);
+  if (hours === 0) return `${minutes} ${minutes === 1 ? "minute" : "minutes"}`;
+  return `${hours} ${hours === 1 ? "hour" : "hours"} and ${minutes % 60} ${minutes % 60 === 1 ? "minute" : "minutes"}`;
 }
 
 export function when(instant) {

@@ -31,6 +31,7 @@ OPENED = "opened-session-of-32-characters-"
 # Method, path, body, scope; every view is here (see the test below).
 BACK_END: list[tuple[str, str, Any, str]] = [
     ("POST", "players", {"player": "dora"}, "players"),
+    ("GET", "players", None, "players"),
     ("GET", "players/alice", None, "players"),
     ("PATCH", "players/alice", {"country": "MT"}, "players"),
     ("POST", "players/alice/wallets", {"currency": "JPY"}, "players"),
@@ -79,6 +80,9 @@ PLAYERS_OWN = [
     ("GET", "me/transactions", None),
     ("GET", "me/limits", None),
     ("PUT", "me/limits", {"currency": "EUR", "stake": {"day": "50.00"}}),
+    ("GET", "me/limits/changes", None),
+    ("GET", "me/reality-check", None),
+    ("PUT", "me/reality-check", {"minutes": 30}),
     ("PUT", "me/exclusion", {"excluded_until": "2199-01-01T00:00:00Z"}),
     ("GET", "me/sessions", None),
     ("DELETE", f"me/sessions/{OPENED}", None),

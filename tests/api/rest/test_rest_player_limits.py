@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import DatabaseError, connection
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casino_pam.api.rest import pagination
 from tests import bonus_scenario, rest_client, scenario
 from tests.interleaving import meanwhile
 from tests.limit_scenario import MIDNIGHT, forget, limit
@@ -376,6 +378,106 @@ def test_nothing_is_raised_that_was_not_asked_for_twice_a_day_apart(history: lis
                 assert amount == before[name] and waiting[name].amount == wanted[name]
         for name, amount in wanted.items():
             asked_at.setdefault((name, amount), []).append(at)
+
+
+# --- the player's own log ----------------------------------------------------------------------
+
+
+def test_the_player_reads_every_change_with_its_time(me: rest_client.Caller, clock: Any) -> None:
+    """A limit that changed, one that was asked for, confirmed, and what the house did at the player's word."""
+    put(me, stake={"day": "50.00"}, loss={"month": "900.00"})
+    clock.shift(1 * HOURS)
+    put(me, stake={"day": "60.00"})
+    put(me, stake={"day": "60.00"})
+    clock.shift(24 * HOURS)
+    put(me, stake={"day": "60.00"})
+    put(rest_client.key(), "players/alice/limits", stake={"day": None})
+    put(me, stake={"day": "60.00"})
+    put(me, stake={"day": "60.00"})
+    found = me.get("me/limits/changes").body
+    assert found["next"] is None
+    assert found["results"][-1] == {
+        "at": "2026-09-21T14:13:20.000000Z",
+        "by": "player",
+        "currency": "EUR",
+        "limit": "stake_day",
+        "before": None,
+        "after": "50.00",
+        "increase": None,
+        "available_at": None,
+    }
+    told = [tuple(each[name] for name in ("by", "limit", "before", "after", "increase")) for each in found["results"]]
+    assert told == [
+        ("player", "stake_day", "60.00", "60.00", None),
+        ("house", "stake_day", "60.00", "60.00", None),
+        ("player", "stake_day", "50.00", "60.00", None),
+        ("player", "stake_day", "50.00", "50.00", "60.00"),
+        ("player", "loss_month", None, "900.00", None),
+        ("player", "stake_day", None, "50.00", None),
+    ]
+    times = [each["available_at"] for each in found["results"]]
+    assert times[0] is None and times[1] == "2026-09-23T15:13:20.000000Z" and times[3] == "2026-09-22T15:13:20.000000Z"
+
+
+def test_the_log_comes_in_pages_and_is_the_player_s_own(
+    me: rest_client.Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pagination, "PAGE", 2)
+    scenario.bob()
+    limit("bob", stake_day="1.00")
+    for amount in ("5.00", "4.00", "3.00"):
+        put(me, stake={"day": amount})
+    first = me.get("me/limits/changes").body
+    second = me.get("me/limits/changes", cursor=first["next"]).body
+    assert [each["after"] for each in (*first["results"], *second["results"])] == ["3.00", "4.00", "5.00"]
+    assert second["next"] is None
+    refused = me.get("me/limits/changes", cursor="x")
+    assert (refused.status, refused["field"]) == (400, "cursor")
+
+
+@pytest.mark.parametrize("change", ["UPDATE wallet_limitchange SET after = 1", "DELETE FROM wallet_limitchange"])
+def test_the_log_is_only_ever_added_to(me: rest_client.Caller, change: str) -> None:
+    put(me, stake={"day": "50.00"})
+    with pytest.raises(DatabaseError), connection.cursor() as cursor:
+        cursor.execute(change)
+
+
+# --- the reality check -------------------------------------------------------------------------
+
+
+def test_the_reality_check_tells_what_was_staked_and_won_since(me: rest_client.Caller) -> None:
+    scenario.player("alice", "1000", currency="JPY")
+    scenario.bet(amount="30.00", at=scenario.NOON - scenario.SECOND)
+    scenario.bet(amount="20.00", reference="undone", round="r2")
+    scenario.bet(amount="12.50", round="r3")
+    scenario.win(amount="7.50", round="r3")
+    scenario.rollback("undone")
+    scenario.deposit("alice", amount=500)
+    answer = me.get("me/reality-check", since="2026-09-21T14:13:20Z").body
+    assert answer == {
+        "minutes": 60,
+        "shortest": 10,
+        "longest": 120,
+        "played": [
+            {"currency": "EUR", "staked": "12.50", "won": "7.50", "result": "-5.00"},
+            {"currency": "JPY", "staked": "0", "won": "0", "result": "0"},
+        ],
+    }
+    ever = me.get("me/reality-check", since="1990-01-01T00:00:00+02:00").body
+    assert ever["played"][0]["result"] == "-35.00"
+    assert me.get("me/reality-check").body["played"] == []
+
+
+def test_the_player_sets_the_interval_within_bounds(me: rest_client.Caller) -> None:
+    for _ in range(2):
+        assert me.call("PUT", "me/reality-check", {"minutes": 30})["minutes"] == 30
+    assert me.get("me/reality-check")["minutes"] == 30
+    for wrong in (9, 121, 0, -30, "30", 30.5, None, True):
+        refused = me.call("PUT", "me/reality-check", {"minutes": wrong})
+        assert (refused.status, refused["field"]) == (400, "minutes")
+    assert me.call("PUT", "me/reality-check", {"minutes": 30, "off": True})["field"] == "off"
+    assert me.get("me/reality-check")["minutes"] == 30
+    assert trail() == [("player:alice", "set reality check", "alice", "alice", {"minutes": None}, {"minutes": 30})]
 
 
 # --- exclusion ---------------------------------------------------------------------------------

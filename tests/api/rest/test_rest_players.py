@@ -1,12 +1,17 @@
 """Players, wallets and tokens through the REST door."""
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from casino_pam.api.rest import urls
 from casino_pam.engine import accounts
-from tests import rest_client, scenario, threads
+from tests import bonus_scenario, rest_client, scenario, threads
 from tests.interleaving import meanwhile
-from wallet.models import Currency, Player, Wallet
+from wallet.models import AuditEntry, Currency, Player, PlayerTag, Wallet
 
 
 @pytest.fixture
@@ -24,6 +29,7 @@ def test_makes_a_player_with_wallets(shop: rest_client.Caller) -> None:
             "country": "MT",
             "locks": {"bet": False, "deposit": False, "withdraw": False},
             "excluded_until": None,
+            "verification": "unverified",
             "wallets": ["EUR", "BTC"],
         },
     )
@@ -137,6 +143,167 @@ def test_hands_out_a_token_for_fifteen_minutes(shop: rest_client.Caller) -> None
     mine = rest_client.Caller(f"Bearer {made['token']}")
     assert mine.get("me")["player"] == "alice"
     assert mine.get("me/wallets")["results"] == [shop.get("players/alice/wallets/EUR").body]
+
+
+# --- verification ------------------------------------------------------------------------------
+
+
+def test_sets_the_verification_and_leaves_a_trail(shop: rest_client.Caller) -> None:
+    shop.post("players", {"player": "eve", "verification": "verified"})
+    shop.post("players", {"player": "dora", "wallets": ["EUR"]})
+    changed = shop.patch("players/dora", {"verification": "pending"})
+    assert (changed.status, changed["verification"], shop.get("players/eve")["verification"]) == (
+        200,
+        "pending",
+        "verified",
+    )
+    assert rest_client.player("dora").get("me")["verification"] == "pending"
+    entry = AuditEntry.objects.get(act="change player")
+    assert (entry.actor, entry.player, entry.before, entry.after) == (
+        "key:shop",
+        "dora",
+        {"verification": "unverified"},
+        {"verification": "pending"},
+    )
+    for wrong in ("Verified", "", None, 1, "maybe"):
+        refused = shop.patch("players/dora", {"verification": wrong, "country": "MT"})
+        assert (refused.status, refused["code"], refused["field"]) == (400, "invalid_field", "verification")
+    assert shop.get("players/dora").body == changed.body
+
+
+def test_settles_no_withdrawal_of_a_player_who_must_be_verified_first(shop: rest_client.Caller) -> None:
+    """In Germany the law demands it; the same request goes through afterwards."""
+    scenario.player("dora", "50.00", country="DE")
+    asked = {"player": "dora", "currency": "EUR", "reference": "out-1", "amount": "50.00"}
+    assert shop.post("withdrawals", asked).status == 200
+    refused = shop.post("withdrawals/out-1/settle")
+    assert (refused.status, refused["code"], refused["needed_for"], refused["verification"]) == (
+        422,
+        "player_not_verified",
+        "withdrawal",
+        "unverified",
+    )
+    assert shop.get("withdrawals/out-1")["status"] == "held"
+    shop.patch("players/dora", {"verification": "verified"})
+    assert (shop.post("withdrawals/out-1/settle").status, shop.get("withdrawals/out-1")["status"]) == (200, "settled")
+
+
+def test_a_bonus_says_that_it_waits_for_the_verification(shop: rest_client.Caller, settings: Any) -> None:
+    settings.VERIFIED_BEFORE = {"verified_conversion"}
+    bonus_scenario.wagering("10.00", multiplier=0)
+    path = f"bonuses/{bonus_scenario.the().id}"
+    waiting = shop.get(path)
+    assert (waiting["status"], waiting["percent"], waiting["waits_for"]) == ("active", 100, "verification")
+    assert rest_client.player("bob").get("me/bonuses")["results"][0]["waits_for"] == "verification"
+    shop.patch("players/bob", {"verification": "verified"})
+    done = shop.get(path)
+    assert (done["status"], done["waits_for"]) == ("completed", None)
+    assert shop.get("players/bob/wallets/EUR")["cash"] == "10.00"
+
+
+# --- the list ----------------------------------------------------------------------------------
+
+
+MADE = datetime(2026, 1, 1, tzinfo=UTC)
+CAST: dict[str, dict[str, Any]] = {
+    "ann": {"country": "MT"},
+    "ben": {"country": "SE", "verification": "verified"},
+    "cyd": {"country": "MT", "bet_locked": True, "verification": "pending"},
+    "dan": {"withdraw_locked": True, "excluded_until": datetime(2999, 1, 1, tzinfo=UTC)},
+    "eve": {"country": "MT", "verification": "verified", "excluded_until": datetime(2020, 1, 1, tzinfo=UTC)},
+}
+
+
+@pytest.fixture
+def cast(shop: rest_client.Caller) -> None:
+    """Five players, made a day after each other but for the last two, who were made at the same moment."""
+    for day, (code, fields) in enumerate(CAST.items()):
+        player = Player.objects.create(code=code, **fields)
+        Player.objects.filter(pk=player.pk).update(created_at=MADE + timedelta(days=min(day, 3)))
+    for code in ("ann", "eve"):
+        PlayerTag.objects.create(player=Player.objects.get(code=code), name="vip")
+
+
+@pytest.mark.parametrize(
+    ("query", "codes"),
+    [
+        ({}, "ann ben cyd dan eve"),
+        ({"country": "MT"}, "ann cyd eve"),
+        ({"status": "free"}, "ann ben eve"),
+        ({"status": "locked"}, "cyd dan"),
+        ({"status": "excluded"}, "dan"),
+        ({"verification": "verified"}, "ben eve"),
+        ({"tag": "vip"}, "ann eve"),
+        ({"tag": "nobody has it"}, ""),
+        ({"since": "2026-01-03T02:00:00+02:00"}, "cyd dan eve"),
+        (
+            {
+                "country": "MT",
+                "verification": "verified",
+                "tag": "vip",
+                "status": "free",
+                "since": "2026-01-02T00:00:00Z",
+            },
+            "eve",
+        ),
+    ],
+)
+@pytest.mark.parametrize(("page", "reach"), [(100, 20_000), (2, 20_000), (1, 1), (2, 3)])
+def test_lists_every_player_that_fits_once_in_the_order_in_which_they_were_made(
+    shop: rest_client.Caller, cast: None, monkeypatch: pytest.MonkeyPatch, query: Any, codes: str, page: int, reach: int
+) -> None:
+    monkeypatch.setattr(accounts, "PAGE", page)
+    monkeypatch.setattr(accounts, "REACH", reach)
+    found: list[str] = []
+    cursor: dict[str, str] = {}
+    for _ in range(10):
+        answer = shop.get("players", **query, **cursor)
+        assert answer.status == 200 and len(answer["results"]) <= page
+        found += [each["player"] for each in answer["results"]]
+        if answer["next"] is None:
+            break
+        cursor = {"cursor": answer["next"]}
+    assert found == codes.split()
+
+
+def test_a_listed_player_has_what_operators_say_and_the_player_is_not_told(
+    shop: rest_client.Caller, cast: None
+) -> None:
+    first = shop.get("players")["results"][0]
+    assert first == {
+        **shop.get("players/ann").body,
+        "tags": ["vip"],
+        "created_at": "2026-01-01T00:00:00.000000Z",
+    }
+    assert "tags" not in rest_client.player("ann").get("me").body
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("country=mt", "country"),
+        ("status=happy", "status"),
+        ("verification=maybe", "verification"),
+        ("tag=", "tag"),
+        ("since=yesterday", "since"),
+        ("cursor=1", "cursor"),
+        ("cursor=99999999999999999.1", "cursor"),
+        ("cursor=1.9999999999999999999", "cursor"),
+        ("country=MT&country=SE", "country"),
+    ],
+)
+def test_refuses_what_is_no_filter(shop: rest_client.Caller, query: str, field: str) -> None:
+    refused = shop.call("GET", f"players?{query}")
+    assert (refused.status, refused["code"], refused["field"]) == (400, "invalid_field", field)
+
+
+def test_a_page_of_players_takes_as_many_queries_as_one_of_one(shop: rest_client.Caller, cast: None) -> None:
+    def queries(**query: str) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            shop.get("players", **query)
+        return len(captured)
+
+    assert queries() == queries(status="excluded")
 
 
 # --- countries and their rules -----------------------------------------------------------------
