@@ -150,6 +150,14 @@ LINES: Final[dict[str, tuple[list[str], tuple[str, ...]]]] = {
     "provider secret --secret": (["provider", "secret", "acme", "--secret", "{}"], ("", "x" * 200, "a\nb", " a")),
     "provider revoke": (["provider", "revoke", "{}"], (*NAMES, "nobody")),
     "encrypt_secrets": (["encrypt_secrets", "{}"], ("x",)),
+    "set_up --operator": (["set_up", "--no-input", "--operator", "{}"], ("", "a b", "x" * 151, "a\nb")),
+    "set_up --currency": (
+        ["set_up", "--no-input", "--currency", "{}"],
+        ("", "EUR", "eur=2", "EUR=19", "EUR=-1", "EUR=٢"),
+    ),
+    "set_up --provider": (["set_up", "--no-input", "--provider", "{}"], ("", "acme", "acme=x", "=door", "Nova=door")),
+    "set_up --key": (["set_up", "--no-input", "--key", "{}"], NAMES),
+    "set_up --country": (["set_up", "--no-input", "--country", "{}"], ("", "UK", "Malta", "mt")),
     "changepassword": (["changepassword", "{}"], ("nobody",)),
     "createsuperuser": (
         ["createsuperuser", "--no-input", "--email", "", "--username", "{}"],
