@@ -71,6 +71,15 @@ OFFERS: Final[tuple[dict[str, Any], ...]] = (
         "claim_days": 7,
         "spend_days": 7,
     },
+    {
+        "code": "sunday",
+        "name": "A tenth of the week's losses back",
+        "kind": "cashback",
+        "percent_bp": 1_000,
+        "multiplier": 1,
+        "amounts": {code: {"cap": cap} for code, cap in GIFT.items()},
+        "spend_days": 7,
+    },
 )
 # Winnings of successive spins in tenths of the stake: a losing streak, some small wins, a big one.
 PAYOUTS: Final = (0, 0, 15, 0, 5, 0, 0, 40, 0, 10, 0, 0, 0, 250, 0, 20)

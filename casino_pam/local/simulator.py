@@ -26,7 +26,7 @@ from casino_pam.api.game.signing import sign
 from casino_pam.local import demo_data
 from casino_pam.provider_side import Call
 from wallet import money
-from wallet.kinds import Kind, Status
+from wallet.kinds import LIMIT_SUBJECTS, Kind, Status
 from wallet.models import Transaction
 from wallet.provider_file import HEADER
 
@@ -389,12 +389,17 @@ class CannotSit(Exception):
     """The casino did not let a player in; the message is its answer."""
 
 
-async def taken(base_url: str, players: int) -> list[Seat]:
-    """Funded seats for so many players. Raises CannotSit."""
+async def taken(base_url: str, players: int, say: Callable[[str], object]) -> list[Seat]:
+    """Funded seats for so many players; ``say`` hears of each of the demo's who may not play. Raises CannotSit."""
     line = Connection(base_url)
     games = tuple(demo_data.GAMES)
-    seats = []
-    for guest in demo.GUESTS[:players]:
+    seats: list[Seat] = []
+    for guest in demo.GUESTS:
+        if len(seats) == players:
+            break
+        if why := await _kept_away(line, guest):
+            say(f"{guest.code} is left out: {why}.")
+            continue
         digits = demo_data.CURRENCIES[guest.currency]
         seats.append(Seat(guest.code, guest.currency, digits, money.parse(guest.stake, digits), games))
         await _fund(line, guest.code, guest.currency, guest.deposit)
@@ -405,6 +410,26 @@ async def taken(base_url: str, players: int) -> list[Seat]:
         seats.append(Seat(code, "EUR", 2, 100, games))
     line.close()
     return seats
+
+
+async def _kept_away(line: Connection, guest: demo.Guest) -> str | None:
+    """Why the player would not play as the others do: somebody has tried out a lock, an exclusion or a limit."""
+    found = await _get(line, f"players/{guest.code}")
+    if found["excluded_until"] is not None and found["excluded_until"] > datetime.now(UTC).isoformat():
+        return f"excluded until {found['excluded_until']}"
+    if found["locks"]["bet"] or found["locks"]["deposit"]:
+        return "locked"
+    limits = await _get(line, f"players/{guest.code}/limits?currency={guest.currency}")
+    own = [period for subject in LIMIT_SUBJECTS for period in limits[subject].values() if period["limit"] is not None]
+    return "limits of the player's own hold" if own else None
+
+
+async def _get(line: Connection, path: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Api-Key {demo.secret('api key')}"}
+    status, answer = await line.send(Call("GET", f"/api/v1/{path}", headers, b""))
+    if status != 200:
+        raise CannotSit(f"{path}: {status} {answer}")
+    return answer
 
 
 async def _fund(line: Connection, player: str, currency: str, amount: str) -> None:

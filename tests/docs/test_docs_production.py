@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -16,16 +14,10 @@ from django.conf import settings
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
-from casino_pam.local.os_support import PROJECT
+from tests.docs.shell import DOCS, blocks, run
 from tests.game_client import METRICS_TOKEN, Client, served
 
-DOCS = PROJECT / "docs"
-PAGE = (DOCS / "production.md").read_text()
-CURL = 'curl() { "$PYTHON" -m tests.docs.curl "$@"; }\n'
-
-
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)
+PAGE = DOCS / "production.md"
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +27,7 @@ def house(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
     with django_db_blocker.unblock():
         with connection.cursor() as cursor:
             cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
-        told = dict(line.split("=", 1) for line in blocks("ini")[0].splitlines())
+        told = dict(line.split("=", 1) for line in blocks(PAGE, "ini")[0].splitlines())
         server = f"{own['USER']}:{quote(own['PASSWORD'])}@{own['HOST']}:{own['PORT']}"
         told |= {"DATABASE_URL": f"postgres://{server}/{name}", "REDIS_URL": settings.REDIS_URL}
         kept = {
@@ -46,17 +38,6 @@ def house(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
             cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-def bash(script: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run lines of the page with the interpreter of the tests where the page has that of its venv."""
-    lines = script.replace(".venv/bin/python ", '"$PYTHON" ')
-    told = environment | {"PYTHON": sys.executable}
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", lines], cwd=PROJECT, env=told, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done
-
-
 def after(told: str, before: str) -> str:
     lines = told.splitlines()
     (place,) = (place for place, line in enumerate(lines) if before in line)
@@ -64,13 +45,13 @@ def after(told: str, before: str) -> str:
 
 
 def test_the_page_leads_from_an_empty_database_to_the_first_bet(house: dict[str, str], tmp_path: Path) -> None:
-    prepare, make, play = blocks("sh")
-    bash(prepare, house | {"STATIC_ROOT": str(tmp_path)})
-    told = bash(make, house).stdout
+    prepare, make, play = blocks(PAGE, "sh")
+    run(prepare, house | {"STATIC_ROOT": str(tmp_path)})
+    told = run(make, house).stdout
     key, secret = after(told, "The back end shop"), after(told, "Provider acme speaks door")
     with served(workers=1, **_served(house)) as opened:
         named = {"CASINO": f"http://127.0.0.1:{opened.port}", "KEY": key, "SECRET": secret}
-        done = bash(CURL + play, house | named)
+        done = run(play, house | named)
         assert done.stderr.split()[:3] == ["201", "200", "200"]
         assert '"balance":"24.00"' in done.stdout
         assert "the books balance" in done.stdout
@@ -106,5 +87,5 @@ def _every_name_is_collected(opened: Client) -> None:
 
 def test_every_setting_of_the_page_is_explained() -> None:
     explained = (DOCS / "configuration.md").read_text()
-    for line in blocks("ini")[0].splitlines():
+    for line in blocks(PAGE, "ini")[0].splitlines():
         assert f"| `{line.partition('=')[0]}` |" in explained

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -65,38 +60,3 @@ def test_is_one_door_with_two_workers(client: Client) -> None:
     acme.revoke(older_only=False)
     acme.save()
     assert {(each.status, each["code"]) for each in on_many_connections(client)} == {(401, "unauthenticated")}
-
-
-# A bare machine has neither curl nor openssl; where there is an openssl, the real one is tried.
-STAND_INS = """
-curl() { "$PYTHON" -m tests.docs.curl "$@"; }
-command -v openssl > /dev/null || openssl() {
-    "$PYTHON" -c '
-import hmac, sys
-print("=", hmac.new(sys.argv[1].encode(), sys.stdin.buffer.read(), "sha256").hexdigest())' "$4"
-}
-"""
-
-
-def example(language: str) -> str:
-    (found,) = re.findall(rf"```{language}\n(.*?)```", SIGNING.read_text(), re.DOTALL)
-    return found
-
-
-def test_shows_examples_of_signing_that_work(client: Client) -> None:
-    environment = {
-        **os.environ,
-        "CASINO": f"http://127.0.0.1:{client.port}",
-        "PROVIDER": "acme",
-        "SECRET": "acme-secret",
-        "no_proxy": "127.0.0.1",
-        "PYTHON": sys.executable,
-    }
-
-    def printed(*command: str) -> str:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        return done.stdout
-
-    status, _, receipt = printed(sys.executable, "-c", example("python")).partition(" ")
-    assert (status, json.loads(receipt)["balance"]) == ("200", "99.00")
-    assert json.loads(printed("bash", "-c", STAND_INS + example("sh")))["balance"] == "98.00"

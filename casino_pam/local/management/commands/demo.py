@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from argparse import ArgumentParser
 from typing import Any
 
@@ -19,6 +20,7 @@ class Command(BaseCommand):
         how = parser.add_mutually_exclusive_group()
         how.add_argument("--load", action="store_true", help="make whatever of the demo is missing, print nothing")
         how.add_argument("--json", action="store_true", help="print one JSON object for scripts")
+        how.add_argument("--shell", action="store_true", help="print what a shell's eval makes variables of")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -29,7 +31,10 @@ class Command(BaseCommand):
             found = demo.description()
         except demo.NotADemo as refusal:
             raise CommandError(str(refusal)) from None
-        self.stdout.write(json.dumps(found, indent=2) if options["json"] else told(found))
+        if options["shell"]:
+            self.stdout.write(variables(found))
+        else:
+            self.stdout.write(json.dumps(found, indent=2) if options["json"] else told(found))
 
 
 def told(found: dict[str, Any]) -> str:
@@ -61,6 +66,19 @@ def told(found: dict[str, Any]) -> str:
             f"  curl -s {base}/api/v1/me/wallets -H 'Authorization: Bearer {player['token']}'",
         ]
     )
+
+
+def variables(found: dict[str, Any]) -> str:
+    """The demo for a shell, under the names that the lines of the documentation use."""
+    provider = found["provider"]
+    named = {
+        "CASINO": found["base_url"],
+        "KEY": found["api_key"],
+        "PROVIDER": provider["code"],
+        "SECRET": provider["secret"],
+        "TOKEN": found["players"][0]["token"],
+    }
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in named.items())
 
 
 def deposit_line(base: str, key: str, player: dict[str, str]) -> str:

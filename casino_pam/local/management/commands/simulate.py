@@ -88,7 +88,7 @@ class Command(BaseCommand):
         self.account(journal)
 
     async def play(self, provider: FakeProvider, options: dict[str, Any], seed: str) -> None:
-        taken = await simulator.taken(options["url"], options["players"])
+        taken = await simulator.taken(options["url"], options["players"], self.stdout.write)
         tables = [Rounds(provider, seat, f"{seed}/{seat.player}") for seat in taken]
         await self.until_played(tables, provider.tally, options)
 
@@ -110,7 +110,7 @@ class Command(BaseCommand):
     async def play_in_dialect(self, provider: DialectProvider, options: dict[str, Any], seed: str) -> None:
         line = Connection(options["url"])
         tables = []
-        for seat in await simulator.taken(options["url"], options["players"]):
+        for seat in await simulator.taken(options["url"], options["players"], self.stdout.write):
             session = await simulator.opened(line, seat.player, provider.sender.code, seat.currency, seat.games[0])
             tables.append(DialectRounds(provider, seat, session, f"{seed}/{seat.player}"))
         line.close()
