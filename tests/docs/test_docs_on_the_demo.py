@@ -30,7 +30,7 @@ README = PROJECT / "README.md"
 API = DOCS / "api.md"
 SIGNING = DOCS / "api-signing.md"
 # Not run here: what lasts until it is stopped, and what other tests run on a house of its own.
-ELSEWHERE = ("collectstatic", "migrate")
+ELSEWHERE = ("collectstatic", "migrate", "run_jobs")
 OURS = ("casino_pam", "bonus", "wallet", "django")
 
 
@@ -93,9 +93,9 @@ def in_sentences() -> list[tuple[str, str]]:
 def _run(page: str, line: str) -> None:
     """Run one command; a file that differs from the books is told with 1."""
     name, *rest = shlex.split(line.replace("$(date -u +%F)", f"{datetime.now(UTC):%Y-%m-%d}"))
-    assert str(get_commands().get(name)).partition(".")[0] in OURS, f"{page}: {line}"
     if name in ELSEWHERE:
         return
+    assert str(get_commands().get(name)).partition(".")[0] in OURS, f"{page}: {line}"
     done: Any = None
     try:
         call_command(name, *rest, stdout=io.StringIO(), stderr=io.StringIO())

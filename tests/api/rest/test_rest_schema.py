@@ -114,10 +114,11 @@ def test_shows_its_page_without_another_host(books: None) -> None:
     page = rest_client.Caller().call("GET", "/api/docs/?lang=%22%3Cscript%3E&version=%0A")
     assert page.status == 200
     sources = re.findall(r'(?:src|href)="([^"]*)"', page.body)
-    assert len(sources) == 3
+    assert len(sources) == 5
     assert all(source.startswith("/static/") for source in sources)
     assert re.findall(r"https?://", page.body) == []
     assert '"/api/schema/"' in page.body
+    assert "connect-src 'self'" in page.headers["Content-Security-Policy"]
     assert "script%3E" not in page.body
 
 
