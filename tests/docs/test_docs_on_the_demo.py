@@ -62,7 +62,7 @@ def test_every_line_of_the_pages_runs(
     lines = "\n".join(blocks(API, "sh"))
     statuses = [status_of(line) for line in re.findall("curl .*", lines)]
     assert run(lines, demo).stderr.split() == statuses
-    assert scenario.balances("dora") == (6_150, 0, 0)
+    assert scenario.balances("dora") == (6_150, 500, 0)
     monkeypatch.chdir(tmp_path)
     mapping, *_ = [block for block in blocks(DOCS / "reports.md", "json") if '"columns"' in block]
     Path("mapping.json").write_text(mapping)
