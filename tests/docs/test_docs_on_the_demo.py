@@ -31,6 +31,7 @@ API = DOCS / "api.md"
 SIGNING = DOCS / "api-signing.md"
 # Not run here: what lasts until it is stopped, and what other tests run on a house of its own.
 ELSEWHERE = ("collectstatic", "migrate", "run_jobs")
+COMMAND = re.compile(r"`(?:python |\.venv/bin/python )?manage\.py ([^`]+)`|^ {4,}manage\.py (.+)$", re.MULTILINE)
 OURS = ("casino_pam", "bonus", "wallet", "django")
 
 
@@ -85,8 +86,8 @@ def in_sentences() -> list[tuple[str, str]]:
     pages = [DOCS / "reports.md", README, *sorted(DOCS.glob("*.md")), *sorted((DOCS / "dialects").glob("*.md"))]
     found: dict[str, str] = {}
     for page in pages:
-        for line in re.findall(r"`(?:python |\.venv/bin/python )?manage\.py ([^`]+)`", page.read_text()):
-            found.setdefault(line, page.name)
+        for quoted, shown in COMMAND.findall(page.read_text()):
+            found.setdefault(quoted or shown, page.name)
     return [(page, line) for line, page in found.items()]
 
 
