@@ -150,6 +150,20 @@ LINES: Final[dict[str, tuple[list[str], tuple[str, ...]]]] = {
     "provider secret --secret": (["provider", "secret", "acme", "--secret", "{}"], ("", "x" * 200, "a\nb", " a")),
     "provider revoke": (["provider", "revoke", "{}"], (*NAMES, "nobody")),
     "encrypt_secrets": (["encrypt_secrets", "{}"], ("x",)),
+    "backup": (["backup", "{}"], ("", "x")),
+    "backup base": (["backup", "base", "{}", "--url", "postgres://u@127.0.0.1:1/x"], ("", "/dev/null", "x" * 5_000)),
+    "backup base --url": (
+        ["backup", "base", "/dev/null", "--url", "{}"],
+        (*NAMES, "x", "postgres://", "postgres://[", "postgres://127.0.0.1:99999/x", "http://127.0.0.1/x"),
+    ),
+    "backup archive": (["backup", "archive", "{}", "--url", "postgres://u@127.0.0.1:1/x"], ("", "/dev/null", "\0")),
+    "backup rehearse": (["backup", "rehearse", "{}"], ("", "/nowhere", "/dev/null", "x" * 5_000)),
+    "backup rehearse --until": (["backup", "rehearse", "/nowhere", "--until", "{}"], (*DAYS, "2026-09-21T10:00:00")),
+    "backup rehearse --file": (
+        ["backup", "rehearse", "/nowhere", "--file", "{}"],
+        (*NAMES, "acme", "acme:2026-09-21", "acme:2026-09-31:x.csv", ":2026-09-21:x.csv"),
+    ),
+    "limit_role --statement-seconds": (["limit_role", "--statement-seconds", "{}"], (*WHOLES, "0")),
     "set_up --operator": (["set_up", "--no-input", "--operator", "{}"], ("", "a b", "x" * 151, "a\nb")),
     "set_up --currency": (
         ["set_up", "--no-input", "--currency", "{}"],

@@ -10,6 +10,7 @@ from argparse import ArgumentParser, ArgumentTypeError
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
@@ -30,10 +31,30 @@ def instant(text: str) -> datetime:
     return found.astimezone(UTC)
 
 
+def folder(text: str) -> Path:
+    """Where backups lie; an empty name would be wherever the command was run."""
+    if not text or not text.isprintable():
+        raise ArgumentTypeError(f"{text[:80]!r} is no folder")
+    return Path(text).absolute()
+
+
+def server(text: str) -> str:
+    """The URL of a PostgreSQL."""
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in ("postgres", "postgresql") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or not text.isprintable():
+        # It may hold a password.
+        raise ArgumentTypeError("this is no address of the form postgres://USER:PASSWORD@HOST:PORT/postgres")
+    return text
+
+
 def provider_file(text: str) -> tuple[str, date, Path]:
     """PROVIDER:DAY:FILE."""
     provider, day_text, file = [*text.split(":", 2), "", ""][:3]
-    if not file:
+    if not (provider and file and file.isprintable()):
         raise ArgumentTypeError(f"{text!r} is not of the form PROVIDER:2026-09-21:FILE.csv")
     return name(64)(provider), day(day_text), Path(file).resolve()
 
@@ -49,10 +70,12 @@ class Command(BaseCommand):
         what = parser.add_subparsers(dest="what", required=True)
         for word, about in (("base", "copy the whole cluster, and verify the copy"), ("archive", "take the log")):
             each = what.add_parser(word, help=about)
-            each.add_argument("folder", type=Path)
-            each.add_argument("--url", help="as a role with REPLICATION; left out: the superuser of `make run`")
+            each.add_argument("folder", type=folder)
+            each.add_argument(
+                "--url", type=server, help="as a role with REPLICATION; left out: the superuser of `make run`"
+            )
         rehearse = what.add_parser("rehearse", help="recover to an instant, reconcile, and compare providers' files")
-        rehearse.add_argument("folder", type=Path)
+        rehearse.add_argument("folder", type=folder)
         rehearse.add_argument("--until", type=instant, metavar="INSTANT", help="left out: all that was archived")
         rehearse.add_argument(
             "--file", type=provider_file, action="append", default=[], metavar="PROVIDER:DAY:FILE", dest="files"
@@ -61,13 +84,15 @@ class Command(BaseCommand):
     def handle(self, *, what: str, folder: Path, **options: Any) -> None:
         try:
             if what == "rehearse":
-                self.rehearse(folder.resolve(), options["until"], options["files"])
+                self.rehearse(folder, options["until"], options["files"])
             elif what == "base":
-                self.stdout.write(f"{backups.take(folder.resolve(), options['url'] or _superuser())} is complete.")
+                self.stdout.write(f"{backups.take(folder, options['url'] or _superuser())} is complete.")
             else:
-                self.archive(folder.resolve(), options["url"] or _superuser())
+                self.archive(folder, options["url"] or _superuser())
         except CannotStart as error:
             raise CommandError(str(error), returncode=2) from None
+        except OSError as error:
+            raise CommandError(f"{str(folder)[:200]} cannot be used: {error.strerror}.", returncode=2) from None
 
     def archive(self, folder: Path, url: str) -> None:
         process = backups.archive(folder, url)
