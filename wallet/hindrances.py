@@ -1,4 +1,4 @@
-"""What keeps a player from something now, in words: locks, an exclusion, a limit that is used up, what is switched off.
+"""What keeps a player from something now, in words: locks, an exclusion, a used-up limit, what is switched off.
 
 Every page that says what a player may do asks here. The engine decides by the same facts when a command comes
 (PLAY.md rules 26, 27 and 27a); what it refuses for other reasons, say money that is not there, no page foretells.
@@ -11,11 +11,17 @@ from datetime import datetime
 from typing import Final
 
 from wallet import limits
+from wallet.jurisdictions import Demand, must_be_verified
+from wallet.kinds import Verification
 from wallet.models import Currency, GameSession, Player, Wallet
 from wallet.time import to_microseconds
 
 # What somebody does, and the column that locks it.
 LOCKS: Final = {"bets": "bet_locked", "deposits": "deposit_locked", "withdrawals": "withdraw_locked"}
+_UNVERIFIED: Final = (
+    ("withdrawals", Demand.VERIFIED_WITHDRAWAL, "held, and not paid out before the player is verified"),
+    ("bonuses", Demand.VERIFIED_CONVERSION, "become no cash before the player is verified"),
+)
 _STOPS: Final = {"deposit": ("deposits",), "stake": ("bets",), "loss": ("bets",)}
 
 Hindrances = dict[str, list[str]]
@@ -29,6 +35,9 @@ def of_player(player: Player, at: datetime) -> Hindrances:
     if player.excluded_until is not None and player.excluded_until > at:
         for name in ("bets", "deposits", "bonuses"):
             found[name].append(f"excluded until {player.excluded_until:%Y-%m-%d %H:%M:%S} UTC")
+    if player.verification != Verification.VERIFIED:
+        for name, demand, text in _UNVERIFIED:
+            found[name] += [text] if must_be_verified(player.country, demand) else []
     return found
 
 

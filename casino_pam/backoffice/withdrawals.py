@@ -22,7 +22,7 @@ from casino_pam.engine import approvals
 from wallet import money
 from wallet.admin import ledger_pages
 from wallet.admin.player_admin import states
-from wallet.kinds import Kind, Status
+from wallet.kinds import VERIFICATIONS, Kind, Status
 from wallet.models import Approval, Currency, Transaction, Wallet
 
 VIEW: Final = "wallet.view_withdrawals"
@@ -98,6 +98,9 @@ class QueueFilter(forms.Form):
     least = forms.CharField(required=False, max_length=40, label="Amount from")
     most = forms.CharField(required=False, max_length=40, label="Amount to")
     player = forms.CharField(required=False, max_length=128, label="Player begins with")
+    verification = forms.ChoiceField(
+        choices=[("", "any"), *((status, status) for status in VERIFICATIONS)], required=False
+    )
 
     def __init__(self, data: Any) -> None:
         super().__init__(data)
@@ -135,6 +138,8 @@ class QueueFilter(forms.Form):
             wanted &= Q(amount__lte=chosen["most"])
         if chosen["player"]:
             wanted &= Q(wallet__player__code__startswith=chosen["player"])
+        if chosen["verification"]:
+            wanted &= Q(wallet__player__verification=chosen["verification"])
         return held().filter(wanted)
 
 

@@ -111,9 +111,10 @@ def settle(command: Settle, name: str, reason: str, alongside: Alongside | None 
         above = second_person.settles_above(hold.wallet.currency, _author(command))
         if above is None or hold.amount <= above:
             return _receipt(command, alongside)
-        asked = msgspec.structs.replace(command, reference=name)
+        spent = asked().filter(source=hold.source, reference=name).exists()
+        request = msgspec.structs.replace(command, reference=f"{name}:{uuid7()}" if spent else name)
         about = {"amount": hold.amount, "reason": reason, "withdrawal": hold.pk}
-        approval = _ask(hold.wallet, asked, Approval.Act.SETTLE, alongside, **about)
+        approval = _ask(hold.wallet, request, Approval.Act.SETTLE, alongside, **about)
     if approval.withdrawal != hold.pk:
         raise Refused("reference_reused", differing=["kind"])
     return _receipt_of(post(approval)) if approval.state in CONSENTED else approval
@@ -261,8 +262,11 @@ def _asked_before(command: Command | Complete) -> Approval | None:
 
 
 def _about_withdrawal(hold: Transaction, name: str) -> Approval | None:
-    """The request of this name, or else the open one about the same withdrawal."""
-    named = asked().filter(source=hold.source, reference=name).first()
+    """The request of this name, or else the open one about the same withdrawal.
+
+    One that was refused is no answer while the money is still held: the player may be verified since.
+    """
+    named = asked().filter(source=hold.source, reference=name).exclude(state=Approval.State.REFUSED).first()
     return named or asked().filter(withdrawal=hold.pk, state__in=OPEN).first()
 
 

@@ -16,6 +16,7 @@ from tests.backoffice import action_scenario
 from tests.clean_books import ROLES
 from tests.scenario import eur
 from wallet import hindrances, limits
+from wallet.jurisdictions import Demand
 from wallet.models import AuditEntry, Currency, GameSession, Player, Provider, Wallet
 
 
@@ -82,6 +83,14 @@ def test_the_player_s_and_the_wallet_s_page_say_the_same() -> None:
     Currency.objects.filter(code="EUR").update(enabled=False)
     for body in (page(client), client.get(wallet).content.decode()):
         assert "EUR takes no bets" in body and "not restricted" not in body
+
+
+def test_what_waits_until_the_player_is_verified_is_said(settings: Any) -> None:
+    settings.VERIFIED_BEFORE = (Demand.VERIFIED_WITHDRAWAL, Demand.VERIFIED_CONVERSION)
+    operators.sue()
+    assert "not paid out before" in stands()["withdrawals"] and "no cash before" in stands()["bonuses"]
+    Player.objects.filter(code="bob").update(verification="verified")
+    assert (stands()["withdrawals"], stands()["bonuses"]) == ("allowed", "allowed")
 
 
 @pytest.mark.parametrize(

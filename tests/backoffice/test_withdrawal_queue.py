@@ -16,7 +16,7 @@ from tests import operators, scenario
 from tests.backoffice import action_scenario
 from tests.scenario import DAY, eur
 from tests.threads import threads
-from wallet.models import Approval, AuditEntry, Currency, Transaction
+from wallet.models import Approval, AuditEntry, Currency, Player, Transaction
 from wallet.time import HOUR
 
 QUEUE = reverse("backoffice:withdrawals")
@@ -61,9 +61,14 @@ def hold(reference: str) -> Transaction:
         ({"currency": "JPY", "least": "1501"}, []),
         ({"player": "b"}, ["h-0", "h-1", "h-2", "h-3"]),
         ({"player": "bert", "older": "24"}, ["h-1"]),
+        ({"verification": "verified"}, ["h-jpy"]),
+        ({"verification": "unverified", "older": "72"}, ["h-0"]),
     ],
 )
-def test_the_queue_is_narrowed_by_age_amount_and_player(pam: Client, query: dict[str, str], found: list[str]) -> None:
+def test_the_queue_is_narrowed_by_age_amount_player_and_verification(
+    pam: Client, query: dict[str, str], found: list[str]
+) -> None:
+    Player.objects.filter(code="carol").update(verification="verified")
     assert shown(pam, **query) == found
 
 
@@ -75,6 +80,7 @@ def test_the_queue_is_narrowed_by_age_amount_and_player(pam: Client, query: dict
         ({"currency": "JPY", "least": "1.5"}, "It "),
         ({"currency": "XXX"}, "valid choice"),
         ({"older": "9"}, "valid choice"),
+        ({"verification": "maybe"}, "valid choice"),
     ],
 )
 def test_what_cannot_be_looked_for_is_said_and_finds_nothing(pam: Client, query: dict[str, str], said: str) -> None:

@@ -19,7 +19,8 @@ from tests.scenario import eur
 from tests.threads import processes, threads
 from wallet import second_person
 from wallet.errors import Refused
-from wallet.models import Approval, AuditEntry, Currency, Transaction, Wallet
+from wallet.jurisdictions import Demand
+from wallet.models import Approval, AuditEntry, Currency, Player, Transaction, Wallet
 
 
 @pytest.fixture(autouse=True)
@@ -231,6 +232,21 @@ def test_one_released_meanwhile_is_refused_for_good() -> None:
         approvals.approve(asked, "olga")
     assert (again(asked).state, again(asked).refusal) == ("refused", "already_released")
     assert scenario.balances() == (eur("100.00"), 0, 0)
+
+
+def test_one_refused_is_asked_for_anew_once_its_reason_is_gone(settings: Any) -> None:
+    """A back end has one name only for the settlement of a withdrawal."""
+    settings.VERIFIED_BEFORE = {Demand.VERIFIED_WITHDRAWAL}
+    held("40.00")
+    asked = settling("form-1")
+    with pytest.raises(Refused, match="player_not_verified"):
+        approvals.approve(asked, "olga")
+    assert again(asked).state == "refused"
+    Player.objects.update(verification="verified")
+    anew = settling("form-1")
+    assert (anew.state, anew.pk != asked.pk, settling("form-1").pk) == ("pending", True, anew.pk)
+    approvals.approve(anew, "olga")
+    assert (scenario.balances()[2], again(asked).state) == (0, "refused")
 
 
 def test_who_raised_the_amount_settles_nothing_alone() -> None:
