@@ -166,7 +166,8 @@ class Command(BaseCommand):
         if ApiKey.objects.filter(name=whose).exists():
             self.stdout.write(f"The key {whose} is there; it was shown when it was made.")
             return
-        key = made_key(whose, list(BACK_END), CASHIER, None)
+        scopes = list(BACK_END)
+        key = made_key(whose, {"scopes": scopes, "source": CASHIER, "provider": None, "expires": None})
         self.stdout.write(
             f"The back end {whose} sends `Authorization: Api-Key` and this key, shown this once:\n  {key}"
         )
