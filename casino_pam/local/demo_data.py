@@ -31,7 +31,7 @@ from casino_pam.engine.commands import Bet, Command, Deposit, EndRound, Hold, Ro
 from casino_pam.provider_side import Sender
 from wallet import money, providers
 from wallet.errors import Refused
-from wallet.kinds import CASHIER
+from wallet.kinds import CASHIER, Verification
 from wallet.models import ApiKey, Currency, Game, Player, Provider, Transaction, Wallet
 from wallet.models.provider import LEAST_KEY_BITS, SCOPES
 from wallet.time import DAY, SECOND
@@ -175,7 +175,8 @@ def _load_operators() -> None:
 
 def _load_guest(guest: Guest) -> None:
     """The player, the wallet, and its history in one transaction, unless it has one."""
-    player, _ = Player.objects.get_or_create(code=guest.code, defaults={"country": guest.country})
+    known = {"country": guest.country, "verification": Verification.VERIFIED}
+    player, _ = Player.objects.get_or_create(code=guest.code, defaults=known)
     wallet, _ = Wallet.objects.get_or_create(player=player, currency_id=guest.currency)
     if Transaction.objects.filter(wallet=wallet).exists():
         return
