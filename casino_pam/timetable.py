@@ -20,6 +20,7 @@ from wallet.models import Endpoint
 
 DAY_SECONDS: Final = 86_400
 TIDY_SECONDS: Final = 600
+LISTS_SECONDS: Final = 60
 # Of what a command prints, so many of the last lines are its result.
 LINES: Final = 2
 
@@ -88,6 +89,7 @@ def jobs() -> list[ScheduledJob]:
 def _every_job() -> Iterator[ScheduledJob]:
     yield ScheduledJob("expire_bonuses", command("expire_bonuses"), settings.EXPIRE_BONUSES_EVERY)
     yield ScheduledJob("post_approved", command("post_approved"), settings.POST_APPROVED_EVERY)
+    yield ScheduledJob("grant_bulk", command("grant_bulk", "--unfinished"), LISTS_SECONDS)
     yield ScheduledJob("remind_approvals", command("remind_approvals"), settings.REMIND_APPROVALS_EVERY)
     yield ScheduledJob("refresh_reports", command("refresh_reports"), settings.REFRESH_REPORTS_EVERY)
     yield ScheduledJob("reconcile", command("reconcile"), settings.RECONCILE_EVERY)

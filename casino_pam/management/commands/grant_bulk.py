@@ -54,8 +54,7 @@ class Command(BaseCommand):
 
     def handle(self, *, unfinished: bool, offer: str | None, file: Path | None, **options: Any) -> None:
         if unfinished:
-            for each in bulk_grants.unfinished():
-                self.carry_out(each)
+            self.finish()
             return
         if not (offer and file and options["reason"]):
             raise CommandError("Name --offer, --file and --reason, or --unfinished.")
@@ -70,6 +69,17 @@ class Command(BaseCommand):
             with options["answers"].open("w", encoding="utf-8", newline="") as answers:
                 answers.write(spreadsheet.BOM + spreadsheet.line(bulk_grants.COLUMNS))
                 answers.writelines(map(spreadsheet.line, bulk_grants.result(made)))
+
+    def finish(self) -> None:
+        left = 0
+        for each in bulk_grants.unfinished():
+            try:
+                self.carry_out(each)
+            except CommandError:
+                left += 1
+        if left:
+            raise CommandError(f"Left for the next run: {left}.")
+        self.stdout.write("No list is left unfinished.")
 
     def make(
         self, code: str, file: Path, *, currency: str | None, reason: str, reference: str | None, **_: Any
