@@ -136,13 +136,14 @@ def _made(request: HttpRequest, form: GrantListForm) -> HttpResponse:
     given = form.cleaned_data
     currency = given["currency"].code if given["currency"] else None
     try:
-        lines = bulk_grants.read_lines(given["text"], given["offer"], currency)
+        lines, unread = bulk_grants.read_lines(given["text"], given["offer"], currency)
         if len(lines) > LONGEST:
             too_long = f"The list has {len(lines)} lines; a form takes {LONGEST}, manage.py grant_bulk takes more."
             raise Unfit([Fault(None, too_long)])
         asked = Asked(
             offer=given["offer"],
             lines=lines,
+            unread=unread,
             source=OPERATOR,
             reference=str(given["reference"]),
             actor=request.user.get_username(),

@@ -71,14 +71,17 @@ class Unfit(Exception):
 # --- reading -------------------------------------------------------------------------------------
 
 
-def read_lines(text: str, offer: Offer, currency: str | None) -> list[Line]:
-    """The lines of a text: ``player``, or ``player,currency``; a header and empty lines are passed over.
+def read_lines(text: str, offer: Offer, currency: str | None) -> tuple[list[Line], list[Fault]]:
+    """The lines of a text, and what is wrong with those that cannot be read.
+
+    A line is ``player``, or ``player,currency``; a header and empty lines are passed over.
 
     Commas, semicolons or tabs may stand between the two. ``currency`` is that of lines that name none; without it, it
-    is the offer's only one. Raises Unfit.
+    is the offer's only one.
     """
     only = currency or (next(iter(offer.amounts)) if len(offer.amounts) == 1 else None)
-    lines, faults = [], []
+    lines: list[Line] = []
+    faults: list[Fault] = []
     try:
         for number, cells in _cells(text):
             if not any(cells) or (number == 1 and cells[0].lower() == "player"):
@@ -93,9 +96,7 @@ def read_lines(text: str, offer: Offer, currency: str | None) -> list[Line]:
                 lines.append(Line(number, cells[0], code))
     except csv.Error as error:
         faults.append(Fault(None, f"This is no CSV: {error}"))
-    if faults:
-        raise Unfit(faults)
-    return lines
+    return lines, faults
 
 
 def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -111,9 +112,11 @@ def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
 # --- validating ----------------------------------------------------------------------------------
 
 
-def _check(offer: Offer, lines: Sequence[Line]) -> None:
-    """Raises Unfit where any line would be refused now."""
-    faults = [*_faults_of_all(offer, lines), *_doubled(lines)]
+def _check(offer: Offer, lines: Sequence[Line], unread: Sequence[Fault] = ()) -> None:
+    """Raises Unfit where a line could not be read, or would be refused now."""
+    if not lines and not unread:
+        raise Unfit([Fault(None, "The list names no player.")])
+    faults = [*unread, *_faults_of_all(offer, lines), *_doubled(lines)]
     known = {fault.line for fault in faults}
     if offer.kind != OfferKind.CASHBACK and len(lines) <= LONGEST:
         for part in _parts(lines):
@@ -138,8 +141,6 @@ def _parts(lines: Iterable[Line]) -> Iterator[list[Line]]:
 
 
 def _faults_of_all(offer: Offer, lines: Sequence[Line]) -> Iterator[Fault]:
-    if not lines:
-        yield Fault(None, "The list names no player.")
     if offer.kind == OfferKind.CASHBACK:
         yield Fault(None, "A cashback is granted on a net loss, by manage.py grant_cashback.")
     if len(lines) > LONGEST:
@@ -184,7 +185,7 @@ def _waits(worth: dict[str, int], author: str) -> bool:
 
 
 class Asked(NamedTuple):
-    """A list as it is asked for; ``by_hand`` is what four eyes are for."""
+    """A list as it is asked for; ``unread`` are faults of further lines, ``by_hand`` is what four eyes are for."""
 
     offer: Offer
     lines: Sequence[Line]
@@ -193,6 +194,7 @@ class Asked(NamedTuple):
     actor: str
     reason: str
     by_hand: bool = True
+    unread: Sequence[Fault] = ()
 
     @property
     def digest(self) -> str:
@@ -205,10 +207,10 @@ def make(asked: Asked, record: Callable[[GrantList], object]) -> GrantList:
 
     A repeat is answered with the list as it stands. Raises Unfit, Busy, and Refused: ``reference_reused``.
     """
-    before = _before(asked)
+    before = None if asked.unread else _before(asked)
     if before is not None:
         return before
-    _check(asked.offer, asked.lines)
+    _check(asked.offer, asked.lines, asked.unread)
     worth = {} if asked.offer.kind != OfferKind.FIXED else _worth(asked.offer, asked.lines)
     waits = asked.by_hand and _waits(worth, asked.actor)
     try:

@@ -82,14 +82,15 @@ def taken(client: Client) -> list[list[str]]:
 
 def test_all_faults_stand_on_the_page_and_nothing_was_granted() -> None:
     scenario.player("dan", deposit_locked=True)
-    answer = sent(operators.of("bonus"), "ann\nnobody\ndan\nann\nben,JPY")
+    answer = sent(operators.of("bonus"), "ann\nnobody\ndan\nann\nben,JPY\na,b,c")
     shown = body(answer)
     assert answer.status_code == 400
-    assert "Nothing was granted: the list has 4 faults" in shown
+    assert "Nothing was granted: the list has 5 faults" in shown
     for text in (
         "nobody, EUR: There is no such player.",
         "dan, EUR: The player&#x27;s deposits are locked",
         "ann, EUR: stands in line 1 already",
+        "has 3 cells: a line is a player",
         "ben, JPY: The player has no wallet in this currency.",
     ):
         assert text in shown, text

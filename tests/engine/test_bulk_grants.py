@@ -79,17 +79,21 @@ def granted() -> dict[str, int]:
     ],
 )
 def test_a_list_is_read_as_people_write_it(text: str, found: list[tuple[int, str, str]]) -> None:
-    assert read_lines(text, Offer.objects.get(), None) == [Line(*each) for each in found]
+    assert read_lines(text, Offer.objects.get(), None) == ([Line(*each) for each in found], [])
 
 
 def test_every_line_that_cannot_be_read_is_named() -> None:
     two = bonus_scenario.gift(code="two", eur={})
     Offer.objects.filter(code="two").update(amounts={**two.amounts, "JPY": two.amounts["EUR"]})
+    read, unread = read_lines("p1,EUR,5.00\nß\np3\n\x00\np4,EUR\nnobody,EUR\n", Offer.objects.get(code="two"), None)
+    assert [fault.line for fault in unread] == [1, 2, 3, 4]
+    # Beside them stands what the engine says of the others.
     with pytest.raises(Unfit) as unfit:
-        read_lines("p1,EUR,5.00\nß\np3\n\x00\np4,EUR\n", Offer.objects.get(code="two"), None)
-    assert [fault.line for fault in unfit.value.faults] == [1, 2, 3, 4]
-    with pytest.raises(Unfit, match="This is no CSV"):
-        read_lines('"p1\n', Offer.objects.get(code="gift"), None)
+        make(read, offer=Offer.objects.get(code="two"), unread=unread)
+    assert [fault.line for fault in unfit.value.faults] == [1, 2, 3, 4, 6]
+    assert not GrantList.objects.exists()
+    _, (fault,) = read_lines('"p1\n', Offer.objects.get(code="gift"), None)
+    assert fault.text.startswith("This is no CSV")
 
 
 # --- validating ----------------------------------------------------------------------------------

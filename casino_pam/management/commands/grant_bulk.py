@@ -88,9 +88,9 @@ class Command(BaseCommand):
         if offer is None:
             raise CommandError(f"There is no offer {code!r}.")
         try:
-            lines = bulk_grants.read_lines(file.read_text(encoding="utf-8"), offer, currency)
+            lines, unread = bulk_grants.read_lines(file.read_text(encoding="utf-8"), offer, currency)
             # The same file is the same list, unless it is given another name.
-            given = Asked(offer, lines, OPERATOR, reference or "", ACTOR, reason)
+            given = Asked(offer, lines, OPERATOR, reference or "", ACTOR, reason, unread=unread)
             asked = given._replace(reference=reference or f"file:{code}:{given.digest}")
             return bulk_grants.make(asked, partial(_record, lines))
         except (OSError, UnicodeDecodeError) as error:
