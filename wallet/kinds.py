@@ -38,6 +38,8 @@ class WinSource:
 
 # The kinds that have one name space where a provider's profile wants so (DIALECTS.md §8.2).
 SHARING: Final = (Kind.BET, Kind.WIN)
+# What games send; nearly every row of a ledger is of one of these kinds.
+PLAY: Final = (Kind.BET, Kind.WIN, Kind.ROLLBACK, Kind.END_ROUND)
 KINDS: Final = tuple(value for name, value in vars(Kind).items() if not name.startswith("_"))
 STATUSES: Final = (Status.POSTED, Status.REFUSED, Status.VOID)
 WIN_SOURCES: Final = (WinSource.GAME, WinSource.FREE_ROUND, WinSource.JACKPOT, WinSource.PROMO)

@@ -136,7 +136,7 @@ def test_of_a_busy_house_the_young_stakes_of_a_bonus_are_read(welcome: Offer) ->
     closers = {searched for index, searched in found if index == "ledger_closes"}
     assert closers == {"(closes = x.id)", "(closes = r_1.id)", "(closes = r_2.id)"}
     indexes = {index for index, _ in found if index.startswith("ledger_")}
-    assert indexes == {"ledger_bonus", "ledger_closes", "ledger_answers", "ledger_round"}
+    assert indexes == {"ledger_bonus", "ledger_closes", "ledger_answers", "ledger_rounds"}
 
 
 @pytest.mark.parametrize(

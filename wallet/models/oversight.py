@@ -313,6 +313,8 @@ class AuditEntry(models.Model):
                 fields=["player", "-id"],
                 condition=Q(player__isnull=False) & ~Q(act="issue token"),
             ),
+            # The history of what was acted on.
+            models.Index(name="audit_subject", fields=["subject", "-id"]),
             models.Index(name="audit_act", fields=["act", "-id"], opclasses=["varchar_pattern_ops", "uuid_ops"]),
             models.Index(
                 name="audit_by_reference",
@@ -460,6 +462,20 @@ class DaySum(models.Model):
         return f"{self.day} {self.source} {self.game} {self.kind}"
 
 
+class DayPlayer(models.Model):
+    """A player who bet on a UTC day. Only ``wallet.reports.sums`` writes here, as it does ``DaySum``."""
+
+    day = models.DateField()
+    player = models.ForeignKey(Player, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(name="day_player_once", fields=["day", "player"])]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.player_id}"
+
+
 class SummedUp(models.Model):
     """How far the ledger is in the sums: every row whose id is below ``up_to``, and no other. One row."""
 
@@ -469,6 +485,20 @@ class SummedUp(models.Model):
     class Meta:
         default_permissions = ()
         constraints = [models.CheckConstraint(name="summed_up_once", condition=models.Q(id=1))]
+
+    def __str__(self) -> str:
+        return f"up to {self.up_to}"
+
+
+class PlayersSummedUp(models.Model):
+    """As ``SummedUp``, of ``DayPlayer``."""
+
+    up_to = models.UUIDField()
+    refreshed_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.CheckConstraint(name="players_summed_up_once", condition=models.Q(id=1))]
 
     def __str__(self) -> str:
         return f"up to {self.up_to}"

@@ -295,10 +295,12 @@ def profile_of(dialect: str) -> dict[str, Any]:
 
 
 class Game(models.Model):
-    """A game that needs saying something about; a game without a row is enabled, uncategorised."""
+    """A game that something is said about; a game without a row is enabled, uncategorised and unnamed."""
 
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="games")
     code = models.CharField(max_length=128)
+    # What people call it; an unnamed game is called by its code.
+    name = models.CharField(max_length=128, blank=True, default="", db_default="")
     category = models.CharField(max_length=64, blank=True, default="")
     enabled = models.BooleanField(default=True)
 

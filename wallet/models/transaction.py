@@ -4,7 +4,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Func, Q
 
-from wallet.kinds import KINDS, SHARING, STATUSES, WIN_SOURCES, Kind, Status
+from wallet.kinds import KINDS, PLAY, SHARING, STATUSES, WIN_SOURCES, Kind, Status
 from wallet.models.people import Wallet
 from wallet.money import MAX_AMOUNT, MAX_BALANCE
 
@@ -198,7 +198,10 @@ class Transaction(models.Model):
             ),
         ]
         indexes = [
-            models.Index(name="ledger_round", fields=["wallet", "round"], condition=Q(round__isnull=False)),
+            # A wallet's round, and all wallets that have one of that name.
+            models.Index(name="ledger_rounds", fields=["round", "wallet"], condition=Q(round__isnull=False)),
+            # What is no play, by kind and in order of time: few rows beside those of games.
+            models.Index(name="ledger_beside_play", fields=["kind", "id"], condition=~Q(kind__in=PLAY)),
             # A bonus's rows, newest first: its page, and the stakes that are not settled yet.
             models.Index(name="ledger_bonus", fields=["bonus", "created_at"], condition=Q(bonus__isnull=False)),
             # Which deposit is the first, and how much was deposited since when.

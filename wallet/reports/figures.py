@@ -18,13 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from wallet.history import OPEN, OpenRound, newest_before
 from wallet.reconcile.ledger_wide import ACCOUNTS
-from wallet.reports.sums import STANDING, Connected, every, span, stream
+from wallet.reports.sums import ACTIVE, BEYOND, PLAYERS_MARKER, STANDING, Connected, every, span, stream
 from wallet.time import first_id, midnight
 
 # Before the first day of any house.
@@ -142,6 +142,55 @@ WHERE s.kind IN ({", ".join(f"'{kind}'" for kind in _FLOWING)})
 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3
 """
     yield from stream(own, statement, span(own, since, until), Flow)
+
+
+class DayFigures(msgspec.Struct, frozen=True):
+    """What a day came to in one currency, in minor units: what the front page draws."""
+
+    day: date
+    currency: str
+    digits: int
+    bets: int
+    ggr: int
+    deposited: int
+    paid_out: int
+    converted: int
+
+
+_DAYS: Final = f"""
+SELECT s.day, s.currency_id AS currency, c.digits,
+       coalesce(sum(s.rows) FILTER (WHERE s.kind = 'BET'), 0)::bigint AS bets,
+       coalesce(-sum(s.cash + s.bonus) FILTER (WHERE s.kind IN ('BET', 'WIN', 'ROLLBACK')), 0) AS ggr,
+       coalesce(sum(s.amount) FILTER (WHERE s.kind = 'DEPOSIT'), 0) AS deposited,
+       coalesce(sum(s.amount) FILTER (WHERE s.kind = 'SETTLE'), 0) AS paid_out,
+       coalesce(sum(s.cash) FILTER (WHERE s.kind = 'CONVERT'), 0) AS converted
+FROM ({STANDING}) s JOIN wallet_currency c ON c.code = s.currency_id
+WHERE s.kind IN ('BET', 'WIN', 'ROLLBACK', 'DEPOSIT', 'SETTLE', 'CONVERT')
+GROUP BY 1, 2, 3 ORDER BY 1, 2
+"""
+
+
+class Active(msgspec.Struct, frozen=True):
+    """How many players bet on a day, in whatever currency."""
+
+    day: date
+    players: int
+
+
+class Days(NamedTuple):
+    """Those on which something happened, in their order; ``left_out``: newer rows are not in them."""
+
+    by_currency: list[DayFigures]
+    active: list[Active]
+    left_out: bool
+
+
+def days(own: Connected, since: date, until: date, most: int) -> Days:
+    """The days ``since`` to ``until``; rows that are in no sums yet are left out where they are more than ``most``."""
+    sums = span(own, since, until, most=most)
+    players = span(own, since, until, marker=PLAYERS_MARKER, most=most)
+    left_out = BEYOND in (sums["up_to"], players["up_to"])
+    return Days(every(own, _DAYS, sums, DayFigures), every(own, ACTIVE, players, Active), left_out)
 
 
 class Trial(msgspec.Struct, frozen=True):

@@ -136,7 +136,33 @@ UNION ALL
 """
 """The sums of the days ``since`` to ``until``, those not kept yet included; a key may stand there twice."""
 
+
+def _who_played(which: str) -> str:
+    """The players who bet, by day; ``which`` says of row ``t`` whether it counts."""
+    return f"""
+SELECT DISTINCT (t.created_at AT TIME ZONE 'UTC')::date AS day, w.player_id
+FROM wallet_transaction t JOIN wallet_wallet w ON w.id = t.wallet_id
+WHERE t.status = 'POSTED' AND t.kind = 'BET' AND {which}
+"""
+
+
+ACTIVE: Final = f"""
+SELECT day, sum(players)::bigint AS players FROM (
+    SELECT day, count(*) AS players FROM wallet_dayplayer WHERE day BETWEEN %(since)s AND %(until)s GROUP BY day
+    UNION ALL
+    SELECT day, count(*) FROM (
+        {_who_played("t.id >= %(up_to)s AND t.created_at >= %(begin)s AND t.created_at < %(end)s")}
+    ) newer WHERE NOT EXISTS (
+        SELECT FROM wallet_dayplayer kept WHERE kept.day = newer.day AND kept.player_id = newer.player_id
+    ) GROUP BY day
+) each_part GROUP BY day
+"""
+"""How many players bet on each of the days ``since`` to ``until``, what is not kept yet included."""
+
 MARKER: Final = "wallet_summedup"
+PLAYERS_MARKER: Final = "wallet_playerssummedup"
+# Above every id there is.
+BEYOND: Final = UUID(int=2**128 - 1)
 
 
 def _up_to(marker: str) -> str:
@@ -144,9 +170,21 @@ def _up_to(marker: str) -> str:
     return f"SELECT coalesce((SELECT up_to FROM {marker}), '{UUID(int=0)}')"
 
 
-def span(own: Connected, since: date, until: date, *, marker: str = MARKER) -> Values:
-    """What STANDING asks for, in the snapshot of ``own``; of other sums than these, ``marker`` holds the bound."""
+_FURTHER: Final = """
+SELECT EXISTS (SELECT FROM wallet_transaction WHERE id >= %(up_to)s ORDER BY id OFFSET %(most)s LIMIT 1)
+"""
+
+
+def span(own: Connected, since: date, until: date, *, marker: str = MARKER, most: int | None = None) -> Values:
+    """What STANDING asks for, in the snapshot of ``own``; of other sums than these, ``marker`` holds the bound.
+
+    Where more than ``most`` rows are not kept yet they are left out, all of them (the bound is BEYOND): a page must not
+    read a ledger that nobody adds up.
+    """
     (up_to,) = one(own, _up_to(marker), {})
+    if most is not None:
+        (further,) = one(own, _FURTHER, {"up_to": up_to, "most": most})
+        up_to = BEYOND if further else up_to
     days = {"since": since, "until": until, "begin": midnight(since), "end": midnight(until + timedelta(days=1))}
     return {**days, "up_to": up_to}
 
@@ -199,7 +237,7 @@ def refresh(until: datetime | None = None, *, progress: Callable[[datetime], Non
     Another refresh may run meanwhile: whoever comes second to a part leaves it be.
     """
     end = first_id(until or history.settled_before())
-    for kept in (_DAY_SUMS, *further_sums):
+    for kept in (*_OURS, *further_sums):
         while (reached := _step(kept, end)) is not None:
             progress(reached)
 
@@ -270,9 +308,32 @@ INSERT INTO wallet_daysum ({_COLUMNS})
 )
 
 
+_PLAYERS: Final = KeptSums(
+    table="wallet_dayplayer",
+    marker=PLAYERS_MARKER,
+    take_in=f"""
+INSERT INTO wallet_dayplayer (day, player_id)
+{_who_played("t.id >= %(first)s AND t.id < %(end)s")}
+ON CONFLICT DO NOTHING
+""",
+    # Of a day on which not the same players are kept: how many are, and how many bet.
+    drifted=f"""
+SELECT day, 'all games' AS key, 'players' AS measure, count(k.player_id) AS kept, count(l.player_id) AS ledger
+FROM (SELECT day, player_id FROM wallet_dayplayer) k
+FULL JOIN ({_who_played("t.id < %(up_to)s")}) l USING (day, player_id)
+GROUP BY day HAVING bool_or(k.player_id IS NULL OR l.player_id IS NULL) ORDER BY day
+""",
+    rebuild=f"""
+INSERT INTO wallet_dayplayer (day, player_id)
+{_who_played("t.id < %(up_to)s AND t.created_at >= %(begin)s AND t.created_at < %(end)s")}
+""",
+)
+_OURS: Final = (_DAY_SUMS, _PLAYERS)
+
+
 def drifted() -> Iterator[Drift]:
     """Every kept sum that differs from the ledger, read anew; nothing where they agree."""
-    for kept in (_DAY_SUMS, *further_sums):
+    for kept in (*_OURS, *further_sums):
         with snapshot() as own:
             (up_to,) = one(own, _up_to(kept.marker), {})
             yield from stream(own, kept.drifted, {"up_to": up_to}, Drift)
@@ -281,7 +342,7 @@ def drifted() -> Iterator[Drift]:
 def rebuild(day: date) -> None:
     """Add one day up anew from the ledger, whatever was kept. Only when somebody asks for it."""
     begin, end = midnight(day), midnight(day + timedelta(days=1))
-    for kept in (_DAY_SUMS, *further_sums):
+    for kept in (*_OURS, *further_sums):
         with transaction.atomic(), connection.cursor() as cursor:
             _begin(cursor)
             # Held until the end, so that no refresh adds to the day meanwhile.
