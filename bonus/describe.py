@@ -34,7 +34,7 @@ def percent(basis_points: int) -> str:
 
 
 def sum_of(minor: int, terms: Terms, digits: int) -> str:
-    return f"{money.show(minor, digits)} {terms.currency}"
+    return f"{money.grouped(money.show(minor, digits))} {terms.currency}"
 
 
 # --- the terms, one sentence each --------------------------------------------------------------

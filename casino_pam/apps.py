@@ -10,9 +10,11 @@ class CasinoPamConfig(AppConfig):
         """In every process: what commits is announced, who is locked or excluded too, and who logs in is noted."""
         # These know models, which are there only now.
         from casino_pam.backoffice import permissions  # noqa: F401  # its receivers listen from now on
+        from casino_pam.backoffice.dashboard_changes import change_publisher
         from casino_pam.engine import accounts, posting
         from casino_pam.live.publisher import publisher
         from casino_pam.live.restrictions import restriction_publisher
 
         posting.after_commit.append(publisher.note)
+        posting.after_commit.append(change_publisher.note)
         accounts.after_restriction.append(restriction_publisher.note)

@@ -27,10 +27,15 @@ _KIND_COLOURS: Final = {
 }
 
 
+def number(minor: int, digits: int) -> str:
+    """Minor units as people read them: 12,345.67."""
+    return money.grouped(money.show(minor, digits))
+
+
 def amount(minor: int, currency: Currency) -> SafeString:
     """An amount with exactly its currency's digits, and the currency's code."""
     return format_html(
-        '<span class="money">{} <span class="unit">{}</span></span>', money.show(minor, currency.digits), currency.code
+        '<span class="money">{} <span class="unit">{}</span></span>', number(minor, currency.digits), currency.code
     )
 
 
@@ -39,12 +44,12 @@ def delta(minor: int, currency: Currency) -> SafeString:
     if minor == 0:
         return format_html('<span class="money none">{}</span>', NOTHING)
     sign, css = ("+", "in") if minor > 0 else ("-", "out")
-    return format_html('<span class="money {}">{}{}</span>', css, sign, money.show(abs(minor), currency.digits))
+    return format_html('<span class="money {}">{}{}</span>', css, sign, number(abs(minor), currency.digits))
 
 
 def plain(minor: int, currency: Currency) -> SafeString:
     """An amount in a column that names its currency once for all."""
-    return format_html('<span class="money">{}</span>', money.show(minor, currency.digits))
+    return format_html('<span class="money">{}</span>', number(minor, currency.digits))
 
 
 def utc(instant: datetime | None) -> SafeString:
@@ -90,6 +95,11 @@ def switch(value: bool, *, yes: str, no: str, good: bool = True) -> SafeString:
 def reference(stored: str) -> str:
     """A reference as its source wrote it: one scoped to its player is stored behind the player's code."""
     return unscoped(stored)
+
+
+def game(code: str, name: str) -> SafeString:
+    """What people call a game, and its provider's code of it; the code alone where nobody has named it."""
+    return format_html('{} <span class="unit">{}</span>', name, code) if name else format_html("{}", code)
 
 
 def words(code: str) -> str:

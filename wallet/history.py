@@ -394,6 +394,13 @@ def lifetimes(wallets: Sequence[Wallet]) -> dict[int, Lifetime]:
     return {each.wallet: each for each in found}
 
 
+def sources() -> list[str]:
+    """Everybody who has ever named a reference."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SOURCES)
+        return [code for (code,) in cursor.fetchall()]
+
+
 # Few sources, each found by one step down the index on (source, reference, kind).
 _SOURCES: Final = """
 WITH RECURSIVE known(source) AS (
@@ -457,9 +464,6 @@ def _matching(wallets: Sequence[Wallet], wanted: StatementFilter) -> Q:
         if value is not None:
             matching &= Q(**{name: value})
     if wanted.reference is not None:
-        with connection.cursor() as cursor:
-            cursor.execute(_SOURCES)
-            sources = [code for (code,) in cursor.fetchall()]
         own = [scoped(wallet.player.code, wanted.reference) for wallet in wallets[:1]]
-        matching &= Q(source__in=sources, reference__in=[wanted.reference, *own])
+        matching &= Q(source__in=sources(), reference__in=[wanted.reference, *own])
     return matching

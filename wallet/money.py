@@ -62,6 +62,13 @@ def show(minor: int, digits: int) -> str:
     return f"{text[:-digits]}.{text[-digits:]}"
 
 
+def grouped(number: int | str | None) -> str:
+    """A whole number or a decimal string as people read it: 12,345.67; nothing for none."""
+    sign, text = ("-", str(number)[1:]) if str(number).startswith("-") else ("", str(number))
+    whole, point, fraction = text.partition(".")
+    return f"{sign}{int(whole):,}{point}{fraction}" if number not in (None, "") else ""
+
+
 def is_reference(text: str) -> bool:
     """Whether a source, provider or player may be asked to live with this text as a name.
 

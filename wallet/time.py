@@ -35,6 +35,18 @@ def to_text(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+# When an exclusion that nobody means to end is over.
+FOR_GOOD: Final = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+def months_after(start: datetime, months: int) -> datetime:
+    """The same day and time so many months later; the last day of a month that has no such day."""
+    years, month = divmod(start.month - 1 + months, 12)
+    first = start.replace(year=start.year + years, month=month + 1, day=1)
+    last_day = ((first + timedelta(days=31)).replace(day=1) - timedelta(days=1)).day
+    return first.replace(day=min(start.day, last_day))
+
+
 def midnight(day: date) -> datetime:
     """The first instant of a UTC day."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Final
 
 from django.contrib import admin
@@ -86,6 +87,25 @@ class ReviewFilter(admin.SimpleListFilter):
         return queryset.filter(FALLEN_BACK) if self.value() == "yes" else queryset
 
 
+def ending_within(bonuses: QuerySet[Bonus], span: timedelta) -> QuerySet[Bonus]:
+    """Those that run out, or are to be started, within so long; each part is found along an index of its own."""
+    now = timezone.now()
+    runs_out = Q(status=BonusStatus.ACTIVE, expires_at__gt=now, expires_at__lte=now + span)
+    return bonuses.filter(runs_out | Q(status__in=WAITING, claim_by__gt=now, claim_by__lte=now + span))
+
+
+class EndingFilter(admin.SimpleListFilter):
+    title = "end"
+    parameter_name = "ends"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("day", "within 24 hours"), ("week", "within 7 days")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Bonus]) -> QuerySet[Bonus]:
+        days = {"day": 1, "week": 7}.get(self.value() or "")
+        return ending_within(queryset, timedelta(days=days)) if days else queryset
+
+
 def rows_of(bonus: Bonus, asked: HttpRequest) -> LedgerPage:
     """The ledger's rows of a bonus, newest first: ``?to=VERSION`` and those before it."""
     rows = ledger_pages.with_names(Transaction.objects.filter(bonus=bonus.pk)).order_by("-created_at", "-version")
@@ -116,7 +136,8 @@ class BonusAdmin(ReadOnlyAdmin):
         "created",
         "runs_out",
     ]
-    list_filter = ["status", ReviewFilter, "offer", "wallet__currency"]
+    list_filter = ["status", EndingFilter, ReviewFilter, "offer", "wallet__currency"]
+    list_before_template = "admin/bonus/bonus/as_file.html"
     list_select_related = ["offer", "player", "wallet__currency"]
     # The ids are in order of time, and indexed.
     ordering = ["-id"]

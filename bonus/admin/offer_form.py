@@ -16,7 +16,6 @@ from django.utils.html import format_html
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
-    UnfoldAdminSplitDateTimeWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
@@ -29,6 +28,7 @@ from bonus.rules import Base, Conversion, Counted, SpendOrder
 from bonus.terms import OfferKind, OfferSpec, OnWithdrawal, OverMaxStake
 from wallet import money
 from wallet.admin.admin_classes import AnyForm
+from wallet.admin.date_fields import MomentField
 from wallet.errors import Busy, Refused
 from wallet.models import Currency
 
@@ -79,10 +79,8 @@ class Switch(forms.BooleanField):
         super().__init__(required=False, **kwargs)
 
 
-class Moment(forms.SplitDateTimeField):
+class Moment(MomentField):
     """A time in UTC, sent in ISO 8601."""
-
-    widget = UnfoldAdminSplitDateTimeWidget
 
     def prepare_value(self, value: Any) -> Any:
         return datetime.fromisoformat(value).astimezone(UTC) if isinstance(value, str) else value
@@ -274,8 +272,8 @@ def _terms() -> dict[str, forms.Field]:
         "spend_days": Whole(
             required=False, label="Days to wager", help_text="From its start; then the bonus money leaves."
         ),
-        "valid_from": Moment(required=False, label="Granted from", help_text="UTC. Empty: from now."),
-        "valid_until": Moment(required=False, label="Granted until", help_text="UTC. Empty: no end."),
+        "valid_from": Moment(required=False, label="Granted from", help_text="Empty: from now."),
+        "valid_until": Moment(required=False, label="Granted until", help_text="Empty: no end."),
         "per_player": Whole(required=False, label="Times a player", help_text="How often one player may have it."),
         "total": Whole(required=False, label="Times in all", help_text="Empty: no limit."),
         "promo_code": Text(

@@ -27,7 +27,7 @@ from casino_pam.engine import approvals, bulk_grants
 from casino_pam.engine.approvals import Decided
 from casino_pam.engine.commands import Command, Complete, Request
 from casino_pam.engine.posting import Alongside
-from wallet import audit, money, second_person
+from wallet import audit, formatting, second_person
 from wallet.admin import operator_admin
 from wallet.errors import Refused
 from wallet.kinds import BONUS, Kind
@@ -88,7 +88,7 @@ class PendingApproval:
 
     @property
     def sum(self) -> str:
-        return f"{money.show(self.amount, self.currency.digits)} {self.currency.code}"
+        return f"{formatting.number(self.amount, self.currency.digits)} {self.currency.code}"
 
     def __str__(self) -> str:
         return f"{self.what} for {self.player.code}, {self.currency.code}"

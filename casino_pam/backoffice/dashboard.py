@@ -20,7 +20,7 @@ from bonus.models import LIVE, Bonus
 from casino_pam import metrics
 from casino_pam.backoffice import permissions
 from casino_pam.engine import approvals
-from wallet import money
+from wallet import formatting, money
 from wallet.admin import operator_admin
 from wallet.models import ReconciliationRun
 from wallet.reconcile.checks import Discrepancy
@@ -103,9 +103,9 @@ def _today() -> dict[str, Any]:
         {
             "currency": row.currency,
             "bets": row.bets,
-            "staked": money.show(row.staked_cash + row.staked_bonus, row.digits),
-            "paid": money.show(row.paid_cash + row.paid_bonus, row.digits),
-            "ggr": money.show(row.ggr, row.digits),
+            "staked": formatting.number(row.staked_cash + row.staked_bonus, row.digits),
+            "paid": formatting.number(row.paid_cash + row.paid_bonus, row.digits),
+            "ggr": formatting.number(row.ggr, row.digits),
         }
         for row in rows
     ]

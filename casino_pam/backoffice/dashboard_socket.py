@@ -1,13 +1,16 @@
 """The WebSocket of the operators' live page: one reading of the ledger for everybody who watches, in every process.
 
-Each process with such a page open asks every two seconds whether it is its turn to read; Redis gives the turn to one.
-What was read goes to a group of the channel layer. Without Redis nothing comes, and the pages ask for themselves.
+Whoever commits says so over the channel layer, at most once a second. A process with such a page open then reads the
+ledger, unless Redis gives the turn to another one, and sends what it read to the group of all pages: the same on every
+machine, since it comes from the database. Seconds are shown once they are settled, so it goes on reading for a moment
+after the last change; while nothing changes it looks now and then. Without Redis the pages ask for themselves.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +28,7 @@ from redis.exceptions import RedisError
 
 from casino_pam import guard, metrics
 from casino_pam.backoffice import dashboard
+from casino_pam.backoffice.dashboard_changes import CHANGES, EVERY_SECONDS, SEND_SECONDS
 from wallet.pg import deadline
 
 log = structlog.get_logger(__name__)
@@ -32,14 +36,16 @@ log = structlog.get_logger(__name__)
 PATH: Final = "/ws/dashboard/"
 GROUP: Final = "dashboard"
 SESSION_ENDED: Final = 4401
-EVERY_SECONDS: Final = 2.0
+# After a change, until what is looked up once in a while has been looked up again.
+LINGER_SECONDS: Final = dashboard.SETTLED_SECONDS + dashboard.KEPT_SECONDS + EVERY_SECONDS
+# Jobs and what waits change without a posting here.
+IDLE_SECONDS: Final = 10.0
+RETRY_SECONDS: Final = 1.0
 # Shorter than the pause, so that the turn is free again when it is asked for.
-_TURN_MILLISECONDS: Final = 1_900
+_TURN_MILLISECONDS: Final = 900
 _TURN: Final = "dashboard-turn"
 # So far back each tick reaches: a page may miss some, and asks for what is older.
 TICK_SPAN: Final = 10
-# A Redis that takes longer is not waited for.
-SEND_SECONDS: Final = 1.0
 
 _DATABASE_FAULTS: Final = (psycopg.Error, DjangoDatabaseError)
 
@@ -90,22 +96,46 @@ class Ticker:
 
     def __init__(self) -> None:
         self._sockets = 0
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._changed = asyncio.Event()
+        self._changed_at = 0.0
 
     def join(self) -> None:
         self._sockets += 1
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
+        if not self._tasks:
+            self._changed_at = time.monotonic()
+            self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._run())]
 
     def leave(self) -> None:
         self._sockets -= 1
-        if self._sockets == 0 and self._task is not None:
-            self._task.cancel()
-            self._task = None
+        if self._sockets == 0:
+            for task in self._tasks:
+                task.cancel()
+            self._tasks = []
+
+    async def _listen(self) -> None:
+        """Once it listens, the layer finds back to a lost Redis by itself."""
+        layer = get_channel_layer()
+        while True:
+            try:
+                channel = await layer.new_channel()
+                await layer.group_add(CHANGES, channel)
+            except (RedisError, OSError) as error:
+                log.warning("dashboard_changes_not_heard", error=repr(error))
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            while True:
+                await layer.receive(channel)
+                self._changed_at = time.monotonic()
+                self._changed.set()
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(EVERY_SECONDS)
+            if time.monotonic() > self._changed_at + LINGER_SECONDS:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), IDLE_SECONDS)
+            self._changed.clear()
             try:
                 state = await asyncio.to_thread(_read_in_turn)
                 if state is not None:

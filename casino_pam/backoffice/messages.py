@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from casino_pam.backoffice.actions.action import until_when
 from casino_pam.problems import TEXTS
+from wallet import formatting
 from wallet.errors import Refused
-from wallet.money import show
 
 _MESSAGES: Final = {
     "insufficient_funds": "There is not that much money: the wallet has {cash} {currency} of cash and {bonus} of bonus "
@@ -31,7 +32,7 @@ _MESSAGES: Final = {
     "internal": "Something went wrong on our side. Press the button again: it acts once.",
 }
 _WHY: Final = {
-    "longer_already": "The player is already excluded for longer, until {until:%Y-%m-%d %H:%M:%S} UTC.",
+    "longer_already": "The player is already excluded for longer, {until_when}.",
     "bonus_not_active": "The bonus still waits: it has no money that could become cash.",
     "waits_for_no_approval": "Somebody has decided about it meanwhile, or it began: nothing waits any more.",
     "nothing_to_post": "There is nothing to post: it was posted, refused or rejected before.",
@@ -76,7 +77,9 @@ def message(refused: Refused) -> str:
 def _facts(facts: dict[str, Any]) -> dict[str, Any]:
     """The facts with their amounts, which come in minor units, as people write them."""
     shown = dict(facts)
+    if facts.get("why") == "longer_already":
+        shown["until_when"] = until_when(facts["until"])
     for name in ("balance", "cash", "bonus"):
         if name in facts and "digits" in facts:
-            shown[name] = show(facts[name], facts["digits"])
+            shown[name] = formatting.number(facts[name], facts["digits"])
     return shown

@@ -20,7 +20,7 @@ from bonus.admin.bonus_admin import badge_of, progress
 from bonus.models import LIVE, Bonus, BonusStatus
 from casino_pam.backoffice import permissions, withdrawals
 from casino_pam.engine import commands
-from wallet import audit, hindrances, history, jurisdictions, limits, money
+from wallet import audit, games, hindrances, history, jurisdictions, limits, money
 from wallet.admin import ledger_pages
 from wallet.admin.ledger_pages import LedgerPage
 from wallet.history import Lifetime
@@ -199,6 +199,7 @@ def page(request: HttpRequest) -> HttpResponse:
     if not shown:
         raise Http404
     lines = _lines(rows)
+    known = games.names((row.source, row.game or "") for row in shown)
     context = admin.site.each_context(request) | {
         "title": f"Round {name}",
         "crumbs": [*ledger_pages.wallet_crumbs(wallet), {"title": f"round {name}"}],
@@ -206,7 +207,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "currency": wallet.currency,
         "source": source,
         "round": name,
-        "games": sorted({row.game for row in shown if row.game}),
+        "games": sorted({known.get((row.source, row.game), row.game) for row in shown if row.game}),
         "closed": _closed(rows),
         "lines": lines,
         "total": Line("For the player", sum(line.cash for line in lines), sum(line.bonus for line in lines)),

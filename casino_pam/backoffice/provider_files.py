@@ -17,10 +17,10 @@ from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from casino_pam import spreadsheet
 from casino_pam.backoffice import permissions
-from casino_pam.backoffice.report_list import checked_day, day_field, today
 from casino_pam.backoffice.report_pages import together
 from casino_pam.guard import COMPARISON_SECONDS, RECONCILE
-from wallet import audit, money
+from wallet import audit, games, money
+from wallet.admin.date_fields import DayField, today
 from wallet.kinds import unscoped
 from wallet.models import Currency, Provider, ProviderDifference, ProviderRun
 from wallet.pg import deadline
@@ -37,11 +37,8 @@ SIDES: Final = ("theirs", "ours")
 
 class FileForm(forms.Form):
     provider = forms.ModelChoiceField(Provider.objects.order_by("code"), to_field_name="code", empty_label="Whose file")
-    day = day_field("UTC day")
+    day = DayField("Day")
     file = forms.FileField(label="File", widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,text/csv"}))
-
-    def clean_day(self) -> Any:
-        return checked_day(self.cleaned_data["day"])
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
@@ -157,7 +154,7 @@ def show(request: HttpRequest, run: int) -> HttpResponse:
         "title": str(found),
         "run": found,
         "summary": [each | {"to_do": TO_DO[each["what"]]} for each in found.summary],
-        "totals": found.totals,
+        "totals": _named(found),
         "rows": [_cells(each, digits) for each in found.differences.order_by("id")[:SHOWN]],
         "shown": SHOWN,
         "cut": found.difference_count > SHOWN,
@@ -165,6 +162,12 @@ def show(request: HttpRequest, run: int) -> HttpResponse:
         "lost": found.difference_count > KEPT,
     }
     return render(request, "backoffice/provider_file.html", admin.site.each_context(request) | context)
+
+
+def _named(run: ProviderRun) -> list[dict[str, Any]]:
+    """The totals of each game, with what people call it."""
+    known = games.names((run.provider, total["game"]) for total in run.totals)
+    return [total | {"game_name": known.get((run.provider, total["game"]), "")} for total in run.totals]
 
 
 @permissions.page(VIEW)

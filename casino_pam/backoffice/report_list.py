@@ -4,40 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from django import forms
 
 from bonus import campaigns
 from bonus import costs as bonuses
+from wallet import games
+from wallet.admin.date_fields import DayField, presets, today
 from wallet.reports import figures
 from wallet.reports.sums import Connected
 
-EARLIEST: Final = date(2000, 1, 1)
 LONGEST: Final = timedelta(days=1_100)
-
-
-def today() -> date:
-    return datetime.now(UTC).date()
-
-
-def day_field(label: str) -> forms.DateField:
-    return forms.DateField(
-        label=label,
-        input_formats=["%Y-%m-%d"],
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
-        error_messages={"required": "Name a day.", "invalid": "This is no day. Write it as 2026-09-21."},
-    )
-
-
-def checked_day(day: date) -> date:
-    """Raises ValidationError for a day of which nobody has books."""
-    if day < EARLIEST:
-        raise forms.ValidationError(f"No house has books from before {EARLIEST}.")
-    if day > today() + timedelta(days=1):
-        raise forms.ValidationError("This day has not come yet.")
-    return day
 
 
 class ReportForm(forms.Form):
@@ -47,22 +26,23 @@ class ReportForm(forms.Form):
     def fresh(cls) -> dict[str, Any]:
         return {}
 
+    def presets(self) -> list[tuple[str, dict[str, Any]]]:
+        """What is asked for often, in words, and what the form then says."""
+        return []
+
 
 class Days(ReportForm):
     """A range of UTC days, both ends within it."""
 
-    since = day_field("From")
-    until = day_field("To")
+    since = DayField("From")
+    until = DayField("To")
 
     @classmethod
     def fresh(cls) -> dict[str, Any]:
         return {"since": today() - timedelta(days=6), "until": today()}
 
-    def clean_since(self) -> date:
-        return checked_day(self.cleaned_data["since"])
-
-    def clean_until(self) -> date:
-        return checked_day(self.cleaned_data["until"])
+    def presets(self) -> list[tuple[str, dict[str, Any]]]:
+        return [(each.title, {"since": each.since, "until": each.until}) for each in presets()]
 
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
@@ -77,14 +57,15 @@ class Days(ReportForm):
 class Day(ReportForm):
     """The end of one UTC day."""
 
-    day = day_field("At the end of")
+    day = DayField("At the end of")
 
     @classmethod
     def fresh(cls) -> dict[str, Any]:
         return {"day": today()}
 
-    def clean_day(self) -> date:
-        return checked_day(self.cleaned_data["day"])
+    def presets(self) -> list[tuple[str, dict[str, Any]]]:
+        ends = [each for each in presets() if each.title in ("today", "yesterday", "last month")]
+        return [(each.title, {"day": each.until}) for each in ends]
 
 
 class RevenueForm(Days):
@@ -195,6 +176,7 @@ _GROUP_COLUMNS: Final = {
     "source": Column("provider", "Provider"),
     "game": Column("game", "Game"),
 }
+_GAME_NAME: Final = Column("game_name", "Name of the game")
 _REVENUE: Final = _columns(
     ("currency", "Currency"),
     ("bets", "Bets"),
@@ -216,18 +198,23 @@ def _groups(criteria: Criteria) -> list[str]:
 
 
 def _revenue_columns(criteria: Criteria) -> list[Column]:
-    return [*(_GROUP_COLUMNS[name] for name in _groups(criteria)), *_REVENUE]
+    groups = _groups(criteria)
+    named = [_GAME_NAME] if "game" in groups else []
+    return [*(_GROUP_COLUMNS[name] for name in groups), *named, *_REVENUE]
 
 
 def _revenue(own: Connected, criteria: Criteria) -> Iterator[Cells]:
     groups = _groups(criteria)
+    known = games.every_name() if "game" in groups else None
     for each in figures.revenue(own, criteria["since"], criteria["until"], groups):
-        yield (*(getattr(each, name) for name in groups), *_revenue_cells(each))
+        named = [] if known is None else [known.get((each.source or "", each.game or ""), "")]
+        yield (*(getattr(each, name) for name in groups), *named, *_revenue_cells(each))
 
 
 def _revenue_totals(own: Connected, criteria: Criteria) -> Iterator[Cells]:
+    beside = len(_revenue_columns(criteria)) - len(_REVENUE)
     for each in figures.revenue(own, criteria["since"], criteria["until"]):
-        yield (*(None for _ in _groups(criteria)), *_revenue_cells(each))
+        yield (*[None] * beside, *_revenue_cells(each))
 
 
 def _revenue_cells(each: figures.Revenue) -> Cells:
@@ -376,7 +363,7 @@ def _balances(own: Connected, criteria: Criteria) -> Iterator[Cells]:
 
 def _balance_totals(own: Connected, criteria: Criteria) -> Iterator[Cells]:
     for each in figures.balance_totals(own, criteria["day"], criteria["holding"]):
-        yield (f"{each.players} players", each.currency, *_monies(each.digits, each.cash, each.bonus, each.held))
+        yield (f"{each.players:,} players", each.currency, *_monies(each.digits, each.cash, each.bonus, each.held))
 
 
 # --- open rounds -------------------------------------------------------------------------------
@@ -387,6 +374,7 @@ _ROUNDS: Final = _columns(
     ("player", "Player"),
     ("round", "Round"),
     ("game", "Game"),
+    ("game_name", "Name of the game"),
     ("bets", "Bets"),
     ("currency", "Currency"),
     ("staked", "Staked"),
@@ -394,15 +382,16 @@ _ROUNDS: Final = _columns(
 
 
 def _rounds(own: Connected, criteria: Criteria) -> Iterator[Cells]:
+    known = games.every_name()
     for each in figures.open_rounds(own, criteria["since"], criteria["until"]):
-        name = (each.since, each.source, each.player, each.round, each.game)
+        name = (each.since, each.source, each.player, each.round, each.game, known.get((each.source, each.game), ""))
         yield (*name, each.bets, each.currency, Money(each.staked, each.digits))
 
 
 def _round_totals(own: Connected, criteria: Criteria) -> Iterator[Cells]:
     for each in figures.open_round_totals(own, criteria["since"], criteria["until"]):
         staked = Money(each.staked, each.digits)
-        yield (None, None, None, f"{each.rounds} rounds", None, each.bets, each.currency, staked)
+        yield (None, None, None, f"{each.rounds:,} rounds", None, None, each.bets, each.currency, staked)
 
 
 def _nothing(own: Connected, criteria: Criteria) -> Iterator[Cells]:

@@ -53,7 +53,7 @@ def show(request: HttpRequest, name: str) -> HttpResponse:
 def _shown(request: HttpRequest, name: str) -> HttpResponse:
     report = _report(name)
     form = _form(report, request)
-    context: dict[str, Any] = {"title": report.title, "report": report, "form": form}
+    context: dict[str, Any] = {"title": report.title, "report": report, "form": form, "presets": _presets(form)}
     if not form.is_valid():
         return _page(request, "backoffice/report.html", context, status=400)
     try:
@@ -98,6 +98,12 @@ def _form(report: Report, request: HttpRequest) -> ReportForm:
     return report.form(request.GET.dict() or report.form.fresh())
 
 
+def _presets(form: ReportForm) -> list[tuple[str, str]]:
+    """What is asked for often, in words and as a query; what else was asked stays."""
+    asked = {name: value for name, value in form.data.items() if name in form.fields}
+    return [(title, urlencode({**asked, **days})) for title, days in form.presets()]
+
+
 def _page(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
     return render(request, template, admin.site.each_context(request) | context, status=status)
 
@@ -138,7 +144,7 @@ def _cells(cells: Cells) -> list[tuple[SafeString | str, bool]]:
 def _cell_text(cell: Cell) -> SafeString | str:
     if isinstance(cell, Money):
         css = "money negative" if cell.minor < 0 else "money"
-        return format_html('<span class="{}">{}</span>', css, money.show(cell.minor, cell.digits))
+        return format_html('<span class="{}">{}</span>', css, formatting.number(cell.minor, cell.digits))
     if isinstance(cell, Share):
         return format_html('<span class="money">{}</span>', _percent(cell)) if cell.whole else formatting.NOTHING
     if isinstance(cell, Verdict):
@@ -146,7 +152,7 @@ def _cell_text(cell: Cell) -> SafeString | str:
     if isinstance(cell, datetime):
         return formatting.utc(cell)
     if isinstance(cell, int):
-        return format_html('<span class="money">{}</span>', f"{cell:,}")
+        return format_html('<span class="money">{}</span>', money.grouped(cell))
     if cell == "":
         return formatting.NOTHING
     return "" if cell is None else str(cell)

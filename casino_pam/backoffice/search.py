@@ -6,10 +6,10 @@ Every look-up is exact, or the beginning of an indexed name, so that it costs th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, NamedTuple
+from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.db import connection
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -17,12 +17,28 @@ from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
 from wallet import formatting
-from wallet.admin import ledger_pages, operator_admin
+from wallet.admin import ledger_pages
 from wallet.kinds import HOUSE_SOURCES, scoped
-from wallet.models import ApiKey, Player, Provider, ReconciliationRun, Transaction, Wallet
+from wallet.models import ApiKey, Player, Provider, Transaction, Wallet
 
 PLAYERS: Final = 20
+ROUNDS: Final = 20
+# Rows looked at for them.
+ROUND_ROWS: Final = 1_000
 LONGEST: Final = 300
+
+
+class Round(NamedTuple):
+    """A round of a wallet, by the name that its source gave it."""
+
+    wallet: Wallet
+    source: str
+    name: str
+
+    @property
+    def address(self) -> str:
+        query = urlencode({"wallet": self.wallet.pk, "source": self.source, "round": self.name})
+        return f"{reverse('backoffice:round')}?{query}"
 
 
 @dataclass
@@ -31,14 +47,19 @@ class Matches:
 
     players: list[Player] = field(default_factory=list)
     rows: list[Transaction] = field(default_factory=list)
+    rounds: list[Round] = field(default_factory=list)
 
     @property
     def only_player(self) -> Player | None:
-        return self.players[0] if len(self.players) == 1 and not self.rows else None
+        return self.players[0] if len(self.players) == 1 and not self.rows and not self.rounds else None
 
     @property
     def only_row(self) -> Transaction | None:
-        return self.rows[0] if len(self.rows) == 1 and not self.players else None
+        return self.rows[0] if len(self.rows) == 1 and not self.players and not self.rounds else None
+
+    @property
+    def only_round(self) -> Round | None:
+        return self.rounds[0] if len(self.rounds) == 1 and not self.players and not self.rows else None
 
 
 def find(term: str, *, players: bool, rows: bool) -> Matches:
@@ -51,6 +72,7 @@ def find(term: str, *, players: bool, rows: bool) -> Matches:
         found.players = list(players_called(term))
     if rows:
         found.rows = rows_called(term)
+        found.rounds = rounds_called(term)
     return found
 
 
@@ -66,6 +88,15 @@ def rows_called(term: str) -> list[Transaction]:
         return _newest(Transaction.objects.filter(Q(id=id) | Q(bonus=id)))
     found = _newest(Transaction.objects.filter(source__in=sources(), reference=term))
     return found or _of_a_player(term)
+
+
+def rounds_called(name: str) -> list[Round]:
+    """The rounds of that name, of whatever player: providers may number them anew for each."""
+    looked_at = Transaction.objects.filter(round=name).order_by().values_list("wallet_id", "source")[:ROUND_ROWS]
+    # In the order in which they came, each once.
+    keys = list(dict.fromkeys(looked_at))[:ROUNDS]
+    wallets = Wallet.objects.select_related("player").in_bulk([wallet for wallet, _ in keys]) if keys else {}
+    return [Round(wallets[wallet], source, name) for wallet, source in keys]
 
 
 def sources() -> list[str]:
@@ -108,12 +139,15 @@ def search(request: HttpRequest) -> HttpResponse:
         return redirect("admin:wallet_player_change", found.only_player.pk)
     if found.only_row:
         return redirect("admin:wallet_transaction_change", found.only_row.pk)
+    if found.only_round:
+        return redirect(found.only_round.address)
     context = admin.site.each_context(request) | {
         "title": "Find",
         "term": term,
         "found": found,
         "ledger_page": ledger_pages.LedgerPage(rows=found.rows),
         "players_cut": len(found.players) == PLAYERS,
+        "rounds_cut": len(found.rounds) == ROUNDS,
     }
     return render(request, "admin/search.html", context)
 
@@ -136,36 +170,13 @@ def _pop_up(request: HttpRequest, term: str, found: Matches) -> HttpResponse:
         )
         for row in found.rows
     ]
-    return render(request, "unfold/helpers/command_results.html", {"term": term, "results": results})
-
-
-NEWEST = 12
-
-
-def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What each may see of it; nothing here reads more than a few rows."""
-    context["title"] = "Overview"
-    may = request.user.has_perm
-    if may("wallet.view_transaction"):
-        context["ledger_page"] = ledger_pages.LedgerPage(
-            rows=list(ledger_pages.with_names(Transaction.objects.order_by("-id"))[:NEWEST]),
-            empty_text="The ledger is empty: the first deposit or bet will be its first row.",
+    results += [
+        SearchResult(
+            title=f"Round {each.name}",
+            description=f"{each.wallet.player.code}, {each.wallet.currency_id}, {each.source}",
+            link=each.address,
+            icon="casino",
         )
-    if may("wallet.view_wallet"):
-        context["sizes"] = [(model._meta.verbose_name_plural, about(model)) for model in (Player, Wallet, Transaction)]
-    if may("wallet.view_reconciliationrun"):
-        # A run over one wallet says nothing of the house.
-        run = ReconciliationRun.objects.exclude(scope=ReconciliationRun.Scope.WALLET).first()
-        context |= {"may_see_runs": True, "run": run, "verdict": operator_admin.verdict(run) if run else None}
-    return context
-
-
-def about(model: type[Player | Wallet | Transaction]) -> str:
-    """How many rows, exactly while they are few, else as PostgreSQL estimates them."""
-    exact = model.objects.order_by()[:1001].count()
-    if exact <= 1000:
-        return str(exact)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [model._meta.db_table])
-        ((estimate,),) = cursor.fetchall()
-    return f"about {estimate:,}" if estimate > exact else "more than 1,000"
+        for each in found.rounds
+    ]
+    return render(request, "unfold/helpers/command_results.html", {"term": term, "results": results})

@@ -15,6 +15,11 @@ def environment(request: HttpRequest) -> list[str] | None:
     return ["Demo", "warning"] if settings.DEMO else None
 
 
+def may_see_trail(request: HttpRequest) -> bool:
+    """ "History" leads to the audit trail, for those who may open it."""
+    return request.user.has_perm("wallet.view_auditentry")
+
+
 def stylesheet(request: HttpRequest) -> str:
     return static("wallet/admin.css")
 
@@ -152,11 +157,11 @@ UNFOLD: Final[dict[str, Any]] = {
     "SITE_SUBHEADER": "Back office",
     "SITE_SYMBOL": "casino",
     "SITE_URL": None,
-    "SHOW_HISTORY": True,
+    "SHOW_HISTORY": may_see_trail,
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "casino_pam.backoffice.site.environment",
     "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("backoffice:account")}]},
-    "DASHBOARD_CALLBACK": "casino_pam.backoffice.search.front_page",
+    "DASHBOARD_CALLBACK": "casino_pam.backoffice.overview.front_page",
     "STYLES": [stylesheet, frame_stylesheet],
     "SCRIPTS": [script, palette_script],
     "BORDER_RADIUS": "8px",

@@ -6,11 +6,12 @@ from django.urls import URLPattern, path
 
 from casino_pam.backoffice import (
     approval_pages,
-    audit_export,
     dashboard,
     event_pages,
+    game_pages,
     grant_list_pages,
     job_page,
+    list_files,
     own_account,
     player_panel,
     provider_files,
@@ -32,7 +33,8 @@ urlpatterns: list[URLPattern] = [
     *event_pages.patterns(),
     *report_pages.patterns(),
     *dashboard.patterns(),
-    *audit_export.patterns(),
+    *list_files.patterns(),
+    *game_pages.patterns(),
     *provider_files.patterns(),
     *grant_list_pages.patterns(),
     *own_account.patterns(),

@@ -99,8 +99,8 @@ def waiting_approvals(context: Context) -> dict[str, Any]:
 @register.inclusion_tag("backoffice/withdrawals_card.html", takes_context=True)
 def open_withdrawals(context: Context) -> dict[str, Any]:
     """The queue of withdrawals in a card of the front page."""
-    from casino_pam.backoffice import withdrawals
+    from casino_pam.backoffice import overview, withdrawals
 
     if not context["request"].user.has_perm("wallet.view_withdrawals"):
         return {}
-    return {"may_settle": True, **withdrawals.queue()}
+    return {"may_settle": True, "ages": overview.withdrawal_ages(), **withdrawals.queue()}

@@ -124,7 +124,7 @@ def test_taking_the_file_is_noted_with_what_was_asked(trail: Client) -> None:
 
 
 def test_the_file_goes_on_for_pages(trail: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("casino_pam.backoffice.audit_export.LINES", 2)
+    monkeypatch.setattr("casino_pam.backoffice.list_files.LINES", 2)
     assert [row["act"] for row in taken(trail)] == ["lock", "grant", "adjust", "log in"]
 
 

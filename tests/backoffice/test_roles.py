@@ -122,6 +122,13 @@ OTHERS: Final = {
     "backoffice:provider_file": BOOKS,
     "backoffice:provider_file_csv": BOOKS,
     "backoffice:audit_trail": AUDITOR,
+    "backoffice:players": EVERY_ROLE,
+    "backoffice:bonuses": EVERY_ROLE,
+    "backoffice:withdrawals_file": AUDITOR | {"payments"},
+    "backoffice:statement_file": EVERY_ROLE,
+    "backoffice:statement_print": EVERY_ROLE,
+    "backoffice:unlisted_games": AUDITOR | {"bonus"},
+    "backoffice:unlisted_games_file": AUDITOR | {"bonus"},
 }
 # Who may send what more may look at.
 SENT: Final = {
@@ -135,7 +142,9 @@ def table() -> dict[str, frozenset[str]]:
     """Every address by its name, and who may GET it."""
     found = dict(OTHERS)
     for model, (view, add, _) in MODELS.items():
-        found |= dict.fromkeys((f"admin:{model}_{page}" for page in ("changelist", "change", "history")), view)
+        found |= dict.fromkeys((f"admin:{model}_{page}" for page in ("changelist", "change")), view)
+        # It leads to the audit trail.
+        found[f"admin:{model}_history"] = view & AUDITOR
         found |= {f"admin:{model}_add": add, f"admin:{model}_delete": NOBODY}
     return found
 
@@ -219,7 +228,7 @@ def arguments(name: str) -> list[Any]:
     if name in more or space != "backoffice":
         return more.get(name, [])
     of_player = ("lock", "unlock", "cool-off", "exclude", "lift", "verify", "note", "tag", "untag")
-    of_wallet = ("adjust", "grant", "limit")
+    of_wallet = ("adjust", "grant", "limit", "statement_file", "statement_print")
     subjects: dict[tuple[str, ...], Any] = {
         of_player: lambda: Player.objects.get(code="alice").pk,
         of_wallet: lambda: Wallet.objects.get(player__code="alice").pk,

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlencode
 
 from django import forms
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
@@ -157,12 +161,21 @@ class AuditedAdmin(AnyAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {**self.heading(), **(extra_context or {})})
 
-    def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        row = self.get_object(request, object_id)
-        heading = self.heading(str(row), "history") if row is not None else {}
-        return super().history_view(request, object_id, {**heading, **(extra_context or {})})
+    def history_of(self, row: Any) -> dict[str, str]:
+        """What narrows the audit trail to a row: its subject there, or the player it belongs to."""
+        if isinstance(row, Player):
+            return {"player": row.code}
+        player = getattr(row, "player", None) or getattr(getattr(row, "wallet", None), "player", None)
+        return {"player": player.code} if isinstance(player, Player) else {"subject": str(row)}
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """What was done to the row: the audit trail, where Django would tell of its own forms alone."""
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        if not self.has_view_permission(request, row) or not request.user.has_perm("wallet.view_auditentry"):
+            raise PermissionDenied
+        return redirect(f"{reverse('admin:wallet_auditentry_changelist')}?{urlencode(self.history_of(row))}")
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         """A page of its own, where Django goes to the overview and says that the row was perhaps deleted."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -24,10 +24,14 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from wallet import formatting, history, money
+from wallet import formatting, games, history, money
+from wallet.admin import transaction_list
 from wallet.admin.admin_classes import ReadOnlyAdmin
+from wallet.admin.date_fields import presets, read_day
+from wallet.admin.transaction_list import TransactionChoices
 from wallet.kinds import KINDS, Status
 from wallet.models import Player, Transaction, Wallet
+from wallet.time import made_at, midnight
 
 PAGE: Final = 50
 CHOICES: Final = ("kind", "round", "reference", "since", "until")
@@ -51,6 +55,14 @@ class LedgerPage:
     # The row that the page is about.
     marked: UUID | None = None
     empty_text: str = "No row of the ledger is here."
+
+    def __post_init__(self) -> None:
+        games.give_names(self.rows)
+
+    @property
+    def chosen_query(self) -> str:
+        """What was chosen, as it stands in an address."""
+        return urlencode(self.chosen)
 
 
 def whole(text: str | None) -> int | None:
@@ -91,7 +103,7 @@ def wallet_crumbs(wallet: Wallet) -> list[dict[str, str]]:
 
 def of_wallet(wallet: Wallet, asked: HttpRequest) -> LedgerPage:
     """The statement of a wallet: ``?to=VERSION`` and the rows before it; of these what CHOICES leave."""
-    chosen = {name: text for name in CHOICES if (text := asked.GET.get(name, "").strip())}
+    chosen = choices_of(asked)
     if chosen:
         return _chosen(wallet, chosen, whole(asked.GET.get("to")))
     last = wallet.version
@@ -105,9 +117,14 @@ def of_wallet(wallet: Wallet, asked: HttpRequest) -> LedgerPage:
         newer=f"?to={min(to + PAGE, last)}" if to < last else None,
         older=f"?to={first - 1}" if first > 1 else None,
         oldest=f"?to={min(PAGE, last)}" if first > 1 else None,
-        summary=f"Rows {to} to {first} of {last}" if rows else "",
+        summary=f"Rows {to:,} to {first:,} of {last:,}" if rows else "",
         empty_text="No money has moved in this wallet yet: its first deposit or bet will be row 1.",
     )
+
+
+def choices_of(asked: HttpRequest) -> dict[str, str]:
+    """What a statement is to be narrowed to, as an address says it."""
+    return {name: text for name in CHOICES if (text := asked.GET.get(name, "").strip())}
 
 
 def _of(wallet: Wallet) -> QuerySet[Transaction]:
@@ -116,10 +133,10 @@ def _of(wallet: Wallet) -> QuerySet[Transaction]:
 
 def _chosen(wallet: Wallet, chosen: dict[str, str], to: int | None) -> LedgerPage:
     """Only the rows that were chosen; a choice that names nothing finds nothing."""
-    wanted = _wanted(chosen)
+    narrowing = wanted(chosen)
     found = history.Page([], None)
-    if wanted is not None:
-        found = history.page([wallet], wanted, None if to is None else [min(to, wallet.version) + 1], PAGE)
+    if narrowing is not None:
+        found = history.page([wallet], narrowing, None if to is None else [min(to, wallet.version) + 1], PAGE)
     for row in found.rows:
         # Read already, with its player and currency.
         row.wallet = wallet
@@ -137,7 +154,7 @@ def _chosen(wallet: Wallet, chosen: dict[str, str], to: int | None) -> LedgerPag
     )
 
 
-def _wanted(chosen: dict[str, str]) -> history.StatementFilter | None:
+def wanted(chosen: dict[str, str]) -> history.StatementFilter | None:
     """The choices as the statement knows them; None if one of them can name nothing."""
     if any(not money.is_reference(text) for text in chosen.values()):
         return None
@@ -157,12 +174,8 @@ def _wanted(chosen: dict[str, str]) -> history.StatementFilter | None:
 
 def _day(text: str | None) -> datetime | None:
     """The first moment, in UTC, of a day such as 2026-09-22."""
-    try:
-        day = date.fromisoformat(text or "")
-    except ValueError:
-        return None
-    # The very last day has no day after it.
-    return datetime(day.year, day.month, day.day, tzinfo=UTC) if day.year < 9999 else None
+    day = read_day(text)
+    return midnight(day) if day else None
 
 
 def of_player(player: Player) -> LedgerPage:
@@ -178,25 +191,42 @@ def of_player(player: Player) -> LedgerPage:
     )
 
 
-def of_ledger(asked: HttpRequest) -> LedgerPage:
-    """Everybody's rows: ``?before=ID`` and the rows before it."""
-    before = uuid(asked.GET.get("before"))
-    rows = with_names(Transaction.objects.order_by("-id"))
-    if before is not None:
-        rows = rows.filter(id__lt=before)
-    page = list(rows[: PAGE + 1])
+def of_ledger(choices: TransactionChoices, before: UUID | None) -> LedgerPage:
+    """Everybody's rows as chosen, those before the id ``before``; none where a choice is wrong."""
+    if choices.is_bound and not choices.is_valid():
+        return LedgerPage(rows=[], empty_text="Nothing was looked for.")
+    rows = transaction_list.rows_from(choices, before)
+    floor = transaction_list.floor_of(rows) if choices.chosen else None
+    if floor is not None:
+        rows = rows.filter(id__gte=floor)
+    page = list(with_names(transaction_list.narrowed(rows, choices))[: PAGE + 1])
+    further = page[PAGE - 1].id if len(page) > PAGE else floor
+    chosen = urlencode(choices.chosen)
     return LedgerPage(
         rows=page[:PAGE],
-        newest="?" if before is not None else None,
-        older=f"?before={page[PAGE - 1].id}" if len(page) > PAGE else None,
-        empty_text="The ledger is empty: the first deposit or bet will be its first row.",
+        chosen=choices.chosen,
+        newest=f"?{chosen}" if before is not None else None,
+        older=f"?{urlencode({**choices.chosen, 'before': further})}" if further else None,
+        summary=_looked_through(floor) if floor and len(page) <= PAGE else "",
+        empty_text=_nothing_found(choices, floor),
     )
+
+
+def _looked_through(floor: UUID) -> str:
+    """How far a page has looked, which found fewer rows than it has room for."""
+    return f"Looked through {transaction_list.REACH:,} rows, back to {made_at(floor):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _nothing_found(choices: TransactionChoices, floor: UUID | None) -> str:
+    if not choices.chosen:
+        return "The ledger is empty: the first deposit or bet will be its first row."
+    return "No row matches as far as this page looks." if floor else "No row matches."
 
 
 # What a page shows only where the row has it, and the column that says whether it does.
 _IF_THERE: Final = {
     "round": "round",
-    "game": "game",
+    "game_called": "game",
     "win_source": "win_source",
     "actor": "actor",
     "reason": "reason",
@@ -214,7 +244,10 @@ Lines = list[tuple[str | None, dict[str, Any]]]
 
 _PAGE: Final[Lines] = [
     (None, {"fields": [("what", "state"), ("time", "owner"), ("id", "row_number")]}),
-    ("Asked by", {"fields": [("source", "name"), ("round", "game"), ("win_source", "named_original"), "closes"]}),
+    (
+        "Asked by",
+        {"fields": [("source", "name"), ("round", "game_called"), ("win_source", "named_original"), "closes"]},
+    ),
     ("Who and why", {"fields": [("actor", "reason")]}),
     (
         "Money",
@@ -234,7 +267,7 @@ _PAGE: Final[Lines] = [
 @admin.register(Transaction)
 class TransactionAdmin(ReadOnlyAdmin):
     readonly_fields = [
-        *("what", "state", "time", "owner", "row_number", "name", "asked", "void", "short"),
+        *("what", "state", "time", "owner", "row_number", "name", "game_called", "asked", "void", "short"),
         *("cash_moved", "bonus_moved", "held_moved", "cash_then", "bonus_then", "held_then"),
         *("named_original", "counted", "wagered", "chain"),
     ]
@@ -255,13 +288,18 @@ class TransactionAdmin(ReadOnlyAdmin):
             return HttpResponseNotAllowed(["GET", "HEAD"])
         if not self.has_view_permission(request):
             raise PermissionDenied
+        choices = TransactionChoices(request.GET or None)
         context = self.admin_site.each_context(request) | {
             **self.heading(),
             "opts": self.opts,
-            "ledger_page": of_ledger(request),
+            "choices": choices,
+            "reach": transaction_list.REACH,
+            "presets": list(presets()),
+            "ledger_page": of_ledger(choices, uuid(request.GET.get("before"))),
             **(extra_context or {}),
         }
-        return render(request, "admin/wallet/transaction/all_rows.html", context)
+        status = 400 if choices.errors else 200
+        return render(request, "admin/wallet/transaction/all_rows.html", context, status=status)
 
     def page_context(self, row: Transaction, request: HttpRequest) -> dict[str, Any]:
         return {
@@ -295,11 +333,16 @@ class TransactionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Row")
     def row_number(self, row: Transaction) -> str:
-        return f"{row.version} of {row.wallet.version}"
+        return f"{row.version:,} of {row.wallet.version:,}"
 
     @admin.display(description="Reference")
     def name(self, row: Transaction) -> str:
         return formatting.reference(row.reference)
+
+    @admin.display(description="Game")
+    def game_called(self, row: Transaction) -> SafeString:
+        known = games.names([(row.source, row.game or "")])
+        return formatting.game(row.game or "", known.get((row.source, row.game or ""), ""))
 
     @admin.display(description="Original")
     def named_original(self, row: Transaction) -> str:
@@ -365,7 +408,7 @@ def _without(absent: set[str], part: tuple[str | None, dict[str, Any]]) -> tuple
 def _basis_points(counted: int, row: Transaction) -> SafeString:
     """A contribution, which is kept in minor units times basis points."""
     currency = row.wallet.currency
-    exact = money.show(counted, currency.digits + _BASIS_POINT_DIGITS)
+    exact = formatting.number(counted, currency.digits + _BASIS_POINT_DIGITS)
     return format_html('<span class="money">{} <span class="unit">{}</span></span>', exact, currency.code)
 
 

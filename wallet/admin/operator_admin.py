@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
@@ -16,22 +16,23 @@ from django.contrib.auth.models import Group, User
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import PermissionDenied
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseNotAllowed
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode, urlsafe_base64_encode
 from django.utils.safestring import SafeString
 from unfold.forms import UserChangeForm
 
-from wallet import audit, formatting
+from wallet import audit, formatting, money
 from wallet.admin.admin_classes import AnyForm, AuditedAdmin, ReadOnlyAdmin
+from wallet.admin.date_fields import read_day, today
+from wallet.admin.player_filters import distinct
 from wallet.models import Approval, AuditEntry, Checkpoint, ProviderRun, ReconciliationRun, SecondFactor
 from wallet.models.oversight import INDEPENDENT_AFTER_DAYS
 from wallet.reconcile.checks import Discrepancy
@@ -198,29 +199,39 @@ class RoleAdmin(DjangoGroupAdmin, AuditedAdmin):
 _SEARCHED: Final = ("actor", "player", "act", "reference")
 _DAYS: Final = {"today": 0, "week": 6, "month": 29}
 
-# One look into the index for every act there is, where DISTINCT would read the whole of it.
-_ACTIONS: Final = """
-WITH RECURSIVE acts(act) AS (
-    (SELECT act FROM wallet_auditentry ORDER BY act LIMIT 1)
-    UNION ALL
-    SELECT (SELECT e.act FROM wallet_auditentry e WHERE e.act > acts.act ORDER BY e.act LIMIT 1)
-    FROM acts WHERE acts.act IS NOT NULL
-)
-SELECT act FROM acts WHERE act IS NOT NULL
-"""
-
 
 class ActionFilter(admin.SimpleListFilter):
     title = "act"
     parameter_name = "act"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        with connection.cursor() as cursor:
-            cursor.execute(_ACTIONS)
-            return [(act, act) for (act,) in cursor.fetchall()]
+        return [(act, act) for act in distinct("wallet_auditentry", "act")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
         return queryset.filter(act=self.value()) if self.value() else queryset
+
+
+class _Exactly(admin.SimpleListFilter):
+    """What the address names, letter by letter; offered only where it does."""
+
+    parameter_name = ""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        text = request.GET.get(self.parameter_name, "")
+        return [(text, text)] if text else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
+
+
+class SubjectFilter(_Exactly):
+    title = "subject"
+    parameter_name = "subject"
+
+
+class PlayerFilter(_Exactly):
+    title = "player"
+    parameter_name = "player"
 
 
 class OutcomeFilter(admin.SimpleListFilter):
@@ -244,26 +255,17 @@ class DayFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         offered = [("today", "today"), ("week", "the last 7 days"), ("month", "the last 30 days")]
-        named = _day(request.GET.get(self.parameter_name))
+        named = read_day(request.GET.get(self.parameter_name))
         return [*offered, (named.isoformat(), named.isoformat())] if named else offered
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
-        named = _day(self.value())
+        named = read_day(self.value())
         if named is not None:
             return queryset.filter(at__gte=midnight(named), at__lt=midnight(named) + timedelta(days=1))
         if self.value() in _DAYS:
-            since = timezone.now().astimezone(UTC).date() - timedelta(days=_DAYS[self.value() or ""])
+            since = today() - timedelta(days=_DAYS[self.value() or ""])
             return queryset.filter(at__gte=midnight(since))
         return queryset
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        # The last day there is has no day after it.
-        found = date.fromisoformat(text or "")
-        return found if found < date.max else None
-    except ValueError:
-        return None
 
 
 @admin.register(AuditEntry)
@@ -272,7 +274,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_help_text = "The beginning of an operator's, a player's, an act's or a reference's name"
     empty_text = "Nobody has done anything yet, not even logged in."
     list_display = ["when", "actor", "what", "player", "subject", "why", "result", "address"]
-    list_filter = [ActionFilter, OutcomeFilter, DayFilter]
+    list_filter = [ActionFilter, OutcomeFilter, DayFilter, PlayerFilter, SubjectFilter]
     # The ids are in order of time, and indexed.
     ordering = ["-id"]
     fieldsets = [
@@ -343,7 +345,7 @@ def verdict(run: ReconciliationRun) -> SafeString:
     count = run.discrepancy_count
     if count == 0:
         return formatting.badge("the books balance", "green")
-    return formatting.badge(f"{count} discrepanc{'y' if count == 1 else 'ies'}", "red")
+    return formatting.badge(f"{money.grouped(count)} discrepanc{'y' if count == 1 else 'ies'}", "red")
 
 
 def _linked(found: Discrepancy) -> SafeString:
@@ -358,10 +360,10 @@ def _linked(found: Discrepancy) -> SafeString:
 class ReconciliationRunAdmin(ReadOnlyAdmin):
     menu_name = "Reconciliations"
     empty_text = "Nobody has proven the books yet: manage.py reconcile does, and leaves its findings here."
-    list_display = ["started", "scope", "result", "wallets", "rows", "took"]
+    list_display = ["started", "scope", "result", "wallets_checked", "rows_checked", "took"]
     ordering = ["-id"]
-    fields = [("result", "scope"), ("started", "took"), ("wallets", "rows"), "seal", "found"]
-    readonly_fields = ["result", "started", "took", "found"]
+    fields = [("result", "scope"), ("started", "took"), ("wallets_checked", "rows_checked"), "seal", "found"]
+    readonly_fields = ["result", "started", "took", "wallets_checked", "rows_checked", "found"]
 
     @admin.display(description="Result")
     def result(self, run: ReconciliationRun) -> SafeString:
@@ -370,6 +372,14 @@ class ReconciliationRunAdmin(ReadOnlyAdmin):
     @admin.display(description="Started")
     def started(self, run: ReconciliationRun) -> SafeString:
         return formatting.utc(run.started_at)
+
+    @admin.display(description="Wallets")
+    def wallets_checked(self, run: ReconciliationRun) -> str:
+        return money.grouped(run.wallets)
+
+    @admin.display(description="Rows")
+    def rows_checked(self, run: ReconciliationRun) -> str:
+        return money.grouped(run.rows)
 
     @admin.display(description="Took")
     def took(self, run: ReconciliationRun) -> str:
@@ -385,17 +395,25 @@ class ReconciliationRunAdmin(ReadOnlyAdmin):
 @admin.register(ProviderRun)
 class ProviderRunAdmin(ReadOnlyAdmin):
     empty_text = "No provider's file has been compared yet: manage.py reconcile_provider does it, and the upload page."
-    list_display = ["started", "provider", "day", "result", "lines", "rows", "actor"]
+    list_display = ["started", "provider", "day", "result", "lines_read", "rows_read", "actor"]
     ordering = ["-id"]
-    fields = [("result", "provider", "day"), ("started", "file", "actor"), ("lines", "rows"), "found"]
-    readonly_fields = ["result", "started", "found"]
+    fields = [("result", "provider", "day"), ("started", "file", "actor"), ("lines_read", "rows_read"), "found"]
+    readonly_fields = ["result", "started", "lines_read", "rows_read", "found"]
 
     @admin.display(description="Result")
     def result(self, run: ProviderRun) -> SafeString:
         count = run.difference_count
         if count == 0:
             return formatting.badge("both agree", "green")
-        return formatting.badge(f"{count} difference{'' if count == 1 else 's'}", "red")
+        return formatting.badge(f"{money.grouped(count)} difference{'' if count == 1 else 's'}", "red")
+
+    @admin.display(description="Lines")
+    def lines_read(self, run: ProviderRun) -> str:
+        return money.grouped(run.lines)
+
+    @admin.display(description="Our rows")
+    def rows_read(self, run: ProviderRun) -> str:
+        return money.grouped(run.rows)
 
     @admin.display(description="Started")
     def started(self, run: ProviderRun) -> SafeString:
@@ -412,16 +430,20 @@ class CheckpointAdmin(ReadOnlyAdmin):
     search_prefix = "wallet__player__code"
     search_help_text = "The beginning of the player's code"
     empty_text = "Reconciliation remembers here up to which row it has proven each wallet."
-    list_display = ["owner", "version", "trust"]
+    list_display = ["owner", "proven", "trust"]
     list_filter = ["suspect"]
     list_select_related = ["wallet__player"]
     ordering = ["wallet_id"]
-    fields = [("owner", "version", "trust")]
-    readonly_fields = ["owner", "trust"]
+    fields = [("owner", "proven", "trust")]
+    readonly_fields = ["owner", "proven", "trust"]
 
     @admin.display(description="Wallet")
     def owner(self, checkpoint: Checkpoint) -> str:
         return f"{checkpoint.wallet.player.code}, {checkpoint.wallet.currency_id}"
+
+    @admin.display(description="Proven up to row")
+    def proven(self, checkpoint: Checkpoint) -> str:
+        return money.grouped(checkpoint.version)
 
     @admin.display(description="State")
     def trust(self, checkpoint: Checkpoint) -> SafeString:

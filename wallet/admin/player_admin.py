@@ -16,10 +16,12 @@ from django.utils.safestring import SafeString, mark_safe
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from wallet import formatting, hindrances, money
-from wallet.admin import ledger_pages
+from wallet.admin import ledger_pages, player_filters
 from wallet.admin.admin_classes import AnyForm, AuditedAdmin, ReadOnlyAdmin
+from wallet.admin.date_fields import presets
 from wallet.kinds import KINDS, Verification
 from wallet.models import Checkpoint, Currency, Player, Wallet
+from wallet.time import FOR_GOOD
 
 # What a player's verification is called where nothing says what the word is about, and its colour.
 _VERIFICATIONS: Final = {
@@ -38,7 +40,8 @@ def states(player: Player, wallets: Sequence[Wallet] = ()) -> SafeString:
     said = [(lock, "orange") for lock in ("bet", "deposit", "withdraw") if getattr(player, f"{lock}_locked")]
     badges = [formatting.badge(f"{lock} locked", colour) for lock, colour in said]
     if player.excluded_until is not None and player.excluded_until > timezone.now():
-        badges.append(formatting.badge(f"excluded until {player.excluded_until:%Y-%m-%d %H:%M} UTC", "red"))
+        end = "for good" if player.excluded_until == FOR_GOOD else f"until {player.excluded_until:%Y-%m-%d %H:%M} UTC"
+        badges.append(formatting.badge(f"excluded {end}", "red"))
     found = hindrances.of_wallets(wallets, timezone.now()) if wallets else {}
     badges += [formatting.badge(text, "orange") for text in dict.fromkeys(chain(*found.values()))]
     badges = badges or [formatting.badge("not restricted", "green")]
@@ -52,7 +55,8 @@ class PlayerAdmin(AuditedAdmin):
     search_help_text = "The beginning of the player's code"
     empty_text = "Players are made by the casino's back end, through POST /api/v1/players."
     list_display = ["code", "country", "states", "balances", "created"]
-    list_filter = ["bet_locked", "deposit_locked", "withdraw_locked"]
+    list_filter = [*player_filters.FILTERS, "bet_locked", "deposit_locked", "withdraw_locked"]
+    list_before_template = "admin/wallet/player/narrow.html"
     ordering = ["code"]
     # A code never changes: back ends and providers know the player by it.
     fields = [("country", "created")]
@@ -97,7 +101,7 @@ class WalletAdmin(ReadOnlyAdmin):
     search_prefix = "player__code"
     search_help_text = "The beginning of the player's code"
     empty_text = "Wallets are made by the casino's back end, with their player or later."
-    list_display = ["player", "currency_code", "cash_now", "bonus_now", "held_now", "version", "newest"]
+    list_display = ["player", "currency_code", "cash_now", "bonus_now", "held_now", "row_count", "newest"]
     list_filter = ["currency"]
     list_select_related = ["player", "currency"]
     ordering = ["-id"]
@@ -106,9 +110,9 @@ class WalletAdmin(ReadOnlyAdmin):
             "Over its lifetime, net of rollbacks",
             {"fields": [("deposited", "staked", "paid")]},
         ),
-        ("Proof", {"fields": [("version", "newest", "opened"), ("chain", "proven")], "classes": ["collapse"]}),
+        ("Proof", {"fields": [("row_count", "newest", "opened"), ("chain", "proven")], "classes": ["collapse"]}),
     ]
-    readonly_fields = ["deposited", "staked", "paid", "newest", "opened", "chain", "proven"]
+    readonly_fields = ["deposited", "staked", "paid", "row_count", "newest", "opened", "chain", "proven"]
     change_form_before_template = "admin/wallet/wallet/balances.html"
     change_form_outer_after_template = "admin/wallet/statement.html"
 
@@ -122,6 +126,7 @@ class WalletAdmin(ReadOnlyAdmin):
             "wallet": row,
             "states": states(row.player, [row]),
             "kinds": KINDS,
+            "presets": list(presets()),
             "ledger_page": ledger_pages.of_wallet(row, request),
         }
 
@@ -153,6 +158,10 @@ class WalletAdmin(ReadOnlyAdmin):
     def paid(self, wallet: Wallet) -> SafeString:
         return formatting.amount(wallet.paid_total, wallet.currency)
 
+    @admin.display(description="Rows")
+    def row_count(self, wallet: Wallet) -> str:
+        return money.grouped(wallet.version)
+
     @admin.display(description="Newest row")
     def newest(self, wallet: Wallet) -> SafeString:
         return formatting.utc(wallet.newest_at)
@@ -172,7 +181,7 @@ class WalletAdmin(ReadOnlyAdmin):
             return formatting.badge("not yet", "grey")
         if checked.suspect:
             return formatting.badge("suspect: something was found here", "red")
-        return formatting.badge(f"rows 1 to {checked.version}", "green")
+        return formatting.badge(f"rows 1 to {checked.version:,}", "green")
 
 
 THRESHOLDS: Final = ("approval_above", "settle_above")

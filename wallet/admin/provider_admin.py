@@ -15,7 +15,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect, render
@@ -261,12 +261,18 @@ class GameSessionAdmin(ReadOnlyAdmin):
     search_prefix = "player__code"
     search_help_text = "The beginning of the player's code"
     empty_text = "No player has opened a game of a provider that names sessions."
-    list_display = ["id", "player", "partner", "unit", "game", "created", "state"]
+    list_display = ["id", "player", "partner", "unit", "game_called", "created", "state"]
     list_filter = ["provider"]
     list_select_related = ["player", "provider", "currency"]
     ordering = ["-created_at", "-id"]
     change_form_before_template = "admin/wallet/gamesession/actions.html"
-    fields = ["id", "player", "partner", "unit", "game", "created_at", "expires_at", "ended_at"]
+    fields = ["id", "player", "partner", "unit", "game_called", "created_at", "expires_at", "ended_at"]
+    readonly_fields = ["game_called"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[GameSession]:
+        name = Game.objects.filter(provider=OuterRef("provider"), code=OuterRef("game")).values("name")
+        sessions: QuerySet[GameSession] = super().get_queryset(request)
+        return sessions.annotate(game_name=Subquery(name))
 
     # Not by their fields, which Django makes links to pages that not everybody here may open.
     @admin.display(description="Provider")
@@ -276,6 +282,10 @@ class GameSessionAdmin(ReadOnlyAdmin):
     @admin.display(description="Currency")
     def unit(self, session: GameSession) -> str:
         return session.currency_id
+
+    @admin.display(description="Game")
+    def game_called(self, session: GameSession) -> SafeString:
+        return formatting.game(session.game or "", getattr(session, "game_name", None) or "")
 
     @admin.display(description="Opened")
     def created(self, session: GameSession) -> SafeString:
@@ -294,9 +304,10 @@ class GameSessionAdmin(ReadOnlyAdmin):
 class GameForm(AnyForm):
     class Meta:
         model = Game
-        fields = ["provider", "code", "category", "enabled"]
+        fields = ["provider", "code", "name", "category", "enabled"]
         help_texts = {
             "code": "As the provider sends it in bets. Never changes.",
+            "name": "What people call it; shown beside its code.",
             "category": "What offers may weigh or exclude, such as slots or live. A game without a row here has none.",
             "enabled": "A disabled game refuses bets; its wins and rollbacks still go through.",
         }
@@ -307,12 +318,13 @@ class GameAdmin(AuditedAdmin):
     form = GameForm
     search_prefix = "code"
     search_help_text = "The beginning of the game's code"
-    empty_text = "A game that is not listed is enabled and has no category."
-    list_display = ["code", "provider", "category", "use"]
+    empty_text = "A game that is not listed is enabled and has no name and no category."
+    list_before_template = "admin/wallet/game/unlisted.html"
+    list_display = ["code", "name", "provider", "category", "use"]
     list_filter = ["provider", "enabled"]
     list_select_related = ["provider"]
     ordering = ["code"]
-    fields = ["provider", "code", "category", "enabled"]
+    fields = ["provider", "code", "name", "category", "enabled"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["provider", "code"] if obj else []

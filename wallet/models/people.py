@@ -76,8 +76,7 @@ class Player(models.Model):
         indexes = [
             # In the order in which they were made: how a back end lists them (casino_pam/engine/accounts.py).
             models.Index(name="player_since", fields=["created_at", "id"]),
-        ]
-        indexes = [
+            models.Index(name="player_verification", fields=["verification", "code"]),
             models.Index(name="player_of_country", fields=["country", "code"]),
             # Few are, and nobody else is looked at for them.
             models.Index(name="player_excluded", fields=["code"], condition=Q(excluded_until__isnull=False)),

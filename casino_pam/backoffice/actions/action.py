@@ -21,10 +21,11 @@ from casino_pam.backoffice.actions.forms import ActionForm
 from casino_pam.backoffice.foresight import Foresight
 from casino_pam.engine import approvals, commands
 from casino_pam.engine.commands import Request
-from wallet import audit, formatting, hindrances, money
+from wallet import audit, formatting, hindrances
 from wallet.admin import ledger_pages
 from wallet.kinds import OPERATOR, Kind, Status
 from wallet.models import Currency, GameSession, Player, SecondFactor, Transaction, Wallet
+from wallet.time import FOR_GOOD
 
 T = TypeVar("T", bound=Model)
 State = dict[str, str]
@@ -61,11 +62,18 @@ def own_page(row: Model) -> str:
 
 
 def sum_of(minor: int, currency: Currency) -> str:
-    return f"{money.show(minor, currency.digits)} {currency.code}"
+    return f"{formatting.number(minor, currency.digits)} {currency.code}"
 
 
 def instant(moment: datetime | None) -> str:
+    if moment == FOR_GOOD:
+        return "for good"
     return "never" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def until_when(moment: datetime) -> str:
+    """How long something lasts that ends then."""
+    return instant(moment) if moment == FOR_GOOD else f"until {instant(moment)}"
 
 
 def of_player(player: Player) -> State:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 from uuid import UUID
@@ -16,7 +16,6 @@ from django.utils import timezone
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,
-    UnfoldAdminSplitDateTimeWidget,
     UnfoldAdminTextInputWidget,
 )
 from uuid_utils.compat import uuid7
@@ -25,9 +24,11 @@ from bonus.models import Bonus, Offer
 from bonus.offers import CODE_SHAPE, is_code
 from bonus.terms import OfferKind
 from wallet import audit, money
+from wallet.admin.date_fields import MomentField
 from wallet.kinds import VERIFICATIONS
 from wallet.models import Currency, Player, Transaction, Wallet
 from wallet.models.people import TAG_SHAPE
+from wallet.time import FOR_GOOD, months_after
 
 LOCKS: Final = {"bet": "bets", "deposit": "deposits", "withdraw": "withdrawals"}
 
@@ -35,6 +36,14 @@ LOCKS: Final = {"bet": "bets", "deposit": "deposits", "withdraw": "withdrawals"}
 MOST_TAGS: Final = 20
 _tag_shape: Final = re.compile(TAG_SHAPE).fullmatch
 
+# How long exclusions usually last, and when one that begins at an instant is over.
+EXCLUSIONS: Final[dict[str, Callable[[datetime], datetime]]] = {
+    "24 hours": lambda start: start + timedelta(days=1),
+    "6 months": lambda start: months_after(start, 6),
+    "1 year": lambda start: months_after(start, 12),
+    "5 years": lambda start: months_after(start, 60),
+    "for good": lambda start: FOR_GOOD,
+}
 _COOL_OFFS: Final = {"1": "24 hours", "3": "3 days", "7": "7 days", "30": "30 days"}
 # Longer than anybody means, and still a date that every reader of it can hold.
 _LONGEST: Final = timedelta(days=100 * 365)
@@ -79,13 +88,13 @@ class Amount(forms.CharField):
         return minor
 
 
-class Moment(forms.SplitDateTimeField):
+class Moment(MomentField):
     """A moment in UTC that is still to come, and not in another century."""
 
-    widget = UnfoldAdminSplitDateTimeWidget
-
-    def clean(self, value: Any) -> datetime:
-        moment: datetime = super().clean(value)
+    def clean(self, value: Any) -> datetime | None:
+        moment: datetime | None = super().clean(value)
+        if moment is None:
+            return None
         # Django reads it in the time zone of the house, which is UTC.
         if not timezone.now() < moment < timezone.now() + _LONGEST:
             raise ValidationError("It must lie in the future, and within a hundred years.")
@@ -227,7 +236,25 @@ class VerificationForm(ActionForm):
 
 
 class ExcludeForm(ActionForm):
-    until = Moment(label="Until (UTC)")
+    """For one of the usual spans, or until a moment; ``end`` is what either comes to."""
+
+    span = forms.ChoiceField(
+        choices=[("", "until the moment below"), *((name, name) for name in EXCLUSIONS)],
+        widget=UnfoldAdminSelectWidget,
+        required=False,
+        label="For",
+        help_text="Counted from now; months by the calendar.",
+    )
+    until = Moment(label="Until (UTC)", required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        span, until = cleaned.get("span"), cleaned.get("until")
+        if not self.errors and bool(span) is (until is not None):
+            wrong = "Choose one of the two: a span, or a moment." if span else "Name the moment, or choose a span."
+            raise ValidationError({"until": wrong})
+        cleaned["end"] = EXCLUSIONS[span](timezone.now().astimezone(UTC)) if span else until
+        return cleaned
 
 
 class CoolOffForm(ActionForm):

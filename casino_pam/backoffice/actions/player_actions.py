@@ -27,6 +27,7 @@ from casino_pam.backoffice.actions.action import (
     instant,
     of_player,
     sum_of,
+    until_when,
 )
 from casino_pam.backoffice.actions.forms import LOCKS, ActionForm
 from casino_pam.engine import accounts, commands, sessions
@@ -56,7 +57,7 @@ def _unlock(submission: ActionRequest[Player]) -> ActionResult:
 
 
 def _exclude(submission: ActionRequest[Player]) -> ActionResult:
-    return _excluded(submission, submission.given["until"])
+    return _excluded(submission, submission.given["end"].replace(microsecond=0))
 
 
 def _cool_off(submission: ActionRequest[Player]) -> ActionResult:
@@ -66,7 +67,7 @@ def _cool_off(submission: ActionRequest[Player]) -> ActionResult:
 
 def _excluded(submission: ActionRequest[Player], until: datetime) -> ActionResult:
     accounts.exclude(submission.on.code, until)
-    return ActionResult(message=f"Excluded {submission.on.code} until {instant(until)}.")
+    return ActionResult(message=f"Excluded {submission.on.code} {until_when(until)}.")
 
 
 def _lift(submission: ActionRequest[Player]) -> ActionResult:

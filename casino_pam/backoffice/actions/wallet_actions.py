@@ -26,7 +26,7 @@ from casino_pam.backoffice.foresight import Foresight
 from casino_pam.engine import approvals, posting
 from casino_pam.engine.commands import Adjust, Complete, Extend, Forfeit, Grant, Release, Rollback, Settle
 from casino_pam.engine.results import BonusResult, Receipt
-from wallet import audit, formatting, money, second_person
+from wallet import audit, formatting, second_person
 from wallet.kinds import SCOPE, Kind, Status, scoped
 from wallet.models import Approval, Provider, Transaction, Wallet
 from wallet.time import to_microseconds
@@ -35,7 +35,7 @@ from wallet.time import to_microseconds
 def posted(receipt: Receipt) -> ActionResult:
     """Which row was posted, and what cash there was after it."""
     row = receipt.row
-    after = f"{money.show(receipt.cash, receipt.digits)} {receipt.currency}"
+    after = f"{formatting.number(receipt.cash, receipt.digits)} {receipt.currency}"
     message = f"Posted {row.kind} {formatting.reference(row.reference)}: row {row.version} of {receipt.player}, "
     message += f"{receipt.currency}. Cash after it: {after}."
     return ActionResult(message=message, row=row.id)
@@ -109,7 +109,7 @@ def _grant_waits(submission: ActionRequest[Wallet], foresight: Foresight) -> boo
 
 def _granted(promised: BonusResult) -> ActionResult:
     bonus = promised.bonus
-    amount = f"{money.show(bonus.amount, promised.digits)} {bonus.currency}"
+    amount = f"{formatting.number(bonus.amount, promised.digits)} {bonus.currency}"
     message = f"Granted {bonus.offer} to {promised.player}: bonus {bonus.id}, {amount}, is {bonus.status}."
     return ActionResult(message=message)
 

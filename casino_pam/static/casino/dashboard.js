@@ -1,8 +1,8 @@
 // The operators' live page: hears the newest seconds over a WebSocket, asks for those it does not have, and keeps
-// five minutes of them. While nothing comes over the socket it asks every two seconds.
+// five minutes of them. While the socket is closed it asks every two seconds.
 (() => {
   "use strict";
-  const KEPT = 300, EVERY = 2000, PATIENCE = 8000, SILENCE = 6000, RETRY = 5000;
+  const KEPT = 300, EVERY = 2000, PATIENCE = 8000, SILENCE = 20000, RETRY = 5000;
   const page = document.getElementById("dashboard");
   const says = document.getElementById("dashboard-says");
   const chosen = document.getElementById("dashboard-currency");
@@ -12,7 +12,7 @@
   const put = (name, text) => { page.querySelector(`[data-now="${name}"]`).textContent = text; };
   const cell = (text, css) => Object.assign(document.createElement("td"), { textContent: text, className: css || "" });
   const clock = (unix) => new Date(unix * 1000).toISOString().slice(11, 19);
-  const local = (iso) => new Date(iso).toLocaleString();
+  const utc = (iso) => `${new Date(iso).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 
   function chart(id, datasets, unit) {
     return new Chart(document.getElementById(id), {
@@ -78,7 +78,7 @@
     put("active", found.bonuses.active);
     put("waiting", found.bonuses.pending + found.bonuses.queued);
     put("verdict", found.verdict);
-    put("proven", found.proven ? `proven ${local(found.proven)}` : "manage.py reconcile does it");
+    put("proven", found.proven ? `proven ${utc(found.proven)}` : "manage.py reconcile does it");
     const rows = found.today.map((row) => {
       const line = document.createElement("tr");
       line.append(cell(row.currency), ...[row.bets, row.staked, row.paid, row.ggr].map((text) => cell(text, "number")));
@@ -90,7 +90,7 @@
     const items = found.findings.map((finding) => {
       const item = document.createElement("li"), link = document.createElement("a");
       Object.assign(link, { href: finding.link, textContent: finding.text, className: "link" });
-      item.append(link, ` found ${local(finding.found)}`);
+      item.append(link, ` found ${utc(finding.found)}`);
       return item;
     });
     const none = Object.assign(document.createElement("li"), { textContent: "No run of manage.py reconcile has ever found one." });

@@ -2,7 +2,7 @@
 
 import { grouped } from "./money.js";
 import { Refused } from "./rest.js";
-import { timeLeft, when } from "./words.js";
+import { timeLeft, untilWhen } from "./words.js";
 
 const SUBJECTS = { deposit: "Deposits", stake: "Stakes", loss: "Net loss" };
 const PERIODS = ["day", "week", "month"];
@@ -147,7 +147,7 @@ export class Limits {
   showBreak(until) {
     const taken = until !== null && Date.parse(until) > Date.now();
     part("break").hidden = !taken;
-    if (taken) part("break").textContent = `You take a break until ${when(until)}: no deposits, no bets, no bonuses.`;
+    if (taken) part("break").textContent = `You take a break ${untilWhen(until)}: no deposits, no bets, no bonuses.`;
   }
 
   failed(refused) {

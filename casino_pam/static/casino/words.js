@@ -99,12 +99,14 @@ export function lasted(time) {
   return `${hours} ${hours === 1 ? "hour" : "hours"} and ${minutes % 60} ${minutes % 60 === 1 ? "minute" : "minutes"}`;
 }
 
+// "2026-12-01 13:05 UTC", the same for everybody whom the player may ask about it.
 export function when(instant) {
-  const at = new Date(instant);
-  const clock = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  if (at.toDateString() === new Date().toDateString()) return clock;
-  const sameYear = at.getFullYear() === new Date().getFullYear();
-  return `${at.toLocaleDateString([], { day: "numeric", month: "short", ...(sameYear ? {} : { year: "numeric" }) })}, ${clock}`;
+  return `${new Date(instant).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+}
+
+// How long something lasts that ends then; the end of time is what an exclusion for good has.
+export function untilWhen(instant) {
+  return instant.startsWith("9999-12-31") ? "for good" : `until ${when(instant)}`;
 }
 
 // "book-of-days" as people would write it.

@@ -1,8 +1,10 @@
-// Times are in UTC. Pointed at, each also says what it is where the operator sits.
+// Times are in UTC. Pointed at, each also says what it is where the operator sits, in the same form.
 document.addEventListener("mouseover", ({ target }) => {
     const time = target.closest("time.utc");
     if (!time || time.dataset.here) return;
-    time.dataset.here = new Date(time.dateTime).toLocaleString();
+    const at = new Date(time.dateTime);
+    const here = new Date(at - at.getTimezoneOffset() * 60_000);
+    time.dataset.here = here.toISOString().slice(0, 19).replace("T", " ");
     time.title = `${time.title}\n${time.dataset.here} here`;
 });
 
@@ -56,4 +58,10 @@ document.addEventListener("input", ({ target }) => {
         // A later answer may have come before this one.
         if (answer.ok && mine === foreseen) form.querySelector("[data-place]").innerHTML = await answer.text();
     }, 250);
+});
+
+// The clock beside a field of a time offers hours as we write them.
+addEventListener("load", () => {
+    if (!window.DateTimeShortcuts) return;
+    DateTimeShortcuts.clockHours.default_ = [["Now", -1], ["00:00", 0], ["06:00", 6], ["12:00", 12], ["18:00", 18]];
 });

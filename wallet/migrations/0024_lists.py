@@ -5,7 +5,7 @@ from django.db.models import PROTECT
 
 
 class Migration(migrations.Migration):
-    dependencies = [("wallet", "0012_ledger_types")]
+    dependencies = [("wallet", "0023_player_roles")]
 
     operations = [
         migrations.AddField(

@@ -8,7 +8,7 @@ from wallet.operations import AddIndexConcurrently, RemoveIndexConcurrently
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("wallet", "0013_lists")]
+    dependencies = [("wallet", "0024_lists")]
 
     operations = [
         AddIndexConcurrently(
@@ -31,6 +31,10 @@ class Migration(migrations.Migration):
         AddIndexConcurrently(
             model_name="player",
             index=models.Index(fields=["country", "code"], name="player_of_country"),
+        ),
+        AddIndexConcurrently(
+            model_name="player",
+            index=models.Index(fields=["verification", "code"], name="player_verification"),
         ),
         AddIndexConcurrently(
             model_name="player",
