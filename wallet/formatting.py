@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from wallet import money
 from wallet.kinds import Kind, Status, unscoped
 from wallet.models import Currency
+from wallet.time import FOR_GOOD
 
 NOTHING: Final = "–"  # noqa: RUF001
 
@@ -68,6 +69,11 @@ def moment(instant: datetime) -> SafeString:
         exact.strftime("%Y-%m-%d %H:%M:%S.%f"),
         exact.strftime("%Y-%m-%d %H:%M:%S"),
     )
+
+
+def lasting(end: datetime) -> str:
+    """How long something lasts that ends then; what nobody means to end lasts for good."""
+    return "for good" if end == FOR_GOOD else f"until {end.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def badge(text: str, colour: str) -> SafeString:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from wallet import limits
+from wallet import formatting, limits
 from wallet.jurisdictions import Demand, must_be_verified
 from wallet.kinds import Verification
 from wallet.models import Currency, GameSession, Player, Wallet
@@ -34,7 +34,7 @@ def of_player(player: Player, at: datetime) -> Hindrances:
     found["bonuses"] = ["deposits are locked"] if player.deposit_locked else []
     if player.excluded_until is not None and player.excluded_until > at:
         for name in ("bets", "deposits", "bonuses"):
-            found[name].append(f"excluded until {player.excluded_until:%Y-%m-%d %H:%M:%S} UTC")
+            found[name].append(f"excluded {formatting.lasting(player.excluded_until)}")
     if player.verification != Verification.VERIFIED:
         for name, demand, text in _UNVERIFIED:
             found[name] += [text] if must_be_verified(player.country, demand) else []

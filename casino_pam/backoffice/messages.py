@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from casino_pam.backoffice.actions.action import until_when
 from casino_pam.problems import TEXTS
 from wallet import formatting
 from wallet.errors import Refused
@@ -78,7 +77,7 @@ def _facts(facts: dict[str, Any]) -> dict[str, Any]:
     """The facts with their amounts, which come in minor units, as people write them."""
     shown = dict(facts)
     if facts.get("why") == "longer_already":
-        shown["until_when"] = until_when(facts["until"])
+        shown["until_when"] = formatting.lasting(facts["until"])
     for name in ("balance", "cash", "bonus"):
         if name in facts and "digits" in facts:
             shown[name] = formatting.number(facts[name], facts["digits"])

@@ -21,7 +21,6 @@ from wallet.admin.admin_classes import AnyForm, AuditedAdmin, ReadOnlyAdmin
 from wallet.admin.date_fields import presets
 from wallet.kinds import KINDS, Verification
 from wallet.models import Checkpoint, Currency, Player, Wallet
-from wallet.time import FOR_GOOD
 
 # What a player's verification is called where nothing says what the word is about, and its colour.
 _VERIFICATIONS: Final = {
@@ -40,8 +39,7 @@ def states(player: Player, wallets: Sequence[Wallet] = ()) -> SafeString:
     said = [(lock, "orange") for lock in ("bet", "deposit", "withdraw") if getattr(player, f"{lock}_locked")]
     badges = [formatting.badge(f"{lock} locked", colour) for lock, colour in said]
     if player.excluded_until is not None and player.excluded_until > timezone.now():
-        end = "for good" if player.excluded_until == FOR_GOOD else f"until {player.excluded_until:%Y-%m-%d %H:%M} UTC"
-        badges.append(formatting.badge(f"excluded {end}", "red"))
+        badges.append(formatting.badge(f"excluded {formatting.lasting(player.excluded_until)}", "red"))
     found = hindrances.of_wallets(wallets, timezone.now()) if wallets else {}
     badges += [formatting.badge(text, "orange") for text in dict.fromkeys(chain(*found.values()))]
     badges = badges or [formatting.badge("not restricted", "green")]

@@ -71,11 +71,6 @@ def instant(moment: datetime | None) -> str:
     return "never" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def until_when(moment: datetime) -> str:
-    """How long something lasts that ends then."""
-    return instant(moment) if moment == FOR_GOOD else f"until {instant(moment)}"
-
-
 def of_player(player: Player) -> State:
     """What the player may do now, with everything that stands in the way of it."""
     now = timezone.now()

@@ -27,12 +27,10 @@ from casino_pam.backoffice.actions.action import (
     instant,
     of_player,
     sum_of,
-    until_when,
 )
 from casino_pam.backoffice.actions.forms import LOCKS, ActionForm
 from casino_pam.engine import accounts, commands, sessions
-from wallet import limits, money
-from wallet.jurisdictions import Demand, must_be_verified
+from wallet import formatting, limits, money
 from wallet.kinds import LIMIT_NAMES
 from wallet.models import Currency, GameSession, Player, Wallet
 from wallet.time import HOUR
@@ -67,7 +65,7 @@ def _cool_off(submission: ActionRequest[Player]) -> ActionResult:
 
 def _excluded(submission: ActionRequest[Player], until: datetime) -> ActionResult:
     accounts.exclude(submission.on.code, until)
-    return ActionResult(message=f"Excluded {submission.on.code} {until_when(until)}.")
+    return ActionResult(message=f"Excluded {submission.on.code} {formatting.lasting(until)}.")
 
 
 def _lift(submission: ActionRequest[Player]) -> ActionResult:
