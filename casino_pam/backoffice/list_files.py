@@ -96,6 +96,8 @@ _PLAYERS: Final = (
     "deposits_locked",
     "withdrawals_locked",
     "excluded_until",
+    "verification",
+    "tags",
     "created_at",
     "currency",
     "cash",
@@ -107,7 +109,9 @@ _PLAYERS: Final = (
 def _player_lines(player: Player) -> Iterator[Cells]:
     """A line for each wallet; one for a player without any."""
     locks = [_yes(lock) for lock in (player.bet_locked, player.deposit_locked, player.withdraw_locked)]
-    about = [player.code, player.country, *locks, _moment(player.excluded_until), _moment(player.created_at)]
+    tags = " ".join(sorted(tag.name for tag in player.tags.all()))
+    stands = (_moment(player.excluded_until), player.verification, tags, _moment(player.created_at))
+    about = [player.code, player.country, *locks, *stands]
     wallets = sorted(player.wallets.all(), key=lambda wallet: wallet.id)
     for wallet in wallets:
         amounts = (wallet.cash, wallet.bonus, wallet.held)

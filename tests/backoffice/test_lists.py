@@ -156,6 +156,9 @@ def test_players_are_narrowed_by_country_exclusion_and_money(house: Client) -> N
     for garbage in ("EUR", "1e9 EUR", "-5 EUR", "5 XXX", "5 \u0395UR", "\u0665 EUR"):
         assert players(house, balance=garbage) == []
     assert players(house, excluded="x", money="y", country="??") == []
+    Player.objects.filter(code="zoe").update(verification="verified")
+    Player.objects.get(code="alice").tags.create(name="vip")
+    assert (players(house, verification="verified"), players(house, tag="vip")) == (["zoe"], ["alice"])
 
 
 # --- files ---------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What the list of players is narrowed by: country, exclusion and money, each along an index or over the wallets alone.
+"""What the list of players is narrowed by: who they are, what holds them and what they have, along an index each.
 
 No filter reads the ledger. That of a balance reads the wallets of its currency, which bets would otherwise have to keep
 an index of.
@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from wallet import jurisdictions, money
+from wallet.kinds import VERIFICATIONS
 from wallet.models import Currency, Player, Wallet
 
 
@@ -83,6 +84,28 @@ class MoneyFilter(admin.SimpleListFilter):
         return queryset.filter(has_some if self.value() == "some" else ~has_some)
 
 
+class VerificationFilter(admin.SimpleListFilter):
+    title = "verification"
+    parameter_name = "verification"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(status, status) for status in VERIFICATIONS]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Player]) -> QuerySet[Player]:
+        return queryset.filter(verification=self.value()) if self.value() else queryset
+
+
+class TagFilter(admin.SimpleListFilter):
+    title = "tag"
+    parameter_name = "tag"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in distinct("wallet_playertag", "name")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Player]) -> QuerySet[Player]:
+        return queryset.filter(tags__name=self.value()) if self.value() else queryset
+
+
 _SHAPE: Final = "an amount and its currency, such as 100.00 EUR"
 
 
@@ -120,4 +143,4 @@ def _amount(text: str) -> tuple[int, str] | None:
         return None
 
 
-FILTERS: Final = (CountryFilter, ExclusionFilter, MoneyFilter, BalanceFilter)
+FILTERS: Final = (CountryFilter, ExclusionFilter, VerificationFilter, TagFilter, MoneyFilter, BalanceFilter)

@@ -31,6 +31,7 @@ from casino_pam.backoffice.actions.action import (
 from casino_pam.backoffice.actions.forms import LOCKS, ActionForm
 from casino_pam.engine import accounts, commands, sessions
 from wallet import formatting, limits, money
+from wallet.jurisdictions import Demand, must_be_verified
 from wallet.kinds import LIMIT_NAMES
 from wallet.models import Currency, GameSession, Player, Wallet
 from wallet.time import HOUR
