@@ -68,8 +68,9 @@ def _made_once(folder: Path) -> Path:
 
 
 def _make(folder: Path) -> None:
-    with passing_servers(PostgreSQL) as servers:
-        [server] = servers.running
+    # Settings want a Redis as well, though migrations ask none.
+    with passing_servers() as servers:
+        server, _ = servers.running
         settings = servers.environment | {"DATABASE_POOL_SIZE": "0", "DJANGO_SETTINGS_MODULE": "casino_pam.settings"}
         command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
         subprocess.run(command, cwd=PROJECT, env=os.environ | settings, check=True)
