@@ -22,7 +22,7 @@ AWAY_SECONDS = 30.0
 def run(port: int) -> None:
     """Everything, until a signal. Raises Stopped or CannotStart."""
     claimed(port).close()
-    print("Three PostgreSQL, Patroni, etcd and HAProxy are being started: some twenty seconds.", flush=True)
+    print("Three PostgreSQL, Patroni, etcd and HAProxy are being started: half a minute or so.", flush=True)
     with running_cluster(port) as cluster:
         # Whatever this shell has of another house, commands and workers shall find this one.
         os.environ |= cluster.environment | {"DEMO": "on"}

@@ -28,6 +28,8 @@ def fails_over(name: str) -> tuple[Act, Act]:
         began = time.monotonic()
         bash(breakage.command)
         over(stage, house.writers.first(began, but=primary.node))
+        # Another node has taken over: a primary whose Patroni hangs writes until that very moment.
+        stage.fired = 1
 
     def mend(stage: Stage) -> None:
         mended = mends.pop()

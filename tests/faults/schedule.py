@@ -28,6 +28,7 @@ OURS: Final = "application_name = 'casino-pam' AND datname = 'casino'"
 BLOCKED: Final = (
     f"SELECT pid, query_start FROM pg_stat_activity WHERE {OURS} AND cardinality(pg_blocking_pids(pid)) > 0"
 )
+AT_STANDBY: Final = "wait_event = 'SyncRep'"
 LOCK_BONUSES: Final = "SELECT FROM bonus_bonus WHERE status = 'active' ORDER BY id LIMIT 5 FOR UPDATE"
 TERMINATE: Final = (
     f"SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE {OURS}"
@@ -262,6 +263,22 @@ def turn_read_only(stage: Stage) -> None:
             connection.execute("SELECT pg_reload_conf()")
 
 
+def lose_standby(stage: Stage) -> None:
+    """Each COMMIT waits for a synchronous standby that is not there; counts those that were seen to wait."""
+    waiting: set[Any] = set()
+    with stage.house.superuser() as connection:
+        connection.execute("SET synchronous_commit = local")
+        try:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            connection.execute("SELECT pg_reload_conf()")
+            for _ in stage.moments(every=0.1):
+                waiting.update(connection.execute(f"SELECT pid FROM pg_stat_activity WHERE {OURS} AND {AT_STANDBY}"))
+        finally:
+            connection.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            connection.execute("SELECT pg_reload_conf()")
+    stage.fired = len(waiting)
+
+
 def exhaust_connections(stage: Stage) -> None:
     """Somebody else takes every connection there is, and ours are ended."""
     taken: list[psycopg.Connection[Any]] = []
@@ -339,6 +356,7 @@ TROUBLES: Final = (
     Trouble("Write-ahead log fails", stop_wal),
     Trouble("Disk full", fill_disk),
     Trouble("Primary read-only", turn_read_only, weight=4),
+    Trouble("Synchronous standby away", lose_standby, seconds=5.0),
     Trouble("Connections exhausted", exhaust_connections),
     Trouble(
         "One wallet locked",
