@@ -55,6 +55,8 @@ def _missing(request: HttpRequest, exception: Exception) -> dict[str, Any]:
     permission = Permission.objects.filter(content_type__app_label=app, codename=codename).first()
     if permission is None:
         return {}
+    if request.user.has_perm(named):
+        return {"nobody": True}
     roles = Group.objects.filter(permissions=permission).order_by("name").values_list("name", flat=True)
     return {"needs": permission.name, "roles": list(roles)}
 

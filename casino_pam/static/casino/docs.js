@@ -38,4 +38,5 @@ SwaggerUIBundle({
   deepLinking: true,
   docExpansion: "none",
   requestInterceptor: signed,
+  onComplete: () => field("servers")?.setAttribute("aria-label", "Server"),
 });

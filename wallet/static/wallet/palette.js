@@ -91,3 +91,8 @@ document.addEventListener("DOMContentLoaded", () => {
         for (const body of table.tBodies) new MutationObserver(() => labelCells(table)).observe(body, { childList: true });
     }
 });
+
+// Django's question marks beside a choice of many tell their text to readers of screens, as pictures may.
+window.addEventListener("load", () => setTimeout(() => {
+    for (const mark of document.querySelectorAll(".help-tooltip")) mark.setAttribute("role", "img");
+}));

@@ -1,0 +1,123 @@
+"""Every page there is, in one browser: what axe finds against WCAG 2.2 A and AA, and what 390 px hide."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests import browser_pages, game_client, operators
+from tests.backoffice import test_roles
+from tests.backoffice.test_roles import house  # noqa: F401 - a fixture
+
+LEVELS: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+# What is no page: files, parts of pages, and addresses that lead on.
+NO_PAGES: Final = {
+    "admin:autocomplete",
+    "admin:app_list",
+    "admin:jsi18n",
+    "admin:login",
+    "admin:logout",
+    "admin:view_on_site",
+    "backoffice:audit_trail",
+    "backoffice:dashboard_state",
+    "backoffice:provider_file_csv",
+    "backoffice:provider_file_lines",
+    "backoffice:recovery_codes",
+    "backoffice:report_file",
+    "log_in_code",
+}
+WITHOUT_LOG_IN: Final = (
+    "/",
+    "/problems/",
+    "/problems/insufficient_funds",
+    "/nowhere",
+    "/admin/login/",
+    "/new-password/x/",
+    "/api/docs/",
+)
+# What holds an amount, where it is seen at all and no frame scrolls it into sight.
+# The innermost elements that make a page wider than a telephone.
+WIDE: Final = """() => [...document.querySelectorAll('main *')]
+    .filter((each) => each.getBoundingClientRect().right > window.innerWidth + 1)
+    .slice(-3).map((each) => each.outerHTML.slice(0, 160))"""
+BEYOND_THE_EDGE: Final = """() => [...document.querySelectorAll('.money, .number, .amount')]
+    .filter((each) => !each.closest('thead') && each.checkVisibility() && each.getBoundingClientRect().width > 2)
+    .map((each) => [each.getBoundingClientRect(), each.outerHTML.slice(0, 120)])
+    .filter(([box]) => box.left < 0 || box.right > window.innerWidth + 1)
+    .map(([box, html]) => html)"""
+
+# How well what was wagered stands out from the track, and the track's edge from its ground (WCAG's ratio).
+PROGRESS_CONTRASTS: Final = """() => {
+    const pen = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+    const light = (colour) => {
+        pen.fillStyle = colour;
+        pen.fillRect(0, 0, 1, 1);
+        const parts = [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3).map((part) => part / 255)
+            .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+    };
+    const ratio = (one, other) => {
+        const [dark, bright] = [light(one), light(other)].sort((a, b) => a - b);
+        return (bright + 0.05) / (dark + 0.05);
+    };
+    const value = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
+    const bar = getComputedStyle(document.querySelector('progress.wagering'));
+    const ground = getComputedStyle(document.querySelector('.figure')).backgroundColor;
+    return [ratio(value('--wagered'), value('--track')), ratio(bar.borderTopColor, ground)];
+}"""
+
+
+def faults(page: Page) -> list[str]:
+    """What is wrong with the page as it is shown, in both schemes and at 390 px."""
+    page.evaluate("document.documentElement.classList.remove('dark')")
+    found = violations(page, "light", {"type": "tag", "values": LEVELS})
+    page.emulate_media(color_scheme="dark")
+    page.evaluate("document.body.hasAttribute('x-data') && document.documentElement.classList.add('dark')")
+    found += violations(page, "dark", {"type": "rule", "values": ["color-contrast"]})
+    page.set_viewport_size({"width": 390, "height": 844})
+    width = page.evaluate("document.documentElement.scrollWidth")
+    found += [f"is {width} px wide on a telephone: {page.evaluate(WIDE)}"] * (width > 390)
+    found += [f"beyond the edge of a telephone: {each}" for each in page.evaluate(BEYOND_THE_EDGE)]
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.emulate_media(color_scheme="light")
+    return found
+
+
+def violations(page: Page, scheme: str, run_only: dict[str, Any]) -> list[str]:
+    result = Axe().run(page, options={"runOnly": run_only, "resultTypes": ["violations"]}).response
+    return [
+        f"{scheme}: {each['id']}: {node['html'][:150]} {node['failureSummary'][:200]}"
+        for each in result["violations"]
+        for node in each["nodes"][:5]
+    ]
+
+
+@pytest.mark.usefixtures("house")
+def test_no_page_has_a_fault_that_axe_finds_nor_hides_money_on_a_telephone(
+    new_page: browser_pages.Visit,
+    provider: game_client.Client,
+) -> None:
+    found: dict[str, list[str]] = {}
+    base = f"http://127.0.0.1:{provider.port}"
+    page = new_page(reduced_motion="reduce")
+    for path in WITHOUT_LOG_IN:
+        page.goto(base + path, wait_until="networkidle")
+        found[path] = faults(page)
+    page.goto(browser_pages.address(provider.port, "alice"))
+    found["/play"] = faults(browser_pages.live(page))
+    operators.sue()
+    browser_pages.log_in(page, provider.port, "sue")
+    expect(page.get_by_text("Overview").first).to_be_visible()
+    addresses = {test_roles.address(name) for name in test_roles.table() if name not in NO_PAGES}
+    for path in ["/admin/search/?q=b-1x", "/admin/search/?q=a", *sorted(addresses)]:
+        page.goto(base + path)
+        found[path] = faults(page)
+        if path == test_roles.address("admin:bonus_bonus_change"):
+            for scheme in ("remove", "add"):
+                page.evaluate(f"document.documentElement.classList.{scheme}('dark')")
+                contrasts = page.evaluate(PROGRESS_CONTRASTS)
+                found[path] += [f"contrasts of its progress {contrasts}"] * (min(contrasts) < 4.5)
+    assert not any(found.values()), "\n".join(f"{path}: {fault}" for path, each in found.items() for fault in each)
