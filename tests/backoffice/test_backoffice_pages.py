@@ -71,12 +71,22 @@ def test_the_queue_shows_what_is_held_and_not_yet_ended_oldest_first():
 
 def test_the_front_page_tells_how_many_wait_and_whom_it_concerns():
     scenario.hold("bob", "10.00")
-    assert b"Open withdrawals" in action_scenario.olga("wallet.view_withdrawals").get("/admin/").content
-    assert b"Open withdrawals" not in action_scenario.olga(name="otto").get("/admin/").content
+    assert b"Open withdrawals" in operators.of("payments").get("/admin/").content
+    assert b"Open withdrawals" not in operators.of("support").get("/admin/").content
 
 
-def test_the_queue_is_for_those_who_pay():
-    assert action_scenario.olga().get(reverse("backoffice:withdrawals")).status_code == 403
+def test_the_queue_is_for_those_who_pay_and_read_by_the_auditor_without_a_button():
+    scenario.hold("bob", "10.00", reference="h-1")
+    queue = reverse("backoffice:withdrawals")
+    assert operators.of("support").get(queue).status_code == 403
+    settle = action_scenario.address("settle", Transaction.objects.get(reference="h-1"))
+    assert settle in operators.of("payments").get(queue).content.decode()
+    page = operators.of("auditor").get(queue)
+    assert (page.status_code, settle in page.content.decode(), "the chosen" in page.content.decode()) == (
+        200,
+        False,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
