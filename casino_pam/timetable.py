@@ -21,6 +21,7 @@ from wallet.models import Endpoint
 DAY_SECONDS: Final = 86_400
 TIDY_SECONDS: Final = 600
 LISTS_SECONDS: Final = 60
+CLEAR_SESSIONS_AT: Final = 4 * 3_600 + 30 * 60
 # Of what a command prints, so many of the last lines are its result.
 LINES: Final = 2
 
@@ -97,6 +98,7 @@ def _every_job() -> Iterator[ScheduledJob]:
     yield _daily("check_reports", settings.CHECK_REPORTS_AT, "refresh_reports", "--check")
     yield _daily("open_rounds", settings.OPEN_ROUNDS_AT, "open_rounds", "--older-than", "1440")
     cashback = ("grant_cashback", "--last", settings.CASHBACK_PERIOD)
+    yield _daily("clearsessions", CLEAR_SESSIONS_AT, "clearsessions")
     yield ScheduledJob("tidy_events", command("tidy_events"), TIDY_SECONDS)
     yield _daily("grant_cashback", settings.GRANT_CASHBACK_AT, *cashback)
 
