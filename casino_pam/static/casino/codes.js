@@ -13,8 +13,9 @@ export class PromoCodes {
     });
   }
 
-  // Whoever has one wallet is not asked which.
+  // Whoever has one wallet is not asked which; before the wallets are known there is nothing to enter a code for.
   know(currencies) {
+    this.form.querySelector("button").disabled = currencies.length === 0;
     const select = this.form.elements.currency;
     const chosen = select.value;
     select.replaceChildren(...currencies.map((currency) => new Option(currency)));
