@@ -110,7 +110,7 @@ def test_the_queue_reads_no_more_for_more_rows(django_assert_max_num_queries: An
     client = boss()
     for number in range(30):
         adjustment(reference=f"a-{number}")
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(15):
         assert len(client.get(QUEUE).context["queue"]) == 30
 
 

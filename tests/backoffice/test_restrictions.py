@@ -68,7 +68,9 @@ def test_the_form_of_an_act_says_what_the_player_may_do_with_all_that_stands_in_
     over = stands("unlock")
     assert (over["bets"], over["bonuses"]) == ("locked", "deposits are locked")
     Player.objects.filter(code="bob").update(bet_locked=False, deposit_locked=False)
-    limits.change(Wallet.objects.get(player__code="bob"), {"stake_day": eur("10.00")}, commands.now())
+    limits.change(
+        Wallet.objects.get(player__code="bob"), {"stake_day": eur("10.00")}, commands.now(), actor="player:bob"
+    )
     assert stands()["bets"] == "allowed"
     scenario.bet("bob", "10.00", at=commands.now())
     assert stands()["bets"] == "EUR: the stake limit of the day is used up"
