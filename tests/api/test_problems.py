@@ -11,10 +11,10 @@ from wallet.errors import STATUS, Busy, InvalidField, Refused
 # Straight from the contract: status -> codes.
 CONTRACT = {
     400: "malformed invalid_field",
-    401: "unauthenticated",
+    401: "unauthenticated key_expired",
     403: "forbidden",
     404: "unknown_player unknown_wallet unknown_currency unknown_transaction unknown_withdrawal unknown_bonus "
-    "unknown_offer unknown_session unknown_provider not_found",
+    "unknown_offer unknown_session unknown_provider unknown_promo_code not_found",
     405: "method_not_allowed",
     408: "timeout",
     409: "reference_reused original_mismatch rolled_back already_rolled_back round_closed has_payout unknown_original "

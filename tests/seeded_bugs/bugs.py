@@ -440,8 +440,8 @@ BUGS: Final = (
         "exclusion without a trail",
         "An exclusion is written in another transaction than its row of the audit trail",
         "casino_pam/engine/accounts.py",
-        "    with transaction.atomic():\n        before = _taken(player).excluded_until",
-        "    if True:\n        before = _taken(player).excluded_until",
+        "    with transaction.atomic():\n        before = _taken(player).excluded_until\n        try:\n",
+        "    if True:\n        before = _taken(player).excluded_until\n        try:\n",
         "tests/api/rest/test_rest_player_limits.py"
         "::test_an_exclusion_is_not_made_when_its_row_of_the_trail_cannot_be_written",
     ),
