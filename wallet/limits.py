@@ -310,7 +310,11 @@ def of(wallet: Wallet, at: int) -> list[Limit]:
 
 def of_each(wallets: Sequence[Wallet], at: int) -> dict[int, list[Limit]]:
     """As ``of``, of several wallets with as few statements, by their ids."""
-    kept = {each.wallet_id: each for each in WalletLimits.objects.filter(wallet__in=wallets)}
+    if all("limits" in wallet._state.fields_cache for wallet in wallets):
+        # They were read with their wallets.
+        kept = {wallet.id: getattr(wallet, "limits", None) for wallet in wallets}
+    else:
+        kept = {each.wallet_id: each for each in WalletLimits.objects.filter(wallet__in=wallets)}
     begun = _begun(wallets, at)
     return {wallet.id: _limits(wallet, kept.get(wallet.id) or WalletLimits(), at, begun) for wallet in wallets}
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.contrib import admin
+from django.db import connection
 from django.db.models import F, Q, QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -37,6 +38,18 @@ class BonusLine:
     bonus: Bonus
     badge: SafeString
     come: rules.Progress
+
+
+_CONVERTED: Final = f"""
+SELECT b.wallet_id, sum(t.cash_delta)::bigint
+FROM bonus_bonus b
+CROSS JOIN LATERAL (
+    SELECT cash_delta FROM wallet_transaction x
+    WHERE x.source = '{BONUS}' AND x.reference = b.id::text AND x.kind = '{Kind.CONVERT}' OFFSET 0
+) t
+WHERE b.wallet_id = ANY (%s) AND b.status = '{BonusStatus.COMPLETED}'
+GROUP BY b.wallet_id
+"""
 
 
 @dataclass(frozen=True)
@@ -142,9 +155,9 @@ def _totals(wallets: list[Wallet]) -> list[Totals]:
 
 def _bonus_costs(wallets: list[Wallet]) -> dict[int, int]:
     """What was converted, by wallet: each bonus that was has one row, found by the bonus's name."""
-    completed = Bonus.objects.filter(wallet__in=wallets, status=BonusStatus.COMPLETED).values_list("pk", flat=True)
-    converted = Transaction.objects.filter(source=BONUS, kind=Kind.CONVERT, reference__in=[str(pk) for pk in completed])
-    return dict(converted.order_by().values_list("wallet").annotate(Sum("cash_delta")))
+    with connection.cursor() as cursor:
+        cursor.execute(_CONVERTED, [[wallet.pk for wallet in wallets]])
+        return dict(cursor.fetchall())
 
 
 def _limited(wallets: list[Wallet]) -> list[tuple[Wallet, list[limits.Limit]]]:

@@ -63,7 +63,7 @@ class PlayerAdmin(AuditedAdmin):
     change_form_outer_after_template = "admin/wallet/player/newest.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Player]:
-        return super().get_queryset(request).prefetch_related("wallets__currency", "tags")
+        return super().get_queryset(request).prefetch_related("wallets__currency", "wallets__limits", "tags")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
