@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run cluster test test-fast test-cluster proof seeded-bugs lint lint-migrations lint-settings bench soak clean
+.PHONY: help run cluster test test-fast test-cluster proof seeded-bugs lint lint-migrations lint-settings bench pictures soak clean
 
 help: ## these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench: .venv/ready-dev ## how fast, as ratios within one run
 	$(BIN)/python -m tests.bench --write
 
 SOAK_SECONDS ?= 3600
+
+pictures: .venv/ready-dev ## the pictures of README.md and docs/, from the demo that `make run` serves beside
+	$(BIN)/python -m tests.docs.pictures
 
 soak: .venv/ready-dev ## an hour of faults under load, its table into docs/reliability.md (SOAK_SECONDS=600 for less)
 	$(BIN)/python -m tests.faults --seconds $(SOAK_SECONDS) --write
