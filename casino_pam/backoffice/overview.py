@@ -227,7 +227,7 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             empty_text="The ledger is empty: the first deposit or bet will be its first row.",
         )
     if may("wallet.view_wallet"):
-        context["sizes"] = [(model._meta.verbose_name_plural, about(model)) for model in (Player, Wallet, Transaction)]
+        context["sizes"] = sizes()
     if may("wallet.view_reconciliationrun"):
         # A run over one wallet says nothing of the house.
         run = ReconciliationRun.objects.exclude(scope=ReconciliationRun.Scope.WALLET).first()
@@ -235,12 +235,24 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context
 
 
-def about(model: type[Player | Wallet | Transaction]) -> str:
-    """How many rows, exactly while they are few, else as PostgreSQL estimates them."""
-    exact = model.objects.order_by()[:1001].count()
-    if exact <= 1000:
-        return money.grouped(exact)
+_COUNTED_MODELS: Final = (Player, Wallet, Transaction)
+_SIZES: Final = " UNION ALL ".join(
+    f"SELECT {place} AS place, (SELECT count(*) FROM (SELECT FROM {model._meta.db_table} LIMIT {COUNTED + 1}) few),"
+    f" (SELECT reltuples::bigint FROM pg_class WHERE oid = '{model._meta.db_table}'::regclass)"
+    for place, model in enumerate(_COUNTED_MODELS)
+)
+
+
+def sizes() -> list[tuple[str, str]]:
+    """How many players, wallets and rows there are: exactly while they are few, else as PostgreSQL estimates them."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [model._meta.db_table])
-        ((estimate,),) = cursor.fetchall()
-    return f"about {estimate:,}" if estimate > exact else "more than 1,000"
+        cursor.execute(f"{_SIZES} ORDER BY place")
+        counts = [(few, estimate) for _, few, estimate in cursor.fetchall()]
+    names = [str(model._meta.verbose_name_plural) for model in _COUNTED_MODELS]
+    return [(name, _size(few, estimate)) for name, (few, estimate) in zip(names, counts, strict=True)]
+
+
+def _size(few: int, estimate: int) -> str:
+    if few <= COUNTED:
+        return money.grouped(few)
+    return f"about {estimate:,}" if estimate > few else f"more than {COUNTED:,}"
