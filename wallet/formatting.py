@@ -103,7 +103,7 @@ def reference(stored: str) -> str:
     return unscoped(stored)
 
 
-def game(code: str, name: str) -> SafeString:
+def game(code: str, name: str | None) -> SafeString:
     """What people call a game, and its provider's code of it; the code alone where nobody has named it."""
     return format_html('{} <span class="unit">{}</span>', name, code) if name else format_html("{}", code)
 

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from typing import Any, Final, NamedTuple, Protocol
 
 from django.db import transaction
+from django.db.models import OuterRef, Subquery
 
 from wallet import audit, money
 from wallet.models import Game, Provider
@@ -42,6 +43,12 @@ def names(keys: Iterable[GameKey]) -> dict[GameKey, str]:
     return {(source, code): name for source, code, name in rows.values_list("provider__code", "code", "name")}
 
 
+def name_of_row() -> Subquery:
+    """The name of the game of a row of the ledger, to be read with the row."""
+    named = Game.objects.filter(provider__code=OuterRef("source"), code=OuterRef("game")).order_by()
+    return Subquery(named.values("name")[:1])
+
+
 def every_name() -> dict[GameKey, str]:
     """The names of all games that have one."""
     rows = Game.objects.exclude(name="").order_by().values_list("provider__code", "code", "name")
@@ -49,8 +56,8 @@ def every_name() -> dict[GameKey, str]:
 
 
 def give_names(rows: Iterable[_Played]) -> None:
-    """Let each row say in ``game_name`` what its game is called; empty for one without a name."""
-    shown: list[Any] = list(rows)
+    """Let each row say in ``game_name`` what its game is called; those that were read with it say so already."""
+    shown: list[Any] = [row for row in rows if not hasattr(row, "game_name")]
     known = names((row.source, row.game or "") for row in shown)
     for row in shown:
         row.game_name = known.get((row.source, row.game or ""), "")

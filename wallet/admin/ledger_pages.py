@@ -82,7 +82,7 @@ def uuid(text: str | None) -> UUID | None:
 
 def with_names(rows: QuerySet[Transaction]) -> QuerySet[Transaction]:
     """The rows with all that a line of a statement shows, in the same query."""
-    return rows.select_related("wallet__player", "wallet__currency")
+    return rows.select_related("wallet__player", "wallet__currency").annotate(game_name=games.name_of_row())
 
 
 def player_crumbs(player: Player) -> list[dict[str, str]]:
@@ -341,8 +341,9 @@ class TransactionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Game")
     def game_called(self, row: Transaction) -> SafeString:
-        known = games.names([(row.source, row.game or "")])
-        return formatting.game(row.game or "", known.get((row.source, row.game or ""), ""))
+        games.give_names([row])
+        named: Any = row
+        return formatting.game(row.game or "", named.game_name)
 
     @admin.display(description="Original")
     def named_original(self, row: Transaction) -> str:
