@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from django import forms
@@ -207,9 +207,16 @@ def count() -> int:
     return min(requests + lists + approvals.waiting_grants().order_by()[:COUNTED].count(), COUNTED)
 
 
+def count_for(request: HttpRequest) -> int:
+    """As ``count``, looked up once for a page that shows it in its side bar and in a card."""
+    if not hasattr(request, "approvals_waiting"):
+        cast("Any", request).approvals_waiting = count()
+    return cast("int", cast("Any", request).approvals_waiting)
+
+
 def badge(request: HttpRequest) -> str:
     """What the side bar says of it: nothing of nothing."""
-    found = count()
+    found = count_for(request)
     return f"{COUNTED - 1}+" if found == COUNTED else str(found or "")
 
 

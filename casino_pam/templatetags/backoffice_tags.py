@@ -93,7 +93,11 @@ def waiting_approvals(context: Context) -> dict[str, Any]:
 
     if not context["request"].user.has_perm(approval_pages.VIEW):
         return {}
-    return {"may_see": True, "pending": approval_pages.count(), "unposted": approval_pages.unposted()}
+    return {
+        "may_see": True,
+        "pending": approval_pages.count_for(context["request"]),
+        "unposted": approval_pages.unposted(),
+    }
 
 
 @register.inclusion_tag("backoffice/withdrawals_card.html", takes_context=True)
