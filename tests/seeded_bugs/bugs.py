@@ -104,8 +104,8 @@ BUGS: Final = (
         "lost COMMIT reply taken for failure",
         "A connection that breaks is answered as a fault of ours, though the posting may stand",
         POSTING,
-        '        _lose(lost)\n        return [Busy("unavailable")] * len(requests)\n    except Exception as error:',
-        '        _lose(lost)\n        return [Refused("internal")] * len(requests)\n    except Exception as error:',
+        '        _lose(lost)\n        return [Busy("unavailable")] * len(requests)\n    except Refused as refusal:',
+        '        _lose(lost)\n        return [Refused("internal")] * len(requests)\n    except Refused as refusal:',
         "tests/engine/test_killed_processes.py::test_a_commit_without_an_answer_is_looked_up_and_done_once",
     ),
     Bug(

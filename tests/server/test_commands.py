@@ -163,6 +163,7 @@ LINES: Final[dict[str, tuple[list[str], tuple[str, ...]]]] = {
         ["backup", "rehearse", "/nowhere", "--file", "{}"],
         (*NAMES, "acme", "acme:2026-09-21", "acme:2026-09-31:x.csv", ":2026-09-21:x.csv"),
     ),
+    "import_games": (["import_games", "{}"], ("", "/", "/nowhere/x.csv", "/dev/null", "x" * 5_000)),
     "limit_role --statement-seconds": (["limit_role", "--statement-seconds", "{}"], (*WHOLES, "0")),
     "set_up --operator": (["set_up", "--no-input", "--operator", "{}"], ("", "a b", "x" * 151, "a\nb")),
     "set_up --currency": (
