@@ -29,7 +29,7 @@ def test_a_file_is_uploaded_and_its_differences_are_explained(page: Page, tmp_pa
     file = tmp_path / "acme.csv"
     file.write_bytes(written([*lines[:-1], line("ghost", amount="7.50")]))
     page.get_by_label("Provider", exact=True).select_option("acme")
-    page.get_by_label("UTC day").fill(str(DAY))
+    page.get_by_label("Day (UTC)").fill(str(DAY))
     page.locator("input[type=file]").set_input_files(file)
     # Shown as they will be read, before anything is sent to be compared.
     expect(page.get_by_text("The first lines as they will be read")).to_be_visible()
@@ -53,8 +53,8 @@ def test_the_reports_are_read_and_taken_away(page: Page) -> None:
     page.get_by_role("link", name="Reports").first.click()
     browser_pages.picture(page, "reports")
     page.get_by_role("link", name="GGR and NGR").click()
-    page.get_by_label("From").fill(str(report_history.FIRST))
-    page.get_by_label("To", exact=True).fill(str(report_history.LAST))
+    page.get_by_label("From (UTC)", exact=True).fill(str(report_history.FIRST))
+    page.get_by_label("To (UTC)", exact=True).fill(str(report_history.LAST))
     page.get_by_label("For each").select_option("day.source.game")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_role("cell", name="zenith").first).to_be_visible()
