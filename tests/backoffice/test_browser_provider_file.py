@@ -61,7 +61,7 @@ def test_the_reports_are_read_and_taken_away(page: Page) -> None:
     browser_pages.picture(page, "report-revenue")
     with page.expect_download() as download:
         page.get_by_role("link", name="As a file").click()
-    assert download.value.path().read_text("utf-8-sig").startswith("day,provider,game,currency,bets,")
+    assert download.value.path().read_text("utf-8-sig").startswith("day,provider,game,game_name,currency,bets,")
     for name in ("bonuses", "flows", "open-rounds"):
         span = f"since={report_history.FIRST}&until={report_history.LAST}"
         page.goto(page.url.partition("/reports/")[0] + f"/reports/{name}/?{span}")

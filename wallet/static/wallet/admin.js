@@ -8,11 +8,12 @@ document.addEventListener("mouseover", ({ target }) => {
     time.title = `${time.title}\n${time.dataset.here} here`;
 });
 
-// The first lines of a provider's file are shown as they will be read, before the whole of it is sent.
+// The first lines of a provider's file are shown as they will be read, before the whole of it is sent. A day that was
+// typed changes nothing about them: were they taken away as its field is left, the button would move from under a click.
 const HEAD_BYTES = 65536;
 document.addEventListener("change", async ({ target }) => {
     const form = target.closest("form[data-first-lines]");
-    if (!form) return;
+    if (!form || ![form.elements.file, form.elements.provider].includes(target)) return;
     const [file] = form.elements.file.files;
     const place = form.querySelector("[data-lines]");
     place.replaceChildren();
