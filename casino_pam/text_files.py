@@ -18,6 +18,19 @@ from servestatic.storage import CompressedManifestStaticFilesStorage
 class CompressedFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     """Files under names that tell their content, each beside its compressed twin, which is made once."""
 
+    # What follows from a missing file is decided below.
+    manifest_strict = False
+
+    def stored_name(self, name: str) -> str:
+        """The name that tells the content; the plain one where files were not collected.
+
+        A page without its colours says more than an error of ours.
+        """
+        try:
+            return str(super().stored_name(name))
+        except ValueError:
+            return name
+
     def compress_files(self, paths: set[str]) -> Iterator[tuple[str, str]]:
         named_by_content = paths & set(self.hashed_files.values())
         new = {path for path in named_by_content if not Path(self.path(path + ".gz")).exists()}

@@ -178,7 +178,12 @@ def listening(http: type[BoundedHttp] = BoundedHttp, **options: Any) -> Iterator
         door = GameDoor(posting_queue, Directory(pause=0))
 
         async def application(scope: Any, receive: Any, send: Any) -> None:
-            assert scope["type"] == "lifespan", "nothing but calls of providers is asked here"
+            if scope["type"] != "lifespan":
+                # Nothing else is served here: a path that is no call's, or a socket.
+                gone = [(b"content-length", b"0")]
+                await send({"type": "http.response.start", "status": 404, "headers": gone})
+                await send({"type": "http.response.body", "body": b""})
+                return
             scope["state"][GAME_DOOR] = door
             for message in ("startup", "shutdown"):
                 await receive()

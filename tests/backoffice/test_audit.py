@@ -186,7 +186,7 @@ def test_a_game_is_noted_with_its_provider_s_name(house: None) -> None:
     acme = Provider.objects.get(code="acme")
     save(sue(), reverse("admin:wallet_game_add"), {"provider": acme.pk, "code": "slot-2", "category": "slots"})
     assert (entry().act, entry().before) == ("add game", None)
-    assert entry().after == {"provider": str(acme), "code": "slot-2", "category": "slots", "enabled": False}
+    assert entry().after == {"provider": str(acme), "code": "slot-2", "name": "", "category": "slots", "enabled": False}
 
 
 def test_roles_are_noted_by_their_names(house: None) -> None:

@@ -209,13 +209,15 @@ def test_the_cashback_command_says_what_it_granted(monkeypatch):
     [
         ({"offer": "nothing"}, "no cashback offer"),
         ({"offer": "gift"}, "no cashback offer"),
-        ({"first": date(2026, 9, 22), "last": date(2026, 9, 21)}, "later than --to"),
-        ({"last": TODAY}, "not over yet"),
+        ({"from": date(2026, 9, 22), "to": date(2026, 9, 21)}, "later than --to"),
+        ({"to": TODAY}, "not over yet"),
     ],
 )
 def test_the_cashback_command_refuses_what_makes_no_sense(monkeypatch, options, reason):
     monkeypatch.setattr("casino_pam.engine.commands.now", lambda: NOON)
     cashback()
     bonus_scenario.gift()
+    yesterday = TODAY - timedelta(days=1)
+    asked = {"offer": "cashback", "from": yesterday, "to": yesterday, **options}
     with pytest.raises(CommandError, match=reason):
-        call_command("grant_cashback", **{"offer": "cashback", "first": TODAY, "last": TODAY, **options})
+        call_command("grant_cashback", *(f"--{name}={value}" for name, value in asked.items()))

@@ -371,7 +371,7 @@ class TestApprovals:
 
     def test_a_completion_names_its_bonus_and_an_adjustment_none(self, alice: int) -> None:
         for act, bonus in (("complete", None), ("adjust", uuid.uuid4()), ("forget", None)):
-            with refused("approval_completes_a_bonus"):
+            with refused("approval_names_its_subject"):
                 execute(
                     "INSERT INTO wallet_approval (id, wallet_id, source, reference, act, bonus, amount, reason, state,"
                     " author, created_at)"

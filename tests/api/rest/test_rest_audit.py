@@ -80,7 +80,7 @@ def test_made_players_wallets_and_tokens_are_in_the_trail(shop: rest_client.Call
         ("key:shop", "add wallet", "dora", "done"),
         ("key:shop", "issue token", "dora", "done"),
     ]
-    assert told("add player")[1] == {"country": "MT", "wallets": ["EUR"]}
+    assert told("add player")[1] == {"country": "MT", "wallets": ["EUR"], "verification": "unverified"}
     assert "token" not in (told("issue token")[1] or {})
 
 

@@ -84,6 +84,7 @@ def test_shows_every_column_of_a_row(shop: rest_client.Caller) -> None:
         "held": "0.00",
         "version": 2,
         "refusal": None,
+        "end_round": False,
         "created_at": iso(scenario.NOON).replace("Z", ".000000Z"),
     }
 
