@@ -370,6 +370,8 @@ def change(wallet: Wallet, wanted: NewLimits, at: int, actor: str) -> Changes | 
         stored = {name: increase._asdict() for name, increase in after[1].items()}
         WalletLimits.objects.filter(wallet=wallet).update(**after[0], increases=stored)
         LimitChange.objects.bulk_create(_changes(wallet, before, after, at, actor))
+    # What was read with the wallet is no longer so.
+    wallet._state.fields_cache.pop("limits", None)
     old, new = _recorded(*before, wallet.currency.digits), _recorded(*after, wallet.currency.digits)
     changed = [name for name in LIMIT_NAMES if old[name] != new[name]]
     return Changes({name: old[name] for name in changed}, {name: new[name] for name in changed})

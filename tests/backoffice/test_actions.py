@@ -99,8 +99,8 @@ def trail(case: Case) -> list[tuple[str, str, str, str]]:
 
 
 def test_every_act_has_a_case():
-    # What is done to operators has tests of its own (test_second_factor.py, test_operator_sessions.py).
-    assert {case.act for case in CASES} | {"end-log-ins", "reset-second-factor"} == {
+    # What is done to operators and offers has tests of its own (test_second_factor.py, test_grant_lists.py and others).
+    assert {case.act for case in CASES} | {"copy", "end-log-ins", "reset-second-factor"} == {
         act.name for act in action_page.ACTIONS
     }
 
