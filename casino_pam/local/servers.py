@@ -176,6 +176,10 @@ class PostgreSQL(Server):
             argv += ["-c", option]
         self._run(argv)
         self._wait_until_it_answers()
+        self._create_database()
+
+    def _create_database(self) -> None:
+        """For who has none from elsewhere: a copy of another server's cluster has its database and its roles."""
         with self.connect() as connection:
             create_database(connection, self.password)
 

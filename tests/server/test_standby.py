@@ -58,15 +58,17 @@ def house(static_root: str) -> Iterator[House]:
     with prepared_servers() as servers:
         primary = servers.running[0]
         standby = Standby(servers.place, primary)  # type: ignore[arg-type]
-        standby.start()
-        environment = {"REPORTS_DATABASE_URL": standby.url, "STATIC_ROOT": static_root, "WEB_WORKERS": "1"}
-        opened = House(servers, ("alice",), environment)
         try:
-            opened.standby = standby
-            opened.session = opened.python(OPERATOR)
-            yield opened
+            standby.start()
+            environment = {"REPORTS_DATABASE_URL": standby.url, "STATIC_ROOT": static_root, "WEB_WORKERS": "1"}
+            opened = House(servers, ("alice",), environment)
+            try:
+                opened.standby = standby
+                opened.session = opened.python(OPERATOR)
+                yield opened
+            finally:
+                opened.close()
         finally:
-            opened.close()
             standby.stop()
 
 
@@ -79,7 +81,8 @@ def web(house: House) -> Iterator[WebGroup]:
 
 @pytest.fixture(scope="module")
 def reader(house: House) -> Iterator[WebGroup]:
-    """Web workers that are connected to the standby, as after a failover."""
+    """Web workers that are connected to the standby, as after a failover; their key's last use is to be noted."""
+    house.python("from wallet.models import ApiKey\nApiKey.objects.update(last_used_at=None)")
     house.caught_up()
     with house.group(DATABASE_URL=house.standby.url) as opened:
         yield opened
@@ -120,10 +123,10 @@ def test_the_feed_says_why_it_is_not_read_from_a_standby(house: House, reader: W
 
 def test_a_standby_that_takes_no_connections_is_unavailable_at_every_door(house: House, reader: WebGroup) -> None:
     """57P03; and with it the connections that were there before are ended: 57P01."""
-    house.standby.stop()
-    house.standby.further = ["hot_standby=off"]
-    house.standby.start()
     try:
+        house.standby.stop()
+        house.standby.further = ["hot_standby=off"]
+        house.standby.start()
         check_unavailable(house.doors(reader), *DOORS)
         ready = reader.ask("GET", "/readyz")
         assert (ready.status, ready.json["database"]) == (503, "failed")
@@ -191,6 +194,24 @@ def file_name(house: House, web: WebGroup) -> str:
     return answer.headers["content-disposition"]
 
 
+@contextmanager
+def cut_off(house: House) -> Iterator[None]:
+    """The standby hears nothing of its primary; afterwards it follows again."""
+    primary = house.standby.value("SHOW primary_conninfo")
+    follow_from(house, "")
+    try:
+        eventually(lambda: house.standby.value("SELECT count(*) FROM pg_stat_wal_receiver") == 0, "the cut")
+        yield
+    finally:
+        follow_from(house, primary)
+
+
+def follow_from(house: House, primary: str) -> None:
+    with house.standby.connect() as standby:
+        standby.execute(psycopg.sql.SQL("ALTER SYSTEM SET primary_conninfo = {}").format(primary))
+        standby.execute("SELECT pg_reload_conf()")
+
+
 def test_reports_are_read_from_the_standby_and_say_how_old_they_are(house: House, web: WebGroup) -> None:
     # An idle house: the last commit is long ago, or could be, and yet nothing is missing.
     house.caught_up()
@@ -198,20 +219,13 @@ def test_reports_are_read_from_the_standby_and_say_how_old_they_are(house: House
     assert "so this is complete" in before.text and "standby" not in before.text
     assert "as-of" not in file_name(house, web)
     # Cut off: what it has received it has carried out, so its own word would be that nothing is missing.
-    follow = house.standby.value("SHOW primary_conninfo")
-    with house.standby.connect() as standby:
-        standby.execute("ALTER SYSTEM SET primary_conninfo = ''")
-        standby.execute("SELECT pg_reload_conf()")
-    eventually(lambda: house.standby.value("SELECT count(*) FROM pg_stat_wal_receiver") == 0, "the cut")
-    assert doors.bet(web).status == 200
-    behind = report(house, web)
-    assert "This was read from a standby." in behind.text and "may be missing" in behind.text
-    assert "so this is complete" not in behind.text
-    assert re.search(r"as-of-\d{4}-\d\d-\d\dT\d{6}Z\.csv", file_name(house, web))
-    assert bets(behind) == bets(before)
-    with house.standby.connect() as standby:
-        standby.execute(psycopg.sql.SQL("ALTER SYSTEM SET primary_conninfo = {}").format(follow))
-        standby.execute("SELECT pg_reload_conf()")
+    with cut_off(house):
+        assert doors.bet(web).status == 200
+        behind = report(house, web)
+        assert "This was read from a standby." in behind.text and "may be missing" in behind.text
+        assert "so this is complete" not in behind.text
+        assert re.search(r"as-of-\d{4}-\d\d-\d\dT\d{6}Z\.csv", file_name(house, web))
+        assert bets(behind) == bets(before)
     house.caught_up()
     after = report(house, web)
     assert "so this is complete" in after.text
