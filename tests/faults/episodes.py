@@ -49,7 +49,9 @@ class Episode:
     def late(self) -> int:
         return sum(wait > LONGEST_ANSWER + self.allowed for wait, _ in self.waits)
 
-    def violations(self, longest: float = LONGEST_ANSWER, back_within: float = BACK_WITHIN) -> list[str]:
+    def violations(
+        self, longest: float = LONGEST_ANSWER, back_within: float = BACK_WITHIN, everybody_within: float | None = None
+    ) -> list[str]:
         """What of the promise of time was broken; the bounds may be widened for a crowded machine."""
         broken = []
         if late := [(wait, call) for wait, call in self.waits if wait > longest + self.allowed]:
@@ -61,7 +63,7 @@ class Episode:
         # Whoever sent just before the end may be told 503 at the bound, and then sends again.
         if self.all_back == NEVER:
             broken.append(f"{self.name}: some clients were never served again; the workers were replaced")
-        elif self.all_back > back_within + longest:
+        elif self.all_back > (everybody_within or back_within + longest):
             broken.append(f"{self.name}: the last client was served {self.all_back:.1f} s after its end")
         return broken
 

@@ -49,10 +49,15 @@ class Run:
     def fired(self) -> int:
         return sum(episode.fired for episode in self.episodes)
 
-    def late(self, longest: float = LONGEST_ANSWER, back_within: float | None = None) -> list[str]:
+    def late(
+        self,
+        longest: float = LONGEST_ANSWER,
+        back_within: float | None = None,
+        everybody_within: float | None = None,
+    ) -> list[str]:
         """What of the promise of time was broken."""
         within = self.back_within if back_within is None else back_within
-        return [each for episode in self.episodes for each in episode.violations(longest, within)]
+        return [each for episode in self.episodes for each in episode.violations(longest, within, everybody_within)]
 
     def clean(self) -> bool:
         return not self.verdict.violations and not self.late()
