@@ -20,6 +20,16 @@ def test_an_offer_is_written_copied_granted_to_many_and_had_by_its_code(
     for name in ("ann", "ben", "cat"):
         scenario.player(name)
     page = visit("bea", "bonus", width=1280)
+    offer = written(page)
+    copy(page)
+    grant_to_many(page, offer)
+    # Somebody who was on no list has the code.
+    enter_the_code(page, provider)
+    assert Bonus.objects.filter(offer=offer, player__code="bob").count() == 1
+
+
+def written(page: Page) -> Offer:
+    """An offer, by the form that shows the fields of its kind alone and works its example as one types."""
     at(page, "/admin/bonus/offer/add/")
     cap = page.locator("#id_amounts\\.EUR\\.cap")
     amount = page.locator("#id_amounts\\.EUR\\.amount")
@@ -43,12 +53,18 @@ def test_an_offer_is_written_copied_granted_to_many_and_had_by_its_code(
     expect(page.get_by_text("was added successfully")).to_be_visible()
     offer = Offer.objects.get(code="advent")
     assert (offer.promo_code, offer.percent_bp, offer.multiplier) == ("ADVENT-26", None, 7)
+    return offer
 
+
+def copy(page: Page) -> None:
     page.get_by_role("link", name="Copy", exact=True).click()
     page.get_by_label("Reason").fill("for next year")
     page.get_by_role("button", name="Copy").click()
     expect(page.get_by_text("Copied advent as advent-2. It is closed")).to_be_visible()
 
+
+def grant_to_many(page: Page, offer: Offer) -> None:
+    """A list with faults grants nothing; the list without them grants each once."""
     at(page, f"/admin/bonus/offer/{offer.pk}/change/")
     browser_pages.picture(page, "campaign-offer")
     page.get_by_role("link", name="Grant to many").click()
@@ -64,7 +80,9 @@ def test_an_offer_is_written_copied_granted_to_many_and_had_by_its_code(
     browser_pages.picture(page, "campaign-list")
     assert (GrantList.objects.get().state, Bonus.objects.filter(offer=offer).count()) == ("done", 3)
 
-    # Somebody who was on no list has the code.
+
+def enter_the_code(page: Page, provider: game_client.Client) -> None:
+    """As a player: a wrong code is refused, the right one is taken."""
     page.goto(browser_pages.address(provider.port, "bob"))
     browser_pages.live(page)
     page.get_by_role("textbox", name="Code").fill("advent-25")
@@ -75,4 +93,3 @@ def test_an_offer_is_written_copied_granted_to_many_and_had_by_its_code(
     expect(page.get_by_text("Code taken: Advent.")).to_be_attached()
     expect(page.get_by_role("textbox", name="Code")).to_have_value("")
     browser_pages.picture(page, "campaign-code")
-    assert Bonus.objects.filter(offer=offer, player__code="bob").count() == 1
