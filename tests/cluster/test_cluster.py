@@ -28,7 +28,7 @@ from tests.faults.run import Plan, run
 SEED = 20261201
 # The promise is 3.5 s; a machine that builds may keep both cores busy.
 LONGEST_ANSWER = 5.0
-# Once, on a crowded machine, a player waited 10 s for a row that a session of the dead primary's client had kept.
+# Once, on a crowded machine, one player was told 503 for 10 s longer than the others; why is not known.
 EVERYBODY_WITHIN = 15.0
 
 
