@@ -116,8 +116,9 @@ def test_the_way_over_redis_is_found_again_after_it_came_back_empty(house: Runni
         house.valkey.kill()
         house.valkey.start()
         # What is sent before they listen again is lost, and what Redis does not take in a second, which a crowded
-        # machine may make of it; then it is told once more.
-        eventually(lambda: house.listeners() == before, "the workers to listen again")
+        # machine may make of it; then it is told once more. They may be more than before: the other worker's first
+        # socket was this one, and it had not yet begun to listen when they were counted.
+        eventually(lambda: house.listeners() >= before, "the workers to listen again")
         for _ in range(3):
             began = time.monotonic()
             assert house.lock("alice", True) == 200
