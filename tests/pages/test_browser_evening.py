@@ -14,7 +14,7 @@ from casino_pam.engine import commands
 from tests import bonus_scenario, browser_pages, game_client, scenario
 from tests.browser_pages import Visit, bet, live
 from tests.limit_scenario import limit
-from wallet.models import LimitChange, Player
+from wallet.models import Game, LimitChange, Player, Provider
 
 MINUS = "\u2212"
 DAY = scenario.DAY
@@ -40,6 +40,7 @@ def an_evening(provider: game_client.Client) -> None:
     scenario.settle("paid", "bob", at=commands.now())
     scenario.release("back", "bob", at=commands.now())
     scenario.hold("bob", "9000.00", reference="too-much", at=commands.now())
+    Game.objects.create(provider=Provider.objects.get(code="acme"), code="slot-a", name="The Ace of Slots")
     scenario.bet("bob", "10.00", round="r-lost", game="slot-a", ends_round=True, at=commands.now())
     scenario.bet("bob", "2.00", round="r-won", game="slot-b", at=commands.now())
     scenario.win("bob", "7.50", round="r-won", game="slot-b", at=commands.now())
@@ -66,8 +67,8 @@ def test_an_evening_reads_as_it_was(bob: Page, provider: game_client.Client) -> 
     page = bob
     scheme = f"{page.viewport_size['width']}"  # type: ignore[index]
     # A lost round reads as lost, one that is open does not; withdrawals tell their amounts.
-    expect(outcome(page, "Slot a")).to_contain_text("Lost")
-    expect(outcome(page, "Slot a").locator(".sum")).to_have_text(f"{MINUS}10.00 EUR")
+    expect(outcome(page, "The Ace of Slots")).to_contain_text("Lost")
+    expect(outcome(page, "The Ace of Slots").locator(".sum")).to_have_text(f"{MINUS}10.00 EUR")
     expect(outcome(page, "Slot b")).to_contain_text("Won")
     expect(outcome(page, "Slot c").first).to_contain_text("In play")
     expect(outcome(page, "Slot c").last).to_contain_text("Lost")
@@ -97,7 +98,7 @@ def test_an_evening_reads_as_it_was(bob: Page, provider: game_client.Client) -> 
     months.select_option(index=13)
     expect(page.get_by_text("Nothing happened in this month.")).to_be_visible()
     months.select_option(index=0)
-    expect(outcome(page, "Slot a")).to_be_visible()
+    expect(outcome(page, "The Ace of Slots")).to_be_visible()
     # The log of the player's own limits grows with what is done.
     page.get_by_text("How your limits have changed").click()
     expect(page.get_by_text("They have not changed yet.")).to_be_visible()

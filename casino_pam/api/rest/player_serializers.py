@@ -17,7 +17,7 @@ from casino_pam.api.rest.serializer_fields import (
     WholeField,
     WordField,
 )
-from casino_pam.api.rest.serializers import Player
+from casino_pam.api.rest.serializers import Entry, Player
 from casino_pam.engine.accounts import LONGEST_CHECK, SHORTEST_CHECK
 from wallet.kinds import LIMIT_NAMES, VERIFICATIONS
 from wallet.models import LimitChange as LimitChangeModel
@@ -26,6 +26,10 @@ from wallet.models import LimitChange as LimitChangeModel
 class ListedPlayer(Player):
     tags = ListField(child=CharField(), source="tags.all", help_text="By operators; no player sees them.")
     created_at = InstantField()
+
+
+class MyEntry(Entry):
+    game_name = CharField(help_text="What the casino calls the game; empty where it has given it no name.")
 
 
 class PlayerQuery(StrictSerializer):

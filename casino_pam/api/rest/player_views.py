@@ -24,7 +24,7 @@ from casino_pam.api.rest.pagination import (
 from casino_pam.api.rest.rest_view import RestView, created
 from casino_pam.api.rest.schema import documented
 from casino_pam.engine import accounts, commands
-from wallet import history, limits
+from wallet import games, history, limits
 from wallet.errors import Refused
 from wallet.kinds import Verification
 from wallet.limits import NewLimits
@@ -300,7 +300,7 @@ class MyTransactions(RestView):
 
     @documented(
         "My statement",
-        answers=serializers.Entry(many=True),
+        answers=player_serializers.MyEntry(many=True),
         query=(serializers.CurrencyQuery, serializers.StatementQuery),
         refusals=("unknown_wallet",),
     )
@@ -309,7 +309,8 @@ class MyTransactions(RestView):
         named(request, ("currency", *STATEMENT))
         currency = self.query(serializers.CurrencyQuery).get("currency")
         rows = self.paginate_queryset(accounts.wallets(self.token.player, currency))
-        return self.get_paginated_response(serializers.Entry(rows, many=True).data)
+        games.give_names(rows)
+        return self.get_paginated_response(player_serializers.MyEntry(rows, many=True).data)
 
 
 class MySocketTicket(RestView):

@@ -35,6 +35,7 @@ _PAGES: Final = {
     "Entry": "Entries",
     "FeedEntry": "FeedPage",
     "MyBonus": "MyBonuses",
+    "MyEntry": "MyEntries",
     "LimitChange": "LimitChanges",
     "ListedPlayer": "Players",
     "LivingSession": "MySessions",

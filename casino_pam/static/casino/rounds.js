@@ -66,7 +66,7 @@ export class Rounds {
     if (item.dataset.rows === String(rows.length) && item.dataset.outcome === result) return item;
     item.dataset.rows = rows.length;
     item.dataset.outcome = result;
-    write(item.querySelector("strong"), isRound ? named(rows.find((row) => row.game)?.game ?? newest.round) : title(newest));
+    write(item.querySelector("strong"), isRound ? called(rows) : title(newest));
     const details = isRound ? [OUTCOMES[result], when(newest.created_at), summary(rows)] : [when(newest.created_at), asked(newest)];
     write(item.querySelector("small"), details.filter(Boolean).join(" · "));
     this.total(item.querySelector(".sum"), rows);
@@ -87,6 +87,12 @@ export class Rounds {
     // What moved nothing shows nothing, so that no refused stake reads like a loss.
     write(node, rows.every((row) => isZero(moved(row))) ? "" : signed(total, rows[0].currency));
   }
+}
+
+// A round is called what its game is called.
+function called(rows) {
+  const played = rows.find((row) => row.game);
+  return played?.game_name || named(played?.game ?? rows[0].round);
 }
 
 function newestFirst(rows) {

@@ -11,7 +11,7 @@ import pytest
 from casino_pam.spreadsheet import BOM
 from tests import rest_client, scenario
 from wallet import history
-from wallet.models import Transaction, Wallet
+from wallet.models import Game, Provider, Transaction, Wallet
 
 EUR = "players/alice/wallets/EUR"
 START = scenario.NOON - scenario.DAY
@@ -225,6 +225,19 @@ def test_leaves_a_wallet_opened_meanwhile_out_of_older_pages(shop: rest_client.C
     assert len(second["results"]) == 21
 
 
+def test_calls_games_by_their_names_where_the_player_reads_them(shop: rest_client.Caller) -> None:
+    plays(2)
+    Game.objects.create(provider=Provider.objects.get(code="acme"), code="slot-1", name="Slot of the First")
+    mine = rest_client.player("alice").get("me/transactions")["results"]
+    assert [(entry["game"], entry["game_name"]) for entry in mine] == [
+        ("slot-1", "Slot of the First"),
+        ("slot-1", "Slot of the First"),
+        (None, ""),
+    ]
+    # What back ends read is as it is agreed.
+    assert "game_name" not in shop.get(f"{EUR}/transactions")["results"][0]
+
+
 def test_shows_one_of_several_wallets(shop: rest_client.Caller) -> None:
     scenario.player("alice", "100", currency="JPY")
     me = rest_client.player("alice")
@@ -341,18 +354,18 @@ def test_puts_no_formula_into_a_file(shop: rest_client.Caller) -> None:
     [
         ("me", 2),
         ("me/wallets", 1),
-        ("me/transactions", 2),
+        ("me/transactions", 3),
         ("me/transactions?kind=bet&since=2026-01-01T00:00:00Z", None),
     ],
 )
 def test_asks_no_more_for_more_wallets_and_rows(
     shop: rest_client.Caller, django_assert_num_queries: Any, currencies: int, path: str, queries: int | None
 ) -> None:
-    """Times are looked up wallet by wallet; all the rest is one query, whatever there is."""
+    """Times are looked up wallet by wallet; all the rest is one query and one for names, whatever there is."""
     for currency in ("JPY", "KWD", "BTC")[: currencies - 1]:
         scenario.player("alice", "100", currency=currency)
     plays(5 * currencies)
-    with django_assert_num_queries(2 + currencies if queries is None else queries):
+    with django_assert_num_queries(3 + currencies if queries is None else queries):
         assert rest_client.player("alice").get(path).status == 200
 
 
