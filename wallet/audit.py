@@ -22,6 +22,8 @@ REFUSED: Final = "refused"
 # Any other outcome is a refusal.
 WENT_THROUGH: Final = (DONE, WAITS, REPEATED)
 
+# What is done to a player, and nothing to what the player may do with money.
+WITHOUT_MONEY: Final = ("issue token", "note", "tag", "untag")
 
 # A reason is one line, kept for ever.
 LONGEST_REASON: Final = 500

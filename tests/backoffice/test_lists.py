@@ -264,7 +264,7 @@ def test_history_opens_the_audit_trail_of_that_row(house: Client) -> None:
     sue.post(provider, {**sue.get(provider).context["adminform"].form.initial, "name": "Acme Games"})
     for address, expected in (
         (reverse("admin:wallet_player_history", args=[alice.pk]), "player=alice"),
-        (reverse("admin:wallet_wallet_history", args=[alice.wallets.get().pk]), "player=alice"),
+        (reverse("admin:wallet_wallet_history", args=[alice.wallets.get().pk]), "player=alice&wallet=EUR"),
         (reverse("admin:wallet_transaction_history", args=[Transaction.objects.first().pk]), "player="),
         (reverse("admin:wallet_provider_history", args=[acme.pk]), "subject=acme"),
     ):
@@ -280,3 +280,30 @@ def test_history_opens_the_audit_trail_of_that_row(house: Client) -> None:
     assert "/history/" not in page
     assert support.get(reverse("admin:wallet_player_history", args=[alice.pk])).status_code == 403
     assert house.get(reverse("admin:wallet_player_history", args=[999_999])).status_code == 404
+
+
+def test_the_history_of_a_wallet_is_what_touches_its_money(house: Client) -> None:
+    alice = Player.objects.get(code="alice")
+    Wallet.objects.create(player=alice, currency_id="JPY")
+    for act, subject in (
+        ("lock", "alice"),
+        ("issue token", "alice"),
+        ("note", "alice"),
+        ("adjust", "alice, EUR"),
+        ("settle", "HOLD w-1 of alice, EUR"),
+        ("forfeit", "gift of alice, JPY"),
+        ("limit", "alice, JPY"),
+        ("approve adjustment", "adjustment for alice, EUR, asked for by otto"),
+        ("approve adjustment", "adjustment for alice, JPY, asked for by otto"),
+    ):
+        audit.named(None, "olga", act, roles=[], player="alice", subject=subject)
+    trail = house.get(reverse("admin:wallet_wallet_history", args=[alice.wallets.get(currency="JPY").pk]), follow=True)
+    found = [(entry.act, entry.subject) for entry in trail.context["cl"].result_list]
+    assert found == [
+        ("approve adjustment", "adjustment for alice, JPY, asked for by otto"),
+        ("limit", "alice, JPY"),
+        ("forfeit", "gift of alice, JPY"),
+        ("lock", "alice"),
+    ]
+    whole = house.get(reverse("admin:wallet_player_history", args=[alice.pk]), follow=True)
+    assert len(whole.context["cl"].result_list) == 9

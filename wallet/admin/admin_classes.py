@@ -24,7 +24,7 @@ from django.utils.functional import cached_property
 from django.utils.text import capfirst
 
 from wallet import audit
-from wallet.models import Player
+from wallet.models import Player, Wallet
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -162,10 +162,13 @@ class AuditedAdmin(AnyAdmin):
         return super().changelist_view(request, {**self.heading(), **(extra_context or {})})
 
     def history_of(self, row: Any) -> dict[str, str]:
-        """What narrows the audit trail to a row: its subject there, or the player it belongs to."""
+        """What narrows the audit trail to a row: its subject there, or the player or the wallet it belongs to."""
         if isinstance(row, Player):
             return {"player": row.code}
-        player = getattr(row, "player", None) or getattr(getattr(row, "wallet", None), "player", None)
+        wallet = row if isinstance(row, Wallet) else getattr(row, "wallet", None)
+        if isinstance(wallet, Wallet):
+            return {"player": wallet.player.code, "wallet": wallet.currency_id}
+        player = getattr(row, "player", None)
         return {"player": player.code} if isinstance(player, Player) else {"subject": str(row)}
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:

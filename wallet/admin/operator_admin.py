@@ -33,7 +33,7 @@ from wallet import audit, formatting, money
 from wallet.admin.admin_classes import AnyForm, AuditedAdmin, ReadOnlyAdmin
 from wallet.admin.date_fields import read_day, today
 from wallet.admin.player_filters import distinct
-from wallet.models import Approval, AuditEntry, Checkpoint, ProviderRun, ReconciliationRun, SecondFactor
+from wallet.models import Approval, AuditEntry, Checkpoint, ProviderRun, ReconciliationRun, SecondFactor, Wallet
 from wallet.models.oversight import INDEPENDENT_AFTER_DAYS
 from wallet.reconcile.checks import Discrepancy
 from wallet.time import midnight
@@ -234,6 +234,28 @@ class PlayerFilter(_Exactly):
     parameter_name = "player"
 
 
+class WalletFilter(_Exactly):
+    """Of the player whom the address names what touches the wallet in this currency.
+
+    That is what was done to the player, or to anything in the wallet; not what was done in another wallet, and nothing
+    that no money hangs on.
+    """
+
+    title = "wallet"
+    parameter_name = "wallet"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        player = request.GET.get(PlayerFilter.parameter_name)
+        if not self.value() or not player:
+            return queryset
+        others = Wallet.objects.filter(player__code=player).exclude(currency=self.value())
+        elsewhere = Q()
+        for currency in others.values_list("currency", flat=True):
+            elsewhere |= Q(subject__endswith=f"{player}, {currency}")
+            elsewhere |= Q(subject__contains=f" for {player}, {currency}, asked for by ")
+        return queryset.exclude(Q(act__in=audit.WITHOUT_MONEY) | elsewhere)
+
+
 class OutcomeFilter(admin.SimpleListFilter):
     title = "outcome"
     parameter_name = "outcome"
@@ -274,7 +296,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_help_text = "The beginning of an operator's, a player's, an act's or a reference's name"
     empty_text = "Nobody has done anything yet, not even logged in."
     list_display = ["when", "actor", "what", "player", "subject", "why", "result", "address"]
-    list_filter = [ActionFilter, OutcomeFilter, DayFilter, PlayerFilter, SubjectFilter]
+    list_filter = [ActionFilter, OutcomeFilter, DayFilter, PlayerFilter, WalletFilter, SubjectFilter]
     # The ids are in order of time, and indexed.
     ordering = ["-id"]
     fieldsets = [
