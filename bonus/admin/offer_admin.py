@@ -96,7 +96,7 @@ class OfferAdmin(AuditedAdmin):
     search_prefix = "code"
     search_help_text = "The beginning of the offer's code"
     empty_text = "An offer is a promise to players: add the first one here, or through POST /api/v1/offers."
-    list_display = ["code", "name", "kind", "use", "currencies", "granted_so_far", "edited"]
+    list_display = ["code", "name", "kind", "use", "promo_code", "currencies", "granted_so_far", "edited"]
     list_filter = ["kind", "enabled"]
     ordering = ["code"]
     readonly_fields = ["use", "currencies", "granted_so_far", "edited"]

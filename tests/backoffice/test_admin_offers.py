@@ -321,3 +321,9 @@ def test_the_example_is_worked_for_what_is_typed_and_nothing_is_saved():
     assert "7.77 EUR" in shown and offer_to_json(Offer.objects.get()) == offer_to_json(offer)
     assert client.get(of).status_code == 405
     assert client.post(reverse("admin:bonus_offer_example_of", args=[offer.pk + 1])).status_code == 404
+
+
+def test_the_list_shows_the_codes_that_players_type() -> None:
+    bonus_scenario.create_offer(WELCOME | {"promo_code": "HELLO-26"})
+    page = operators.sue().get(reverse("admin:bonus_offer_changelist")).content.decode()
+    assert ("Promo code" in page, "HELLO-26" in page) == (True, True)
