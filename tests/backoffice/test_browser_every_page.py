@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import time
 from typing import Any, Final
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.urls import reverse
 from playwright.sync_api import Page, expect
 
+from casino_pam.management.commands.set_up import link
 from tests import browser_pages, game_client, operators
 from tests.backoffice import test_roles
 from tests.backoffice.test_roles import house  # noqa: F401 - a fixture
+from wallet import second_factor
 
 LEVELS: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 WITHOUT_LOG_IN: Final = (
@@ -114,4 +121,63 @@ def test_no_page_has_a_fault_that_axe_finds_nor_hides_money_on_a_telephone(
                 page.evaluate(f"document.documentElement.classList.{scheme}('dark')")
                 contrasts = page.evaluate(PROGRESS_CONTRASTS)
                 found[path] += [f"contrasts of its progress {contrasts}"] * (min(contrasts) < 4.5)
+    assert not any(found.values()), "\n".join(f"{path}: {fault}" for path, each in found.items() for fault in each)
+
+
+def recovery(page: Page) -> str:
+    """What is shown once: a key, or recovery codes."""
+    return page.locator("main code").first.inner_text()
+
+
+@pytest.mark.usefixtures("house")
+def test_nor_has_any_page_on_the_way_in_with_a_second_factor(
+    new_page: browser_pages.Visit,
+    provider: game_client.Client,
+) -> None:
+    found: dict[str, list[str]] = {}
+    base = f"http://127.0.0.1:{provider.port}"
+    operators.of("finance", "fay")
+    page = new_page(reduced_motion="reduce")
+
+    def look(step: str, heading: str) -> None:
+        expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+        found[step] = faults(page)
+
+    page.goto(base + link(User.objects.get(username="fay")).removeprefix(settings.BASE_URL))
+    look("a new password", "Set your password")
+    browser_pages.log_in(page, provider.port, "fay", "/admin/office/account/second-factor/")
+    look("to be set up", "Set up a second factor")
+    page.get_by_role("button", name="Show the picture").click()
+    look("the key", "Let your app read this")
+    key = base64.b32decode(recovery(page).replace(" ", ""))
+    page.get_by_role("textbox", name="Code").fill("000000")
+    page.get_by_role("button", name="Use this app from now on").click()
+    expect(page.get_by_text("It is not the code of this key")).to_be_visible()
+    look("a wrong first code", "Let your app read this")
+    page.get_by_role("textbox", name="Code").fill(
+        second_factor.code_of(key, int(time.time()) // second_factor.STEP_SECONDS)
+    )
+    page.get_by_role("button", name="Use this app from now on").click()
+    look("the recovery codes", "Your recovery codes")
+    code = recovery(page).split()[0]
+    page.goto(base + reverse("backoffice:account"))
+    look("the account", "Second factor")
+    page.goto(base + reverse("backoffice:recovery_codes"))
+    look("others to be made", "Make recovery codes")
+    page.get_by_role("textbox", name="Code").fill(code)
+    page.get_by_role("button", name="Make them").click()
+    look("the others", "Your recovery codes")
+
+    page = new_page(reduced_motion="reduce")
+    browser_pages.log_in(page, provider.port, "fay")
+    look("the code", "Second factor")
+    page.get_by_role("textbox", name="Code").fill("000000")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    look("a wrong code", "Second factor")
+    for _ in range(settings.AXES_FAILURE_LIMIT - 1):
+        page.get_by_role("textbox", name="Code").fill("000000")
+        with page.expect_navigation():
+            page.get_by_role("button", name="Log in").click()
+    look("locked out", "Too many failed log-ins")
     assert not any(found.values()), "\n".join(f"{path}: {fault}" for path, each in found.items() for fault in each)
