@@ -19,13 +19,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
-import aiohttp
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from yarl import URL
 
 from wallet.ledger import array
 from wallet.models import Delivery, Endpoint
@@ -33,6 +31,8 @@ from wallet.models.endpoint import validate_url
 from wallet.pg import deadline
 
 if TYPE_CHECKING:
+    import aiohttp
+
     from casino_pam.timetable import Stint
 
 # Events that are read at a time, and players whose events are on their way at once.
@@ -101,6 +101,9 @@ def deliver(code: str, stint: Stint) -> str:
 
 async def _session() -> aiohttp.ClientSession:
     """Without proxies of the environment, cookies, or decompression of what is not read anyway."""
+    # Every command and web worker imports this module, and only the job that sends needs what takes so long to import.
+    import aiohttp
+
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=ATTEMPT_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -179,6 +182,9 @@ async def _sent(
 
 async def _try(session: aiohttp.ClientSession, endpoint: Endpoint, due: Due) -> Attempt:
     """Send one event; a status of 2xx takes it, and nothing else does. Redirects are not followed."""
+    import aiohttp
+    from yarl import URL
+
     secret = endpoint.signing_secret()
     if secret is None:
         return Attempt(due, "no key reads the secret", taken=False, reached=False)

@@ -1,6 +1,7 @@
 """`make run`: PostgreSQL and Valkey where none was told, migrations, demo data, and the web on :8080."""
 
 import http.client
+import io
 import os
 import shlex
 import signal
@@ -85,14 +86,20 @@ def manage_py_told(servers: Servers) -> Iterator[None]:
 
 
 def prepare() -> None:
-    """Migrations, static files and, on a machine of our own, demo data."""
+    """Migrations and static files."""
     os.environ |= {"DATABASE_STATEMENT_SECONDS": "0", "DATABASE_POOL_SIZE": "0"}
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "casino_pam.settings")
     django.setup()
     call_command("migrate", interactive=False, verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def demo_told() -> str:
+    """Load what is missing of the demo's data, on a machine of our own; returns its logins, to be printed."""
+    told = io.StringIO()
     if settings.DEMO:
-        call_command("demo", load=True)
+        call_command("demo", stdout=told)
+    return told.getvalue()
 
 
 class Web:
@@ -211,12 +218,13 @@ def run(port: int) -> None:
         environment = dict(os.environ)
         with manage_py_told(servers):
             prepare()
-            with Web(sock, environment) as web, Jobs(environment) as jobs:
+            with Web(sock, environment) as web:
+                # Meanwhile the workers start; the jobs can wait until they are there.
+                told = demo_told()
                 web.wait_until_it_answers()
-                if settings.DEMO:
-                    call_command("demo")
-                print(where_to_look(servers), flush=True)
-                watch(web, jobs, servers)
+                with Jobs(environment) as jobs:
+                    print(told + where_to_look(servers), flush=True)
+                    watch(web, jobs, servers)
 
 
 def valid_port(text: str) -> int:
