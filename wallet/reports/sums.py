@@ -260,6 +260,21 @@ def _step(kept: KeptSums, end: UUID) -> datetime | None:
         return made_at(values["end"])
 
 
+@contextmanager
+def held() -> Iterator[datetime]:
+    """No refresh takes anything in meanwhile; yields the instant up to which one may have."""
+    markers = [kept.marker for kept in (*_OURS, *further_sums)]
+    with transaction.atomic(), connection.cursor() as cursor:
+        _begin(cursor)
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        cursor.execute(f"LOCK TABLE {', '.join(markers)} IN SHARE ROW EXCLUSIVE MODE")
+        reached = []
+        for marker in markers:
+            cursor.execute(_up_to(marker))
+            reached += [made_at(up_to) for (up_to,) in cursor.fetchall()]
+        yield max(reached)
+
+
 def _begin(cursor: Any) -> None:
     """Whatever level the house posts at; and the second of two waits for the first, however long that takes."""
     cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
