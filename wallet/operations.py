@@ -211,3 +211,38 @@ class CreateRowType(Operation):
 
     def describe(self) -> str:
         return f"Create type {self.name}"
+
+
+class SetStorageParameters(Operation):
+    """How PostgreSQL keeps a table (``autovacuum_...``, ``fillfactor``): rows written before stay as they are.
+
+    It waits for no reader and no writer, only for another of its kind: a vacuum, say.
+    """
+
+    reversible = True
+
+    def __init__(self, model_name: str, parameters: dict[str, float]) -> None:
+        self.model_name = model_name
+        self.parameters = parameters
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """No model knows of it."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        values = ", ".join(f"{name} = {value}" for name, value in self.parameters.items())
+        self._alter(f"SET ({values})", app_label, schema_editor, to_state)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        self._alter(f"RESET ({', '.join(self.parameters)})", app_label, schema_editor, from_state)
+
+    def _alter(self, how: str, app_label: str, editor: BaseDatabaseSchemaEditor, state: ProjectState) -> None:
+        model = state.apps.get_model(app_label, self.model_name)
+        if self.allow_migrate_model(editor.connection.alias, model):
+            editor.execute(f"ALTER TABLE {editor.quote_name(model._meta.db_table)} {how}")
+
+    def describe(self) -> str:
+        return f"Set {', '.join(self.parameters)} of model {self.model_name}"

@@ -163,6 +163,7 @@ JUDGES: Final[dict[type[Operation], Judge]] = {
     postgres.ValidateConstraint: _is(Work.SCAN),
     online.CreateRowType: _is(Work.NOTHING),
     online.AddForeignKey: _is(Work.LOCK),
+    online.SetStorageParameters: _is(Work.LOCK),
     online.AddIndexConcurrently: _is(Work.CONCURRENT),
     online.RemoveIndexConcurrently: _is(Work.CONCURRENT),
     online.AddUniqueConcurrently: _is(Work.CONCURRENT),

@@ -119,6 +119,7 @@ def test_refuses_what_stops_play_and_says_what_to_do_instead(operation: Operatio
         [online.AddForeignKey("transaction", "other", to_wallet(null=True, db_index=False))],
         [RemoveTrigger("transaction", "append_only"), AddTrigger("transaction", TRIGGER)],
         [migrations.RemoveConstraint("transaction", "ledger_amount")],
+        [online.SetStorageParameters("transaction", {"fillfactor": 90})],
         [migrations.AlterField("transaction", "amount", models.BigIntegerField(null=True))],
         [migrations.AlterField("transaction", "amount", models.BigIntegerField(help_text="In minor units"))],
         [migrations.AlterField("transaction", "amount", models.BigIntegerField(db_default=0))],
