@@ -170,7 +170,8 @@ def _parts(columns_in_order: Iterable[tuple[str, str]]) -> list[str]:
     return parts
 
 
-_DIGEST: Final = f"sha256(digest_before || convert_to({_canonical()}, 'UTF8'))"
+CANONICAL: Final = _canonical()
+_DIGEST: Final = f"sha256(digest_before || convert_to({CANONICAL}, 'UTF8'))"
 
 # --- the checks ------------------------------------------------------------------------------
 
