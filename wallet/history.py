@@ -25,26 +25,38 @@ from wallet.pg.rows import by_name
 from wallet.pg.standby import OnStandby
 from wallet.time import first_id
 
-# A row's id begins with the milliseconds at which it was made (UUIDv7), so a time span is a range
-# of the primary key; ``which`` may narrow it. Providers that never send an end of round are done
-# with a round when it paid.
-OPEN: Final = """
+# What ends a bet's round. Providers that never send an end of round are done with a round when it paid.
+_ENDS: Final = """
+e.wallet_id = bet.wallet_id AND e.round = bet.round AND e.source = bet.source AND e.status = 'POSTED'
+    AND (e.ends_round OR e.kind = 'WIN' AND NOT bet.ends_rounds)
+    AND NOT EXISTS (SELECT 1 FROM wallet_transaction x WHERE x.closes = e.id AND x.status = 'POSTED')
+"""
+
+# A row's id begins with the milliseconds at which it was made (UUIDv7), so a time span is a range of the primary key;
+# ``which`` may narrow it. Nearly every round ends in the span in which it began, which is found by hashing the rows of
+# that span alone. The few bets that are left look their rounds up one by one, for an end may have come before its bet:
+# a scalar sub-select, because PostgreSQL may turn an EXISTS into a hash of the whole ledger.
+OPEN: Final = f"""
+WITH placed AS (
+    SELECT t.*, coalesce(provider.ends_rounds, true) AS ends_rounds
+    FROM wallet_transaction t LEFT JOIN wallet_provider provider ON provider.code = t.source
+    WHERE t.id >= %(since)s AND t.id < %(until)s AND t.kind = 'BET' AND t.status = 'POSTED'
+        AND (%(source)s::text IS NULL OR t.source = %(source)s)
+), left_open AS MATERIALIZED (
+    SELECT * FROM placed bet
+    WHERE {{which}} AND NOT EXISTS (SELECT 1 FROM wallet_transaction e WHERE e.id >= %(since)s AND {_ENDS})
+)
 SELECT bet.source, p.code AS player, w.currency_id AS currency, bet.round, max(bet.game) AS game,
        min(bet.created_at) AS since, count(*) AS bets, sum(bet.amount) AS staked, c.digits
-FROM wallet_transaction bet
-JOIN wallet_wallet w ON w.id = bet.wallet_id
-JOIN wallet_player p ON p.id = w.player_id
-JOIN wallet_currency c ON c.code = w.currency_id
-LEFT JOIN wallet_provider provider ON provider.code = bet.source
-WHERE bet.id >= %(since)s AND bet.id < %(until)s AND {which}
-  AND bet.kind = 'BET' AND bet.status = 'POSTED' AND (%(source)s::text IS NULL OR bet.source = %(source)s)
-  AND NOT EXISTS (SELECT 1 FROM wallet_transaction x WHERE x.closes = bet.id AND x.status = 'POSTED')
-  AND NOT EXISTS (
-      SELECT 1 FROM wallet_transaction e
-      WHERE e.wallet_id = bet.wallet_id AND e.round = bet.round AND e.source = bet.source AND e.status = 'POSTED'
-        AND (e.ends_round OR e.kind = 'WIN' AND NOT coalesce(provider.ends_rounds, true))
-        AND NOT EXISTS (SELECT 1 FROM wallet_transaction x WHERE x.closes = e.id AND x.status = 'POSTED')
-  )
+FROM left_open bet
+CROSS JOIN LATERAL (SELECT * FROM wallet_wallet WHERE id = bet.wallet_id OFFSET 0) w
+CROSS JOIN LATERAL (SELECT * FROM wallet_player WHERE id = w.player_id OFFSET 0) p
+CROSS JOIN LATERAL (SELECT * FROM wallet_currency WHERE code = w.currency_id OFFSET 0) c
+WHERE (
+    SELECT x.id FROM wallet_transaction x
+    WHERE x.closes = bet.id AND x.closes IS NOT NULL AND x.status = 'POSTED'
+) IS NULL
+  AND (SELECT e.id FROM wallet_transaction e WHERE {_ENDS} LIMIT 1) IS NULL
 GROUP BY bet.source, p.code, w.currency_id, bet.round, c.digits
 ORDER BY min(bet.created_at)
 """

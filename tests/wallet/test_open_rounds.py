@@ -9,6 +9,8 @@ from django.core.management import call_command
 
 from tests import scenario
 from wallet.history import open_rounds
+from wallet.models import Transaction
+from wallet.time import first_id, made_at
 
 HOUR = timedelta(hours=1)
 
@@ -87,3 +89,14 @@ def test_the_command_leaves_younger_rounds_out():
     out = io.StringIO()
     call_command("open_rounds", older_than=5, stdout=out)
     assert "0 open rounds" in out.getvalue()
+
+
+def test_an_end_from_before_the_span_ends_a_round_as_well():
+    """A win that was delivered before its bet; only the bet is of the hours that are asked for."""
+    scenario.win(round="r")
+    scenario.bet(round="r", reference="late")
+    scenario.bet(round="s")
+    since = made_at(Transaction.objects.get(reference="late").id)
+    assert Transaction.objects.get(kind="WIN").id < first_id(since)
+    found = open_rounds(since=since, until=since + HOUR)
+    assert [each.round for each in found] == ["s"]
