@@ -10,6 +10,7 @@ batch, and the others post without them.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -126,26 +127,29 @@ _ISOLATION = settings.DATABASE_ISOLATION.upper()
 # process needs from its UPDATE to its COMMIT; a request that is alone may as well wait in line.
 _BATCH_LOCK_MILLISECONDS = 50
 _SINGLE_LOCK_MILLISECONDS = 900
-# Where the way to PostgreSQL is lost in the middle of a posting, PostgreSQL shall not keep its locks for long.
-_TRANSACTION_SECONDS = 5
-_DEDICATED = "".join(
-    f"SET SESSION {name} = {value};"
-    for name, value in (*ledger.PLANNING.items(), ("lock_timeout", _BATCH_LOCK_MILLISECONDS))
-)
-# PostgreSQL knows it from version 17 on.
-_LIMIT_TRANSACTION = (
-    f"SELECT set_config(name, '{_TRANSACTION_SECONDS}s', false) FROM pg_settings WHERE name = 'transaction_timeout'"
-)
+# Where the way to PostgreSQL is lost in the middle of a posting, PostgreSQL shall keep its locks no longer than
+# anybody waits for it. What a COMMIT waits for is not counted.
+_TRANSACTION_SECONDS = math.ceil(PATIENCE_SECONDS + GRACE_SECONDS)
 
 
-def _for_one_transaction(lock_milliseconds: int) -> str:
-    settings = (*ledger.PLANNING.items(), ("lock_timeout", lock_milliseconds))
-    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings)
+def _setting(name: str, value: object, *, for_one_transaction: bool) -> str:
+    return f"set_config('{name}', '{value}', {for_one_transaction})"
+
+
+def _settings(lock_milliseconds: int, *, for_one_transaction: bool = True) -> str:
+    """A statement that makes a posting's settings; PostgreSQL knows the last of them from version 17 on."""
+    all_know = (*ledger.PLANNING.items(), ("lock_timeout", lock_milliseconds))
+    made = [_setting(*each, for_one_transaction=for_one_transaction) for each in all_know]
+    limited = _setting("transaction_timeout", f"{_TRANSACTION_SECONDS}s", for_one_transaction=for_one_transaction)
+    known = "current_setting('transaction_timeout', true) IS NOT NULL"
+    return f"SELECT {', '.join(made)}, CASE WHEN {known} THEN {limited} END"
 
 
 # On a connection that others use, too: the pool's, and any where PgBouncer hands the server's on after each COMMIT.
-_BORROWED = _for_one_transaction(_SINGLE_LOCK_MILLISECONDS)
-_POOLED = _for_one_transaction(_BATCH_LOCK_MILLISECONDS)
+_BORROWED = _settings(_SINGLE_LOCK_MILLISECONDS)
+_POOLED = _settings(_BATCH_LOCK_MILLISECONDS)
+# On one that serves postings alone.
+_DEDICATED = _settings(_BATCH_LOCK_MILLISECONDS, for_one_transaction=False)
 # How long a thread that has no request in hand yet may take to connect, however far PostgreSQL is.
 _CONNECT_SECONDS = 5.0
 # How long to wait before PostgreSQL is tried again that was not there; every worker of every process does so.
@@ -475,7 +479,7 @@ def _session() -> Session:
     connection.ensure_connection()
     session = session_of(connection.connection)
     if _thread.owns_its_connection and not session.dedicated and not settings.DATABASE_PGBOUNCER:
-        session.command(_DEDICATED + _LIMIT_TRANSACTION)
+        session.command(_DEDICATED)
         session.dedicated = True
     return session
 

@@ -13,6 +13,7 @@ from tests import scenario
 from tests.engine.posting_scenario import START, PassingTime, a_bet, alarms
 from tests.interleaving import elsewhere, meanwhile
 from tests.scenario import word
+from tests.threads import threads
 from wallet import ledger
 from wallet.errors import Refused
 from wallet.models import Transaction
@@ -240,6 +241,26 @@ def terminate(pid: int) -> bool:
 def killed(victim) -> None:
     pid = backend(victim)
     assert elsewhere(lambda: terminate(pid))
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_posting_whose_way_is_lost_keeps_its_locks_no_longer_than_anybody_waits_for_it(books, own):
+    scenario.catalogue()
+    scenario.alice()
+    limits = []
+
+    def look(outcome: object = None) -> None:
+        limits.append(connection.connection.execute("SHOW transaction_timeout").fetchone())
+
+    def posted() -> None:
+        if own:
+            posting.own_connection()
+        posting.execute(a_bet("b1"), look)
+        look()
+        posting.part_with_connection()
+
+    threads([posted])
+    assert limits == [("3s",), ("3s",) if own else ("0",)]
 
 
 def test_a_database_that_cannot_be_reached_is_unavailable_not_our_fault(books, monkeypatch, caplog):

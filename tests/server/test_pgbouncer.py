@@ -194,7 +194,7 @@ def test_nothing_is_posted_where_one_of_the_planners_settings_is_not_in_force(
     rest = {name: value for name, value in ledger.PLANNING.items() if name != missing}
     with monkeypatch.context() as patch:
         patch.setattr(ledger, "PLANNING", rest)
-        patch.setattr(posting, "_BORROWED", posting._for_one_transaction(900))
+        patch.setattr(posting, "_BORROWED", posting._settings(900))
         outcome = scenario.bet(amount="1.00", reference="b-1")
     assert isinstance(outcome, Busy) and outcome.code == "unavailable"
     assert Transaction.objects.count() == there
