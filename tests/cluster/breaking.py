@@ -59,8 +59,8 @@ def away(name: str, seconds: float) -> Act:
 
 
 def over(stage: Stage, write: Write) -> None:
-    """The fault is over with this write; it hit where there had been none for a while."""
-    stage.ended = write.moment
+    """The fault is over with this write, if more follow; it hit where there had been none for a while."""
+    stage.ended = lambda: stage.house.writers.on(write.moment, SILENCE_SECONDS)
     silence = stage.house.writers.silence(write.moment)
     stage.house.silences.append(silence)
     stage.fired = int(silence > SILENCE_SECONDS)

@@ -39,10 +39,9 @@ class ClusteredHouse:
         # Of each fault, for how many seconds the cluster took no write.
         self.silences: list[float] = []
         self.groups: list[subprocess.Popen[bytes]] = []
-        self.writers = Writers(cluster)
+        self.writers = Writers(cluster.nodes)
         self.manage("migrate", "--verbosity", "0")
         self.api_key = furnished(self.environment)
-        self.open()
 
     @property
     def ledger_url(self) -> str:
@@ -113,6 +112,7 @@ def clustered_house(folder: Path) -> Iterator[ClusteredHouse]:
     with running_cluster() as cluster:
         house = ClusteredHouse(cluster, folder)
         try:
+            house.open()
             yield house
         finally:
             house.close()

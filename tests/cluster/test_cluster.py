@@ -28,8 +28,6 @@ from tests.faults.run import Plan, run
 SEED = 20261201
 # The promise is 3.5 s; a machine that builds may keep both cores busy.
 LONGEST_ANSWER = 5.0
-# Once, on a crowded machine, one player was told 503 for 10 s longer than the others; why is not known.
-EVERYBODY_WITHIN = 15.0
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +43,7 @@ def test_nothing_that_breaks_in_a_cluster_costs_a_cent_or_holds_up_an_answer(hou
     assert done.verdict.violations == [], report(done)
     assert done.verdict.figures["operations acknowledged"] > 500
     assert {episode.name for episode in done.episodes if not episode.fired} == set(), report(done)
-    assert done.late(LONGEST_ANSWER, everybody_within=EVERYBODY_WITHIN) == [], report(done)
+    assert done.late(LONGEST_ANSWER) == [], report(done)
     assert [group.pid for group in house.groups if group.poll() is None] == groups, "a group of workers was restarted"
     # Several hosts, the one that writes last; and every row proven.
     primary = house.primary()

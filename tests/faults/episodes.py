@@ -32,6 +32,8 @@ class Episode:
     player: str | None = None
     back: float = NEVER
     all_back: float = NEVER
+    # Which seat that was, and what it asked for.
+    last: str = ""
     # Of each answer, and each silence: how long it took, and what was asked.
     waits: list[tuple[float, str]] = field(default_factory=list)
     elsewhere: int = 0
@@ -49,9 +51,7 @@ class Episode:
     def late(self) -> int:
         return sum(wait > LONGEST_ANSWER + self.allowed for wait, _ in self.waits)
 
-    def violations(
-        self, longest: float = LONGEST_ANSWER, back_within: float = BACK_WITHIN, everybody_within: float | None = None
-    ) -> list[str]:
+    def violations(self, longest: float = LONGEST_ANSWER, back_within: float = BACK_WITHIN) -> list[str]:
         """What of the promise of time was broken; the bounds may be widened for a crowded machine."""
         broken = []
         if late := [(wait, call) for wait, call in self.waits if wait > longest + self.allowed]:
@@ -63,8 +63,8 @@ class Episode:
         # Whoever sent just before the end may be told 503 at the bound, and then sends again.
         if self.all_back == NEVER:
             broken.append(f"{self.name}: some clients were never served again; the workers were replaced")
-        elif self.all_back > (everybody_within or back_within + longest):
-            broken.append(f"{self.name}: the last client was served {self.all_back:.1f} s after its end")
+        elif self.all_back > back_within + longest:
+            broken.append(f"{self.name}: the last client was served {self.all_back:.1f} s after its end: {self.last}")
         return broken
 
 
@@ -73,10 +73,12 @@ class Watch:
 
     def __init__(self, follower: Follower) -> None:
         self._follower = follower
-        self._good: dict[str, float] = {}
         self._after = 0.0
         self._first: dict[str, float] = {}
+        self._asked: dict[str, str] = {}
         self.seats: set[str] = set()
+        # Who was served last for the first time, and with what.
+        self.last = ""
 
     def since(self, moment: float) -> None:
         """Look for good answers after this moment."""
@@ -86,8 +88,11 @@ class Watch:
         for entry in self._follower.new():
             if entry["e"] == "sent":
                 self.seats.add(entry["seat"])
+                self._asked[entry["seat"]] = f"{entry['call']} of {entry['player']}"
             elif entry["e"] == "got" and entry["status"] != 503 and entry["t"] >= self._after:
-                self._first.setdefault(entry["seat"], entry["t"])
+                if entry["seat"] not in self._first:
+                    self._first[entry["seat"]] = entry["t"]
+                    self.last = f"{entry['seat']}, {self._asked[entry['seat']]}"
 
     @property
     def first(self) -> float | None:

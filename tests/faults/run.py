@@ -49,15 +49,10 @@ class Run:
     def fired(self) -> int:
         return sum(episode.fired for episode in self.episodes)
 
-    def late(
-        self,
-        longest: float = LONGEST_ANSWER,
-        back_within: float | None = None,
-        everybody_within: float | None = None,
-    ) -> list[str]:
+    def late(self, longest: float = LONGEST_ANSWER, back_within: float | None = None) -> list[str]:
         """What of the promise of time was broken."""
         within = self.back_within if back_within is None else back_within
-        return [each for episode in self.episodes for each in episode.violations(longest, within, everybody_within)]
+        return [each for episode in self.episodes for each in episode.violations(longest, within)]
 
     def clean(self) -> bool:
         return not self.verdict.violations and not self.late()
@@ -114,6 +109,23 @@ def calm(watch: Watch, seats: int) -> None:
         watch.look()
 
 
+def until_served(watch: Watch, ended: Callable[[], float]) -> float:
+    """Wait until every seat is served, or none will be; the moment from which that counts, the end of the fault.
+
+    It moves on where the fault turns out not to have been over.
+    """
+    over = ended()
+    watch.since(over)
+    until = time.monotonic() + NOT_COMING_BACK
+    while watch.everybody is None and time.monotonic() < until:
+        time.sleep(0.05)
+        if ended() > over:
+            over = ended()
+            watch.since(over)
+        watch.look()
+    return over
+
+
 @contextmanager
 def clients(house: FaultyHouse, journal: Path, plan: Plan) -> Iterator[None]:
     """Providers and a back end at work in a process of their own."""
@@ -149,16 +161,14 @@ def happen(house: FaultyHouse, trouble: Trouble, watch: Watch, dice: random.Rand
     episode = Episode(trouble.name, time.monotonic(), allowed=trouble.allowed, lingers=trouble.lingers)
     trouble.act(stage)
     house.follow_ports()
-    episode.ended = stage.ended or time.monotonic()
+    over = time.monotonic()
+    episode.ended = until_served(watch, stage.ended or (lambda: over))
     episode.fired, episode.player = stage.fired, stage.player
-    watch.since(episode.ended)
-    while watch.everybody is None and time.monotonic() - episode.ended < NOT_COMING_BACK:
-        time.sleep(0.05)
-        watch.look()
     if watch.first is not None:
         episode.back = watch.first - episode.ended
     if watch.everybody is not None:
         episode.all_back = watch.everybody - episode.ended
+        episode.last = watch.last
     else:
         house.restart_web()
     if trouble.mend is not None:

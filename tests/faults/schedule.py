@@ -44,8 +44,8 @@ class Stage:
         self.dice = dice
         self.seconds = seconds
         self.fired = 0
-        # When the fault was over, where that was before the act returned.
-        self.ended: float | None = None
+        # When the fault was over, where the end of the act does not say it.
+        self.ended: Callable[[], float] | None = None
         # The one player whose wallet is held.
         self.player: str | None = None
 

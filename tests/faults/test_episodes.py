@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tests.cluster.writers import Write, Writers
 from tests.faults.episodes import Episode, Watch, observe
 from tests.faults.journal import Entry, Follower, Journal
+from tests.faults.run import until_served
 
 
 def sent(id: int, t: float, player: str = "p1", seat: str = "p0") -> Entry:
@@ -47,7 +49,8 @@ def test_a_frozen_victim_may_take_as_long_as_it_was_frozen():
 
 def test_whoever_comes_back_late_is_said():
     assert an_episode(back=1.2).violations() == ["a fault: the first good answer came 1.2 s after its end"]
-    assert an_episode(all_back=4.6).violations() == ["a fault: the last client was served 4.6 s after its end"]
+    late = an_episode(all_back=4.6, last="p3, bet of p9")
+    assert late.violations() == ["a fault: the last client was served 4.6 s after its end: p3, bet of p9"]
     assert an_episode(back=4.4, lingers=3.5).violations() == []
 
 
@@ -62,7 +65,7 @@ def test_everybody_is_back_when_every_seat_has_had_a_good_answer_since(tmp_path:
     journal = Journal(str(tmp_path / "journal"))
     watch = Watch(Follower(tmp_path / "journal"))
     for seat in ("p0", "p1"):
-        journal.write("sent", id=1, seat=seat)
+        journal.write("sent", id=1, seat=seat, call="bet", player="p9")
     began = journal.write("got", id=1, seat="p0", status=200)
     watch.since(began + 1e-9)
     journal.write("got", id=2, seat="p1", status=503)
@@ -71,7 +74,30 @@ def test_everybody_is_back_when_every_seat_has_had_a_good_answer_since(tmp_path:
     assert (watch.first, watch.everybody) == (first, None)
     last = journal.write("got", id=4, seat="p0", status=200)
     watch.look()
-    assert watch.everybody == last
+    assert (watch.everybody, watch.last) == (last, "p0, bet of p9")
+
+
+def test_a_fault_that_was_not_over_is_counted_from_its_last_end(tmp_path: Path):
+    journal = Journal(str(tmp_path / "journal"))
+    watch = Watch(Follower(tmp_path / "journal"))
+    journal.write("sent", id=1, seat="p0", call="bet", player="p9")
+    ends = [journal.write("got", id=1, seat="p0", status=503)]
+
+    def ended() -> float:
+        if len(ends) == 1:
+            ends.append(journal.write("got", id=1, seat="p0", status=503))
+            journal.write("got", id=1, seat="p0", status=200)
+        return ends[-1]
+
+    assert until_served(watch, ended) == ends[1]
+    assert watch.everybody is not None
+
+
+def test_a_cluster_has_a_writer_from_the_last_pause_of_its_writes_on():
+    writers = Writers([])
+    writers._writes = [Write(moment, "b") for moment in (1.0, 1.1, 1.2, 3.0, 3.2)]
+    assert (writers.on(1.0, 0.5), writers.on(3.0, 0.5)) == (3.0, 3.0)
+    assert writers.on(1.0, 2.0) == 1.0
 
 
 def test_a_line_that_is_not_whole_yet_is_read_when_it_is(tmp_path: Path):
