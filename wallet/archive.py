@@ -145,7 +145,7 @@ class _Reading:
             self.balances[place] += int(values[_PLACES[f"{name}_delta"]])
             if values[_PLACES[f"{name}_after"]] != str(self.balances[place]):
                 raise Broken(f"line {number}: {name} comes to {self.balances[place]}")
-        self.digest = chain(self.digest, [text])
+        self.digest = chain(self.digest, text)
 
     def finished(self, number: int) -> bytes:
         """The newest digest; raises Broken where it, or anything else, is not how the wallet stands."""

@@ -377,10 +377,12 @@ FROM unnest(%s::{ROW_TYPE}[]) n
 _special = re.compile(r'[,()"\\]').search
 
 
-def _element(texts: Sequence[str]) -> str:
-    """A row as an element of an array of composite values; an empty text stands for NULL."""
-    texts = [_quoted(text) if _special(text) else text for text in texts]
-    return '"(' + ",".join(texts).replace("\\", "\\\\").replace('"', '\\"') + ')"'
+def _element(text: str) -> str:
+    """A row, as text whose values are joined by LF, as an element of an array; an empty value stands for NULL."""
+    if not _special(text):
+        return '"(' + text.replace("\n", ",") + ')"'
+    values = [_quoted(value) if _special(value) else value for value in text.split("\n")]
+    return '"(' + ",".join(values).replace("\\", "\\\\").replace('"', '\\"') + ')"'
 
 
 def _array_of(elements: Iterable[str]) -> str:
@@ -391,18 +393,22 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def canonical(row: Row) -> list[str]:
-    """The row's columns as text, in order; what is digested is exactly what is written."""
-    return [
-        value
-        if value.__class__ is str
-        else ""
-        if value is None
-        else ("true" if value else "false")
-        if value.__class__ is bool
-        else str(value)
-        for value in msgspec.structs.astuple(row)
-    ]
+_as_json: Final = msgspec.json.Encoder().encode
+
+
+def canonical(row: Row) -> str:
+    """The row's columns as text, in order and joined by LF; what is digested is exactly what is written."""
+    listed = _as_json(msgspec.structs.astuple(row)).decode()[1:-1]
+    if "\\" not in listed and listed.count(",") == len(COLUMNS) - 1:
+        # No text holds what JSON puts between two values or escapes, so nothing of a text is taken for JSON's own.
+        return listed.replace(",null", ",").replace('"', "").replace(",", "\n")
+    return "\n".join(map(_text, msgspec.structs.astuple(row)))
+
+
+def _text(value: str | int | bool | None) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def first_digest(wallet: int) -> bytes:
@@ -410,9 +416,9 @@ def first_digest(wallet: int) -> bytes:
     return hashlib.sha256(str(wallet).encode()).digest()
 
 
-def chain(previous: bytes, texts: Iterable[str]) -> bytes:
-    """SHA-256 of the previous row's digest and this row's canonical text, joined by LF."""
-    return hashlib.sha256(previous + "\n".join(texts).encode()).digest()
+def chain(previous: bytes, text: str) -> bytes:
+    """SHA-256 of the previous row's digest, with this row's canonical text behind it."""
+    return hashlib.sha256(previous + text.encode()).digest()
 
 
 def write(session: Session, book: Book) -> set[int]:
@@ -457,9 +463,9 @@ def _digested(wallet: OpenWallet) -> list[str]:
     elements = []
     digest = wallet.digest or first_digest(wallet.id)
     for row in wallet.rows:
-        texts = canonical(row)
-        digest = chain(digest, texts)
-        elements.append(_element([*texts, digest.hex()]))
+        text = canonical(row)
+        digest = chain(digest, text)
+        elements.append(_element(f"{text}\n{digest.hex()}"))
     wallet.digest = digest
     return elements
 
@@ -488,8 +494,9 @@ def _copied(wallet: OpenWallet) -> list[str]:
     lines = []
     digest = wallet.digest or first_digest(wallet.id)
     for row in wallet.rows:
-        texts = canonical(row)
-        digest = chain(digest, texts)
+        text = canonical(row)
+        digest = chain(digest, text)
+        texts = text.split("\n")
         texts[_CREATED_AT] = to_text(to_datetime(row.created_at))
         lines.append("\t".join([text or r"\N" for text in texts]) + f"\t\\\\x{digest.hex()}\n")
     wallet.digest = digest
@@ -502,7 +509,7 @@ def _update_wallets(session: Session, wallets: list[OpenWallet]) -> set[int]:
 
 def _change(wallet: OpenWallet) -> str:
     digest = wallet.digest.hex() if wallet.digest else ""
-    return _element([*map(str, _numbers_of(wallet)), digest, _json(wallet.undone_earlier)])
+    return _element("\n".join([*map(str, _numbers_of(wallet)), digest, _json(wallet.undone_earlier)]))
 
 
 def _json(undone: UndoneEarlier | None) -> str:
