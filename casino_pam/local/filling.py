@@ -116,12 +116,13 @@ def _steps(rows: int, span: Span) -> Iterator[tuple[int, Span]]:
 def _parts(conninfo: str, first: int, last: int, rows: int, span: Span, processes: int) -> Iterator[Part]:
     """Each process's own wallets, rows and time: ids then go into their index in order, as those of now do."""
 
-    def cut(low: int, high: int, number: int) -> tuple[int, int]:
-        return tuple(low + (high - low) * edge // processes for edge in (number, number + 1))  # type: ignore[return-value]
+    def share(low: int, high: int, number: int) -> Span:
+        return Span(low + (high - low) * number // processes, low + (high - low) * (number + 1) // processes)
 
     for number in range(processes):
-        (low, high), (begin, end) = cut(first, last + 1, number), cut(0, rows, number)
-        yield Part(conninfo, low, high - 1, end - begin, Span(*cut(*span, number)))
+        wallets, numbers = share(first, last + 1, number), share(0, rows, number)
+        its_time = share(span.start, span.end, number)
+        yield Part(conninfo, wallets.start, wallets.end - 1, numbers.end - numbers.start, its_time)
 
 
 # --- in a process of its own ---------------------------------------------------------------------
@@ -142,6 +143,7 @@ def _add(part: Part) -> int:
     written = 0
     with psycopg.connect(part.conninfo, autocommit=True) as connection:
         connection.execute("SET statement_timeout = 0")
+        connection.execute("SET idle_in_transaction_session_timeout = 0")
         wallets = [_opened(*record) for record in connection.execute(_READ, [part.first, part.last])]
         while written < part.rows:
             written += _play(part, wallets, written, min(part.rows, written + _BATCH))
