@@ -70,6 +70,23 @@ def test_a_rolled_back_end_opens_the_round_again():
     assert open_now() == ["r"]
 
 
+def test_a_rolled_back_bet_that_ended_its_round_leaves_the_others_open():
+    scenario.bet(round="r")
+    scenario.bet(round="r", reference="last", ends_round=True)
+    assert open_now() == []
+    scenario.rollback("last")
+    assert open_now() == ["r"]
+
+
+def test_a_round_that_was_opened_again_is_ended_again():
+    scenario.profile(rollback_wins=True)
+    scenario.bet(round="r")
+    scenario.win(round="r", reference="w")
+    scenario.rollback("w", original_kind="WIN")
+    scenario.win(round="r")
+    assert open_now() == []
+
+
 def test_lists_the_rounds_of_one_provider_alone():
     scenario.bet(round="r")
     scenario.bet(round="z", source="zenith")
