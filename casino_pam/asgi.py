@@ -31,8 +31,10 @@ from casino_pam.metrics import forget_the_dead, tell_house  # noqa: E402
 from casino_pam.server.admission import Admission  # noqa: E402
 from casino_pam.server.http_protocol import GAME_DOOR, UPLOAD_SECONDS  # noqa: E402
 
-# A load balancer asks whatever the views are doing.
-PROBES = ("/healthz", "/readyz", "/metrics")
+# A load balancer asks whatever the views are doing; and whoever ends a process that does not live shall not do so
+# because others wait for PostgreSQL to be ready.
+LIVENESS = "/healthz"
+PROBES = ("/readyz", "/metrics")
 PROBES_AT_ONCE = 4
 # Operators who wait on purpose keep their places for long, and must not keep those of others.
 REPORTS_AT_ONCE = 4
@@ -40,6 +42,7 @@ UPLOADS_AT_ONCE = 4
 
 game_door = GameDoor(posting_queue)
 views = Admission(django, settings.VIEWS_AT_ONCE)
+liveness = Admission(django, PROBES_AT_ONCE)
 probes = Admission(django, PROBES_AT_ONCE)
 report_door = Admission(django, REPORTS_AT_ONCE, seconds=report_pages.SECONDS)
 upload_door = Admission(
@@ -107,6 +110,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await rest_door(scope, receive, send)
     elif scope["path"].startswith(settings.STATIC_URL):
         await static_files(scope, receive, send)
+    elif scope["path"] == LIVENESS:
+        await liveness(scope, receive, send)
     elif scope["path"] in PROBES:
         await probes(scope, receive, send)
     elif scope["path"] == guard.PATH and scope["method"] == "POST":

@@ -9,7 +9,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 from urllib.parse import urlencode
@@ -272,6 +272,16 @@ def test_ninety_six_at_once_before_a_frozen_postgresql_are_all_refused_in_time(d
         answers = list(threads.map(lambda _: doors.calls["rest read"](), range(96)))
     check_refused({f"rest {place}": answer for place, answer in enumerate(answers)})
     check_served_again(doors)
+
+
+def test_a_process_is_alive_however_many_ask_whether_it_is_ready(doors: Doors) -> None:
+    with frozen(doors), ThreadPoolExecutor(48) as threads:
+        ready = [threads.submit(doors.ask, "GET", "/readyz") for _ in range(48)]
+        # Some have their answer: the others fill every place by now.
+        wait(ready, return_when=FIRST_COMPLETED)
+        alive = [doors.ask("GET", "/healthz") for _ in range(4)]
+    assert {answer.status for answer in alive} == {200}
+    assert {each.result().status for each in ready} == {503}
 
 
 def test_sockets_outlive_a_frozen_postgresql_and_show_the_truth_when_it_thaws(doors: Doors) -> None:
