@@ -199,6 +199,9 @@ class PostgreSQL(Server):
             "shared_buffers=256MB",
             "max_connections=100",
             "deadlock_timeout=100ms",
+            # A checkpoint is due by time, not by what is written: after each the pages of random keys are written whole
+            # once more (decision 0042).
+            "max_wal_size=4GB",
             "timezone=UTC",
             "log_timezone=UTC",
         ]

@@ -83,6 +83,7 @@ class TestPostgreSQL:
             owner = "SELECT pg_get_userbyid(datdba) = current_user FROM pg_database WHERE datname = current_database()"
             assert ask(server, owner) is True
             assert ask(server, "SHOW deadlock_timeout") == "100ms"
+            assert ask(server, "SHOW max_wal_size") == "4GB"
 
     def test_writes_through_to_the_disk_where_data_last_and_only_there(self, place: Place) -> None:
         with Servers(place) as servers, passing_servers(PostgreSQL) as passing:
