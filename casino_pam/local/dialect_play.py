@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from casino_pam.local.simulator import PAYOUTS, Connection, Seat, Tally, Unanswered
+from casino_pam.local.simulator import PAYOUTS, Connection, Seat, SeatPlay, Tally, Unanswered
 from casino_pam.provider_side import Intent, Sender, written
 from wallet import money
 from wallet.kinds import Kind, Status
@@ -253,26 +253,15 @@ class DialectProvider:
         return Heard.AGAIN
 
 
-class DialectRounds:
-    """Plays rounds for a seat on one connection until told to stop."""
+class DialectRounds(SeatPlay):
+    """Rounds in the provider's dialect."""
 
     def __init__(self, provider: DialectProvider, seat: Seat, session: str, seed: str) -> None:
+        super().__init__(seat, seed, Connection(provider.base_url, provider.habits.patience))
         self.provider = provider
-        self.seat = seat
         self.session = session
-        self.rng = random.Random(seed)  # noqa: S311
-        self.line = Connection(provider.base_url, provider.habits.patience)
-        self.played = 0
-
-    async def play(self, going_on: Callable[[], bool], pause: float) -> None:
-        while going_on():
-            await self.round()
-            if pause:
-                await asyncio.sleep(self.rng.uniform(0, 2 * pause))
-        self.line.close()
 
     async def round(self) -> None:
-        self.played += 1
         shares, habits = self.provider.shares, self.provider.habits
         name = f"{self.provider.prefix}{self.seat.player}-{self.played}"
         played = PlayedRound(self._act(Kind.BET, name, name, self.seat.stake))

@@ -102,7 +102,23 @@ def demo_told() -> str:
     return told.getvalue()
 
 
-class Web:
+class Part:
+    """A program of ours that runs beside this one, until the block is left."""
+
+    process: subprocess.Popen[bytes]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Let it finish what it accepted, then end whatever is left of it."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(WEB_STOP_SECONDS)
+        end_group(self.process.pid)
+
+
+class Web(Part):
     """The web workers on a socket of ours."""
 
     def __init__(self, sock: socket.socket, environment: dict[str, str]) -> None:
@@ -134,18 +150,8 @@ class Web:
         finally:
             connection.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *error: object) -> None:
-        """Let the workers finish what they accepted, then end whatever is left of them."""
-        with suppress(subprocess.TimeoutExpired):
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(WEB_STOP_SECONDS)
-        end_group(self.process.pid)
-
-
-class Jobs:
+class Jobs(Part):
     """What runs by the clock: `manage.py run_jobs`, started again where it ended."""
 
     def __init__(self, environment: dict[str, str]) -> None:
@@ -163,15 +169,6 @@ class Jobs:
         if self.process.poll() is not None and time.monotonic() > self._started + JOBS_PAUSE_SECONDS:
             print("The jobs ended and are started again.", flush=True)
             self.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        with suppress(subprocess.TimeoutExpired):
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(WEB_STOP_SECONDS)
-        end_group(self.process.pid)
 
 
 def where_to_look(servers: Servers) -> str:

@@ -11,6 +11,7 @@ import csv
 import json
 import random
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -309,26 +310,37 @@ class Seat(msgspec.Struct, frozen=True):
     games: tuple[str, ...]
 
 
-class Rounds:
+class SeatPlay(ABC):
     """Plays rounds for a seat on one connection until told to stop."""
 
-    def __init__(self, provider: FakeProvider, seat: Seat, seed: str) -> None:
-        self.provider = provider
+    def __init__(self, seat: Seat, seed: str, line: Connection) -> None:
         self.seat = seat
         self.rng = random.Random(seed)  # noqa: S311
-        self.line = Connection(provider.base_url)
+        self.line = line
         self.played = 0
 
     async def play(self, going_on: Callable[[], bool], pause: float) -> None:
         """Round after round; ``pause`` seconds between them on average, 0 for as fast as it goes."""
         while going_on():
+            self.played += 1
             await self.round()
             if pause:
                 await asyncio.sleep(self.rng.uniform(0, 2 * pause))
         self.line.close()
 
+    @abstractmethod
     async def round(self) -> None:
-        self.played += 1
+        """Play one round, the ``played``-th of this seat."""
+
+
+class Rounds(SeatPlay):
+    """Rounds in our own dialect."""
+
+    def __init__(self, provider: FakeProvider, seat: Seat, seed: str) -> None:
+        super().__init__(seat, seed, Connection(provider.base_url))
+        self.provider = provider
+
+    async def round(self) -> None:
         name = f"{self.provider.journal.prefix}{self.seat.player}-{self.played}"
         game = self.rng.choice(self.seat.games)
         fate = self.rng.random()
