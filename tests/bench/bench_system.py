@@ -22,6 +22,19 @@ SECRET = "a-benchmark-provider-secret"
 FUNDS = 10**12
 
 _running: list[Server] = []
+_serving: list[subprocess.Popen[bytes]] = []
+
+
+def postmaster() -> int:
+    """PostgreSQL's first process, whose children do its work."""
+    process = _running[0].process
+    assert process is not None
+    return process.pid
+
+
+def web_server() -> int | None:
+    """The web command that is measured now, whose children are its workers."""
+    return _serving[-1].pid if _serving else None
 
 
 class DurablePostgreSQL(PostgreSQL):
@@ -77,10 +90,13 @@ def seed(wallets: int = WALLETS) -> None:
 
 
 def promise(every: int = 3, wallets: int = WALLETS) -> None:
-    """Every third player wagers a bonus too large to be completed in a measurement."""
+    """From now on every third player wagers a bonus too large to be completed in a measurement."""
+    from bonus.models import Offer
     from bonus.offers import create_offer
     from casino_pam.engine import commands, posting
 
+    if Offer.objects.filter(code="bench").exists():
+        return
     weights = {"default": 10000, "game": {"slot-1": 1000}}
     amounts = {"EUR": {"amount": "1000000000.00"}}
     offer = {"code": "bench", "name": "Bench", "kind": "fixed", "multiplier": 1000}
@@ -94,6 +110,7 @@ def promise(every: int = 3, wallets: int = WALLETS) -> None:
     for first in range(0, len(grants), 100):
         for outcome in posting.post(grants[first : first + 100]):
             assert not isinstance(outcome, Exception), outcome
+    settle_down()
 
 
 @contextlib.contextmanager
@@ -142,33 +159,22 @@ def endpoint_down() -> Iterator[None]:
 
 
 def fill(rows: int) -> None:
-    """Further ledger rows with random references, on a wallet nobody plays, as a house of some age has."""
+    """Further rows of made-up players, as a house of some age has them (`manage.py fill`), and the reports' sums."""
+    from django.core.management import call_command
+
+    from casino_pam.local import filling
+
+    filling.fill(rows, lambda written: print(f"  {written:,} rows of {rows:,}", file=sys.stderr, flush=True))
+    settle_down()
+    call_command("refresh_reports", verbosity=0)
+
+
+def ledger_bytes() -> float:
+    """What the ledger's rows and their indexes take on disk."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute("SET statement_timeout = 0")
-        connection.execute(
-            "INSERT INTO wallet_player (code, bet_locked, deposit_locked, withdraw_locked, created_at)"
-            " VALUES ('filler', false, false, false, now())"
-        )
-        connection.execute(
-            "INSERT INTO wallet_wallet (player_id, currency_id, cash, bonus, held, version,"
-            " staked_total, paid_total, deposited_total, created_at)"
-            " SELECT id, 'EUR', 0, 0, 0, 0, 0, 0, 0, now() FROM wallet_player WHERE code = 'filler'"
-        )
-        for first in range(0, rows, 500_000):
-            connection.execute(_FILL, {"first": first, "last": min(first + 500_000, rows)})
-
-
-_FILL = """
-INSERT INTO wallet_transaction (id, command, wallet_id, version, kind, status, source, reference, round, game, amount,
-    cash_delta, bonus_delta, held_delta, cash_after, bonus_after, held_after, staked_total, paid_total,
-    deposited_total, contribution, ends_round, late, captured, void_amount, shortfall, actor, digest,
-    digest_version, created_at)
-SELECT made, made, (SELECT w.id FROM wallet_wallet w JOIN wallet_player p ON p.id = w.player_id
-    WHERE p.code = 'filler'), n + 1, 'BET', 'POSTED', 'bench', md5(n::text), md5(n::text), 'slot-1', 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, false, false, false, 0, 0, 'filler', sha256('x'), 1, now()
-FROM generate_series(%(first)s::bigint, %(last)s::bigint - 1) AS n
-CROSS JOIN LATERAL (SELECT md5('id' || n::text)::uuid AS made) AS ids
-"""
+        row = connection.execute("SELECT pg_total_relation_size('wallet_transaction')").fetchone()
+    assert row is not None
+    return float(row[0])
 
 
 def settle_down() -> None:
@@ -187,10 +193,12 @@ def web(workers: int = 2, application: list[str] | None = None, **told: str) -> 
     argv = application or ["-m", "casino_pam.server.web"]
     environment = os.environ | {"WEB_WORKERS": str(workers), "PYTHONPATH": str(PROJECT)} | told
     process = subprocess.Popen([sys.executable, *argv, f"127.0.0.1:{port}"], env=environment, cwd=PROJECT)
+    _serving.append(process)
     try:
         _wait_for(port, process)
         yield port
     finally:
+        _serving.remove(process)
         process.terminate()
         process.wait(30)
 

@@ -6,18 +6,16 @@ the same for all. Each dialect is measured between two measurements of our own d
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
 import msgspec
 
 from casino_pam.provider_side import Call, Intent, Sender, written
-from tests.bench import game_load
+from tests.bench import game_load, processor_time
 
 SIX: Final = ("beexar", "hub88", "swipegames", "slotegrator", "pragmatic", "evolution")
 PLAYERS: Final = 200
@@ -128,25 +126,6 @@ def _line(call: Call) -> str:
     return "|".join([*head, f"Content-Length: {len(call.body)}", "", call.body.decode()])
 
 
-def _cpu(workers: list[int]) -> float:
-    """Seconds that these processes have worked."""
-    spent = 0
-    for pid in workers:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        spent += int(fields[11]) + int(fields[12])
-    return spent / os.sysconf("SC_CLK_TCK")
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def _workers() -> list[int]:
-    """The web command that this process runs, and its workers."""
-    servers = [pid for pid in _children(os.getpid()) if b"server.web" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    return [each for pid in servers for each in (pid, *_children(pid))]
-
-
 def _posted(dialect: str) -> int:
     from wallet.models import Transaction
 
@@ -158,10 +137,10 @@ def _microseconds(port: int, partners: Partners, dialect: str, seconds: int) -> 
     run = f"{dialect}-{random.getrandbits(32):x}"
     # An RSA signature takes long to make.
     lines = [_line(call) for call in partners.bets(dialect, run, (3_000 if dialect == "hub88" else 10_000) * seconds)]
-    workers = _workers()
-    before, spent = _posted(dialect), _cpu(workers)
+    workers = processor_time.web_processes()
+    before, spent = _posted(dialect), processor_time.seconds(workers)
     game_load.wrk(port, lines, connections=AT_ONCE, seconds=seconds).clean()
-    return (_cpu(workers) - spent) * 1e6 / (_posted(dialect) - before)
+    return (processor_time.seconds(workers) - spent) * 1e6 / (_posted(dialect) - before)
 
 
 def measured(port: int, seconds: int) -> Figures:

@@ -21,6 +21,7 @@ import msgspec
 
 from casino_pam.api.game.signing import sign
 from tests.bench.bench_system import SECRET, WALLETS
+from tests.bench.processor_time import Cost, Meter
 
 _LUA = """
 local requests, n = {}, 0
@@ -62,9 +63,10 @@ def raw_request(path: str, body: bytes) -> str:
 
 
 class Load:
-    """What one run of wrk measured."""
+    """What one run of wrk measured, and what one request of it cost."""
 
-    def __init__(self, found: dict[str, int]) -> None:
+    def __init__(self, found: dict[str, int], cost: Cost) -> None:
+        self.cost = cost
         self.per_second = found["requests"] * 1_000_000 / found["us"]
         self.p50_ms = found["p50"] / 1000
         self.p99_ms = found["p99"] / 1000
@@ -107,14 +109,16 @@ def wrk(port: int, lines: list[str], *, connections: int, seconds: int, path: st
         script = Path(folder) / "load.lua"
         script.write_text(_LUA % requests)
         argv = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(script)]
+        meter = Meter()
         done = subprocess.run([*argv, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True)
     found = re.search(r"^\{.*\}$", done.stdout, re.MULTILINE)
     assert found, done.stdout + done.stderr
-    return Load(json.loads(found[0]))
+    told = json.loads(found[0])
+    return Load(told, meter.cost(told["requests"]))
 
 
-def bulk(port: int, *, seconds: int) -> float:
-    """Operations a second of `bulk` with 1,000 independent bets a request, two requests at a time."""
+def bulk(port: int, *, seconds: int) -> Load:
+    """`bulk` with 1,000 independent bets a request, two requests at a time."""
     run = f"k{random.getrandbits(32):x}"
     path = "/api/game/v1/bulk"
     lines = []
@@ -122,7 +126,7 @@ def bulk(port: int, *, seconds: int) -> float:
         first = request * 1000
         operations = [{"op": "bet", **bet_body(run, first + n, random.randrange(WALLETS))} for n in range(1000)]
         lines.append(raw_request(path, msgspec.json.encode({"operations": operations})))
-    return 1000 * wrk(port, lines, connections=2, seconds=seconds).clean().per_second
+    return wrk(port, lines, connections=2, seconds=seconds).clean()
 
 
 def drive_plain(port: int, *, connections: int, seconds: int, hot: bool) -> Load:

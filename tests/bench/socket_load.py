@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import resource
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.bench import game_load
+from tests.bench import game_load, processor_time
 
 SOCKETS = 2_000
 BETS_PER_SECOND = 200
@@ -84,14 +86,49 @@ async def _measure(port: int, seconds: int) -> dict[str, float]:
         task.cancel()
     await asyncio.gather(*watching, *(socket.close() for socket in sockets), return_exceptions=True)
     shown = [(watchers[player].told_at, times) for player, times in made]
-    after_answer = sorted(max(0.0, told[version] - at) for told, (_, at, version) in shown if version in told)
-    after_sending = sorted(told[version] - at for told, (at, _, version) in shown if version in told)
+    after_answer = [max(0.0, told[version] - at) for told, (_, at, version) in shown if version in told]
+    after_sending = [told[version] - at for told, (at, _, version) in shown if version in told]
     return {
         "frames seen": len(after_answer),
-        "bet answered to frame p50 ms": 1000 * after_answer[len(after_answer) // 2],
-        "bet answered to frame p99 ms": 1000 * after_answer[len(after_answer) * 99 // 100],
-        "bet sent to frame p99 ms": 1000 * after_sending[len(after_sending) * 99 // 100],
+        "bet answered to frame p50 ms": 1000 * percentile(after_answer, 50),
+        "bet answered to frame p99 ms": 1000 * percentile(after_answer, 99),
+        "bet sent to frame p99 ms": 1000 * percentile(after_sending, 99),
     }
+
+
+def percentile(values: list[float], hundredths: int) -> float:
+    return sorted(values)[len(values) * hundredths // 100]
+
+
+def memory(port: int, sockets: int) -> dict[str, float]:
+    """MiB that the web processes hold with so many players watching, shared pages shared out, and how many do watch."""
+    return asyncio.run(_memory(port, sockets))
+
+
+async def _memory(port: int, sockets: int) -> dict[str, float]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    alone = _mebibytes()
+    watchers = [Watcher(player) for player in range(sockets)]
+    opened = await _open(port, watchers)
+    watching = [asyncio.create_task(each.watch(socket)) for each, socket in zip(watchers, opened, strict=True)]
+    while any(each.version < 0 for each in watchers):
+        await asyncio.sleep(0.05)
+    with_all = _mebibytes()
+    left = sum(task.done() for task in watching)
+    for task in watching:
+        task.cancel()
+    await asyncio.gather(*watching, *(socket.close() for socket in opened), return_exceptions=True)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return {"watching": sockets - left, "MiB": with_all, "MiB without any": alone}
+
+
+def _mebibytes() -> float:
+    """Of the web command and its workers: a page that several share counts for each with its share."""
+    found = 0
+    for pid in processor_time.web_processes():
+        found += int(Path(f"/proc/{pid}/smaps_rollup").read_text().partition("\nPss:")[2].split()[0])
+    return found / 1024
 
 
 async def _open(port: int, watchers: list[Watcher]) -> list[ClientConnection]:
