@@ -40,12 +40,15 @@ def amount(minor: int, currency: Currency) -> SafeString:
     )
 
 
+def moved(minor: int, digits: int) -> str:
+    """What a row moved, always with its sign; nothing where it moved nothing."""
+    return NOTHING if minor == 0 else ("+" if minor > 0 else "") + number(minor, digits)
+
+
 def delta(minor: int, currency: Currency) -> SafeString:
-    """What a row moved, always with its sign."""
-    if minor == 0:
-        return format_html('<span class="money none">{}</span>', NOTHING)
-    sign, css = ("+", "in") if minor > 0 else ("-", "out")
-    return format_html('<span class="money {}">{}{}</span>', css, sign, number(abs(minor), currency.digits))
+    """What a row moved, in colour besides."""
+    css = "none" if minor == 0 else "in" if minor > 0 else "out"
+    return format_html('<span class="money {}">{}</span>', css, moved(minor, currency.digits))
 
 
 def plain(minor: int, currency: Currency) -> SafeString:

@@ -225,6 +225,7 @@ def test_a_statement_is_printed_with_the_balances_before_and_after_its_days(hous
     body = answer.content.decode()
     assert f"{today()} to {today()}, days and times in UTC" in body
     assert "2,562.50" in body
+    assert '<td data-label="Cash" class="number">-10.00</td>' in body
     nothing = house.get(statement("print"), {"until": "2020-01-01"})
     assert (list(nothing.context["rows"]), nothing.context["after"].cash) == ([], 0)
     assert house.get(statement("print"), {"until": "yesterday"}).status_code == 400
