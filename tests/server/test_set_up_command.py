@@ -126,3 +126,10 @@ def test_somebody_at_the_terminal_is_asked_and_asked_again(monkeypatch: pytest.M
     assert set(Currency.objects.values_list("code", flat=True)) == {"EUR", "JPY"}
     assert Provider.objects.get().code == "acme"
     assert "manage.py set_up" not in out.getvalue()
+
+
+def test_what_comes_next_can_be_done():
+    """Cases are there for the dialects of others alone, and make up players in a house that is no demo."""
+    told = run(*EVERYTHING, "--provider", "nova=swipegames")
+    assert "Give acme its address and secret.\n" in told
+    assert "manage.py certify nova --yes." in told

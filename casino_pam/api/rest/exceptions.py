@@ -6,8 +6,8 @@ import sys
 from typing import Any, Final
 
 import structlog
+from django.core.exceptions import DisallowedHost, RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views import defaults
 from rest_framework import exceptions
@@ -46,6 +46,9 @@ def refused(error: Exception) -> Refused:
     """What an exception means to the caller; what it means to us is logged."""
     if isinstance(error, Refused):
         return error
+    if isinstance(error, DisallowedHost):
+        # Whoever sets a house up meets it first, and would look for a fault in the body.
+        return Refused("malformed", detail="This Host is not served here: it is none of ALLOWED_HOSTS.")
     for kind, code in _CODES:
         if isinstance(error, kind):
             return Refused(code)

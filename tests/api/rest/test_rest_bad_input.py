@@ -352,6 +352,7 @@ def test_keeps_djangos_own_pages_elsewhere() -> None:
 def test_says_as_a_problem_that_the_host_is_not_ours(path: str) -> None:
     answer = rest_client.Caller().call("GET", path, Host="evil.example")
     assert (answer.status, answer["code"]) == (400, "malformed")
+    assert "ALLOWED_HOSTS" in answer["detail"]
 
 
 def test_tables_cover_every_call_with_a_body() -> None:
