@@ -66,6 +66,11 @@ class Waiting(msgspec.Struct):
     future: Future
 
 
+def operations(waiting: Waiting) -> int:
+    """How many there are of them in a request."""
+    return len(waiting.request.operations) if isinstance(waiting.request, Batch) else 1
+
+
 class Worker:
     """A thread that posts one batch after the other; ``began`` is when the present one was taken up."""
 
@@ -157,7 +162,8 @@ class PostingQueue:
         for future, answer_by in list(self._unanswered.items()):
             if answer_by <= now:
                 self._answer(future, Busy())
-        for worker in [worker for worker in self._workers if worker.at_work_for(now) > LOST_SECONDS]:
+        workers = [worker for worker in (*self._workers, self._patient) if worker is not None]
+        for worker in [worker for worker in workers if worker.at_work_for(now) > LOST_SECONDS]:
             log.critical("queue_worker_lost", requests=len(worker.batch), seconds=round(worker.at_work_for(now), 1))
             self._replace(worker)
         if self._all_slow(now) and len(self._workers) < MOST_WORKERS and not self._waiting.empty():
@@ -250,12 +256,12 @@ class PostingQueue:
     def _next_batch(self) -> list[Waiting] | None:
         """What waits, but for players who are at work elsewhere; None at the end of all."""
         taken: list[Waiting] = []
-        operations = 0
+        size = 0
         waiting = self._waiting.get()
         while waiting is not None:
             taken.append(waiting)
-            operations += len(waiting.request.operations) if isinstance(waiting.request, Batch) else 1
-            if operations >= LARGEST_BATCH:
+            size += operations(waiting)
+            if size >= LARGEST_BATCH:
                 break
             try:
                 waiting = self._waiting.get_nowait()
@@ -369,48 +375,70 @@ class PostingQueue:
             self._patient.thread.start()
 
     def _serve_held(self, worker: Worker) -> None:
-        """One player after the other, until nobody is held up any more."""
+        """One player after the other, until nobody is held up any more.
+
+        Where one was let go, so may all have been: what kept them was perhaps a standby that is back. One after the
+        other, the last of them would wait until his time is up, again and again.
+        """
+        together = False
         while not worker.lost:
             with self._state:
                 if not self._held:
                     self._patient = None
                     return
-                player = next(iter(self._held))
-                # What came meanwhile comes after what was held up.
-                batch = self._held[player] = [*self._held[player], *self._at_work[player]]
-                self._at_work[player] = []
-            self._try_held(worker, player, batch)
+                batch = self._first_in_line(together)
+            together = self._try_held(worker, batch)
 
-    def _try_held(self, worker: Worker, player: str, batch: list[Waiting]) -> None:
+    def _first_in_line(self, together: bool) -> list[Waiting]:
+        """What waits for the first player who is held up, or for as many as are posted at once."""
+        batch: list[Waiting] = []
+        size = 0
+        for player, held in self._held.items():
+            # What came meanwhile comes after what was held up.
+            held += self._at_work[player]
+            self._at_work[player] = []
+            batch += held
+            size += sum(map(operations, held))
+            if not together or size >= LARGEST_BATCH:
+                break
+        return batch
+
+    def _try_held(self, worker: Worker, batch: list[Waiting]) -> bool:
+        """Post what is held up, and answer what is no more; whether somebody was let go."""
         worker.batch, worker.began = batch, time.monotonic()
         outcomes = self._posted(batch)
         now = time.monotonic()
-        answered, still = [], []
+        answered: list[tuple[Waiting, Outcome]] = []
+        still: dict[str, list[Waiting]] = {}
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, HeldUp) and now < waiting.request.deadline:
-                still.append(waiting)
+                still.setdefault(waiting.request.player, []).append(waiting)
             else:
                 answered.append((waiting, outcome))
+        free = {waiting.request.player for waiting, outcome in answered if not isinstance(outcome, Busy)}
         with self._state:
             if worker.lost:
-                return
-            del self._held[player]
-            if still:
-                # To the end of the line: the others shall have their turn.
-                self._held[player] = still
-            elif all(isinstance(outcome, Busy) for _, outcome in answered):
-                # His time was up, perhaps between two attempts: nothing says that the row is free.
-                self._held_until[player] = now + HELD_SECONDS
-            else:
-                self._held_until.pop(player, None)
-            if not still and (more := self._at_work.pop(player)):
-                self._at_work[player] = []
-                self._held[player] = more
+                return False
+            for player in dict.fromkeys(waiting.request.player for waiting in batch):
+                del self._held[player]
+                if player in still:
+                    # To the end of the line: the others shall have their turn.
+                    self._held[player] = still[player]
+                    continue
+                if player in free:
+                    self._held_until.pop(player, None)
+                else:
+                    # His time was up, perhaps between two attempts: nothing says that the row is free.
+                    self._held_until[player] = now + HELD_SECONDS
+                if more := self._at_work.pop(player):
+                    self._at_work[player] = []
+                    self._held[player] = more
             worker.batch, worker.began = [], None
         self._tell(worker, answered)
         if still:
             # Whoever keeps the row may do so for long: asking without a pause would cost the others their CPU.
             time.sleep(LOOK_SECONDS)
+        return bool(free)
 
 
 posting_queue = PostingQueue()

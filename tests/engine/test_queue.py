@@ -227,6 +227,46 @@ async def test_a_worker_that_does_not_come_back_is_replaced_and_its_players_are_
     await posting_queue.stop()
 
 
+async def test_a_worker_of_those_held_up_that_does_not_come_back_is_replaced_as_well(monkeypatch):
+    monkeypatch.setattr(queue_module, "LOST_SECONDS", 0.5)
+    stuck = threading.Event()
+    outcomes = iter([HeldUp(), stuck.wait])
+
+    def posting(batch):
+        told = next(outcomes, None)
+        return [told() if callable(told) else told or Refused("unknown_player", player=batch[0].player)]
+
+    posting_queue = queue_over(posting)
+    posting_queue.start()
+    assert (await asyncio.wait_for(posting_queue.submit(asked("held")), 10)).code == "unavailable"
+    assert names([await asyncio.wait_for(posting_queue.submit(asked("held")), 10)]) == ["held"]
+    stuck.set()
+    await posting_queue.stop()
+
+
+async def test_where_one_is_let_go_all_who_were_held_up_are_tried_at_once():
+    """One after the other they would wait for each other until their time is up, again and again."""
+    free, tried_alone = threading.Event(), threading.Event()
+    batches = []
+
+    def posting(batch):
+        if not free.is_set():
+            if len(batch) == 1:
+                tried_alone.set()
+            return [HeldUp()] * len(batch)
+        batches.append(len(batch))
+        return [Refused("unknown_player", player=request.player) for request in batch]
+
+    posting_queue = queue_over(posting)
+    posting_queue.start()
+    futures = [posting_queue.submit(asked(str(n))) for n in range(20)]
+    assert await asyncio.to_thread(tried_alone.wait, 10)
+    free.set()
+    assert names(await asyncio.wait_for(asyncio.gather(*futures), 10)) == [str(n) for n in range(20)]
+    assert batches == [1, 19]
+    await posting_queue.stop()
+
+
 async def test_the_house_is_full_when_nobody_takes_anything_although_everybody_was_answered():
     """Those who were answered busy still stand in the queue: it may not grow without bound."""
     posting = Slow("slow")
