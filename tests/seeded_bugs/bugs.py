@@ -214,8 +214,8 @@ BUGS: Final = (
         "batch bounded by requests",
         "A batch counts requests, so that 256 of a hundred operations each are one posting",
         QUEUE,
-        "operations += len(waiting.request.operations) if isinstance(waiting.request, Batch) else 1",
-        "operations += 1",
+        "size += operations(waiting)",
+        "size += 1",
         "tests/engine/test_queue.py::test_a_batch_is_bounded_by_operations_not_by_requests",
     ),
     Bug(
@@ -513,5 +513,125 @@ BUGS: Final = (
         "    if alongside is not None:\n        alongside(outcomes[0])\n    for wallet in stale:\n",
         "tests/backoffice/test_action_refusals.py"
         "::test_a_command_is_not_posted_when_its_row_of_the_trail_cannot_be_written",
+    ),
+    # --- what was built since
+    Bug(
+        "repeat answered without its standby",
+        "A repeat is answered by a row that a crash or an ended session left on the primary alone",
+        POSTING,
+        "        if _rests_on_rows(requests) and all(row.wallet in stale for row in book.added):\n",
+        "        if False:\n",
+        "tests/engine/test_unreplicated_rows.py"
+        "::test_a_repeat_of_a_bet_that_only_the_primary_has_is_answered_when_the_standby_has_it",
+    ),
+    Bug(
+        "transaction without an end",
+        "A wallet stays locked for as long as PostgreSQL misses a way that was lost in the middle of a posting",
+        POSTING,
+        'f"{_TRANSACTION_SECONDS}s"',
+        '"0"',
+        "tests/engine/test_posting.py"
+        "::test_a_posting_whose_way_is_lost_keeps_its_locks_no_longer_than_anybody_waits_for_it",
+    ),
+    Bug(
+        "planner's settings not checked",
+        "Wallets are locked in any order behind a pooler that nobody spoke of",
+        LEDGER,
+        "if touched and not book.is_planned:",
+        "if False:",
+        "tests/server/test_pgbouncer.py::test_nothing_is_posted_where_one_of_the_planners_settings_is_not_in_force",
+    ),
+    Bug(
+        "backslash not quoted",
+        "A backslash in a name is taken by PostgreSQL for the beginning of something else",
+        LEDGER,
+        "_special = re.compile(r'[,()\"\\\\]').search",
+        "_special = re.compile(r'[,()\"]').search",
+        "tests/engine/test_posting.py::test_a_name_that_means_something_to_postgresql_is_stored_as_it_was_sent",
+    ),
+    Bug(
+        "silent host takes all the time",
+        "Of several hosts one that swallows everything keeps us from the one that works",
+        "wallet/pg/connection.py",
+        "with _share(len(places) - tried):",
+        "with nullcontext():",
+        "tests/wallet/test_pool.py"
+        "::TestSeveralHosts::test_the_one_that_works_is_found_in_time_and_is_the_first_from_then_on",
+    ),
+    Bug(
+        "approved twice",
+        "Of two that post what was approved the second does not notice, and its rows stay",
+        "casino_pam/engine/approvals.py",
+        "        elif not outcome.replayed:\n",
+        "        elif False:\n",
+        "tests/engine/test_approved_once.py::test_the_step_alone_lets_one_of_them_post",
+    ),
+    Bug(
+        "large withdrawal paid by one",
+        "A withdrawal above the currency's amount is settled by whoever asks first",
+        "casino_pam/engine/approvals.py",
+        "if above is None or hold.amount <= above:",
+        "if True:",
+        "tests/engine/test_approved_once.py::test_a_larger_one_waits_and_is_settled_once_by_another",
+    ),
+    Bug(
+        "event outside the transaction",
+        "A back end is told of what was undone",
+        "casino_pam/engine/outbox.py",
+        "            session.put(_INSERT, _columns(told))\n",
+        "            own = connection.copy()\n"
+        "            with own.cursor() as cursor:\n"
+        "                cursor.execute(_INSERT, _columns(told))\n"
+        "            own.close()\n",
+        "tests/engine/test_events.py::test_what_is_undone_has_never_been_told",
+    ),
+    Bug(
+        "event overtaken",
+        "An event is sent before one that began earlier and is committed later",
+        "casino_pam/delivery.py",
+        "state = 'pending' AND {_SETTLED} AND player NOT IN (",
+        "state = 'pending' AND player NOT IN (",
+        "tests/server/test_delivery.py::test_an_event_that_is_committed_late_is_not_overtaken[True]",
+    ),
+    Bug(
+        "job claimed by all",
+        "Every scheduler that sees a due job runs it",
+        "casino_pam/scheduler.py",
+        "free = Job.objects.filter(_free(), name=name)",
+        "free = Job.objects.filter(name=name)",
+        "tests/server/test_scheduler.py::test_of_schedulers_that_see_the_same_due_job_at_once_one_runs_it[True]",
+    ),
+    Bug(
+        "line of a list granted anew",
+        "A grant of a list has another reference whenever it is carried out",
+        "casino_pam/engine/bulk_grants.py",
+        'return f"list:{of.pk}:{line.number}"',
+        "return f\"list:{of.pk}:{line.number}:{__import__('uuid').uuid4()}\"",
+        "tests/engine/test_bulk_grants.py"
+        "::test_a_process_killed_in_any_part_leaves_nobody_with_two_and_the_next_run_grants_the_rest",
+    ),
+    Bug(
+        "code good twice",
+        "Whoever reads an operator's code over the shoulder may use it as well",
+        "wallet/second_factor.py",
+        "key=factor.key, last_step__lt=step)",
+        "key=factor.key, last_step__lte=step)",
+        "tests/backoffice/test_second_factor.py::test_each_code_is_good_once",
+    ),
+    Bug(
+        "body not asked for",
+        "A provider that asks first whether the body of its call may come hears nothing",
+        "casino_pam/server/http_protocol.py",
+        "            self.transport.write(CONTINUE)\n",
+        "            pass\n",
+        "tests/server/test_http_protocol.py::test_waits_for_a_body_that_asks_first_whether_it_may_come",
+    ),
+    Bug(
+        "held up one by one",
+        "When a standby is back, players whose rows it had kept locked wait for each other until their time is up",
+        QUEUE,
+        "            together = self._try_held(worker, batch)\n",
+        "            self._try_held(worker, batch)\n",
+        "tests/engine/test_queue.py::test_where_one_is_let_go_all_who_were_held_up_are_tried_at_once",
     ),
 )
