@@ -36,7 +36,10 @@ MOST_WAITING: Final = 10_000
 # A command that ends right after its commit still tells of it, if Redis answers in this time.
 FLUSH_SECONDS: Final = 0.3
 
-Publish = Callable[[bytes], object]
+# Sends a message; returns how many heard it.
+Publish = Callable[[bytes], int]
+# Asks whether anybody listens.
+_NOTHING: Final = encode(Announcement(False, []))
 
 
 class _WalletChange(msgspec.Struct):
@@ -55,7 +58,11 @@ def redis_publish() -> Publish:
         socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
-    return lambda message: client.publish(CHANNEL, message)
+
+    def publish(message: bytes) -> int:
+        return int(client.publish(CHANNEL, message))
+
+    return publish
 
 
 class Publisher:
@@ -69,6 +76,8 @@ class Publisher:
         self._silent = False
         self._busy = False
         self._failing = False
+        # Whether anybody listened the last time.
+        self._heard = True
         self._thread: threading.Thread | None = None
         self._state = threading.Condition()
 
@@ -119,8 +128,10 @@ class Publisher:
 
     def _announce(self, publish: Publish, taken: dict[int, _WalletChange], *, lost: bool) -> None:
         try:
-            changes = [change(each.execution, each.wallet, moved=each.moved) for each in taken.values()]
-            publish(encode(Announcement(lost, changes)))
+            # To describe what nobody hears would cost more than to ask.
+            if self._heard or publish(_NOTHING):
+                changes = [change(each.execution, each.wallet, moved=each.moved) for each in taken.values()]
+                self._heard = publish(encode(Announcement(lost, changes))) > 0
         except Exception as error:
             # Nothing may end this thread; and what a player misses, the database will tell.
             if not self._failing:

@@ -24,21 +24,23 @@ from tests.socket_client import database_url, deaf_server
 
 
 class Redis:
-    """Stands for Redis: keeps what it is told, fails while ``away`` is set."""
+    """Stands for Redis: keeps what it is told, for ``listeners``; fails while ``away`` is set."""
 
     def __init__(self) -> None:
+        self.listeners = 1
         self.heard: queue.Queue[Announcement] = queue.Queue()
         self.away = threading.Event()
         self.failed = threading.Semaphore(0)
 
-    def publisher(self) -> Callable[[bytes], None]:
+    def publisher(self) -> Callable[[bytes], int]:
         return self._publish
 
-    def _publish(self, message: bytes) -> None:
+    def _publish(self, message: bytes) -> int:
         if self.away.is_set():
             self.failed.release()
             raise redis.ConnectionError("away")
         self.heard.put(decode(message))
+        return self.listeners
 
     def next(self) -> Announcement:
         return self.heard.get(timeout=30)
@@ -128,6 +130,29 @@ def test_says_that_something_was_lost_as_soon_as_redis_is_back(desks: list[Execu
     publisher.note(desks[-1])
     (change,) = server.next().changes
     assert change.version == 2
+
+
+def test_describes_nothing_while_nobody_listens_and_everything_from_the_moment_somebody_does(
+    desks: list[Execution],
+) -> None:
+    scenario.alice("100.00")
+    server = Redis()
+    server.listeners = 0
+    publisher = Publisher(server.publisher)
+    publisher.note(desks[-1])
+    assert len(server.next().changes) == 1
+    scenario.bet("alice", "1.00")
+    publisher.note(desks[-1])
+    assert server.next() == Announcement(False, [])
+    publisher.flush()
+    server.listeners = 1
+    scenario.bet("alice", "1.00")
+    publisher.note(desks[-1])
+    assert server.next() == Announcement(False, [])
+    assert [change.version for change in server.next().changes] == [3]
+    scenario.bet("alice", "1.00")
+    publisher.note(desks[-1])
+    assert [change.version for change in server.next().changes] == [4]
 
 
 def test_asks_nothing_of_a_redis_that_failed_a_moment_ago(desks: list[Execution]) -> None:
