@@ -65,13 +65,18 @@ PROCESSORS: list[Processor] = [
 ]
 
 
-def configured(level: str) -> dict[str, Any]:
-    """Configure structlog and return Django's LOGGING, so that every logger writes alike.
+def configured(level: str, cell: str) -> dict[str, Any]:
+    """Configure structlog and return Django's LOGGING, so that every logger writes alike; of a cell with its name.
 
     JSON escapes CR and LF: one event stays one line. stderr, since commands print their results on stdout.
     """
+
+    def named(logger: object, method: str, event: EventDict) -> EventDict:
+        return {**event, "cell": cell}
+
+    processors: list[Processor] = [*PROCESSORS, named] if cell else PROCESSORS
     structlog.configure(
-        processors=[*PROCESSORS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
@@ -82,7 +87,7 @@ def configured(level: str) -> dict[str, Any]:
         "formatters": {
             "json": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": [structlog.stdlib.ExtraAdder(), *PROCESSORS],
+                "foreign_pre_chain": [structlog.stdlib.ExtraAdder(), *processors],
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     structlog.processors.JSONRenderer(),

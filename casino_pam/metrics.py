@@ -16,6 +16,8 @@ from django_redis import get_redis_connection
 from prometheus_client import REGISTRY, Counter, Gauge, multiprocess
 from redis.exceptions import RedisError
 
+from casino_pam.cell import in_redis
+
 SOCKETS: Final = Gauge("casino_pam_sockets", "Open WebSockets of players", multiprocess_mode="livesum")
 QUEUE: Final = Gauge(
     "casino_pam_queue", "Calls of game providers taken and not yet answered", multiprocess_mode="livesum"
@@ -48,7 +50,7 @@ def total(gauge: Gauge) -> int:
 # Each worker tells Redis where it stands so often, and what it said counts for so long.
 TELL_SECONDS: Final = 2.0
 TOLD_SECONDS: Final = 7.0
-_TOLD: Final = "web-workers"
+_TOLD: Final = in_redis("web-workers")
 _ME: Final = uuid.uuid4().hex
 
 

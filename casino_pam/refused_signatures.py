@@ -17,6 +17,8 @@ import structlog
 from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
+from casino_pam.cell import in_redis
+
 log = structlog.get_logger(__name__)
 
 KEPT: Final = 20
@@ -77,4 +79,4 @@ def newest(provider: str) -> list[RefusedSignature]:
 
 
 def _key(provider: str) -> str:
-    return f"refused-signatures:{provider}"
+    return in_redis(f"refused-signatures:{provider}")

@@ -14,7 +14,7 @@ from django.core.management.utils import get_random_secret_key
 from psycopg import IsolationLevel, ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from casino_pam import logging
+from casino_pam import cell, logging
 from casino_pam.backoffice import site
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -125,11 +125,23 @@ def database(name: str, *, of_several: str = "read-write") -> dict[str, Any]:
         port == "" or (port.isascii() and port.isdigit() and 0 < int(port) < 65_536) for port in ports
     ):
         raise ImproperlyConfigured(f"{name} is not the address of such a server. Set it to {example}.")
+    role = told.get("user", "")
+    if CELL and role != cell.schema(CELL):
+        raise ImproperlyConfigured(f"{name} is {role}'s, and CELL is {CELL!r}. Set it to {cell.schema(CELL)}'s.")
+    if not CELL and role.startswith(cell.OURS):
+        raise ImproperlyConfigured(f"{name} is {role}'s, a cell's. Set CELL to its name.")
     if len(hosts) > 1:
         told.setdefault("target_session_attrs", of_several)
     parts = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     return {part: told.pop(known, "") for part, known in parts.items()} | {"OPTIONS": told}
 
+
+# --- Which house this is ----------------------------------------------------------------------------------------------
+
+# A brand or a market with a schema, a role and names in Redis of its own (docs/cells.md); empty is a house by itself.
+CELL = as_it_is("CELL", default="")
+if CELL and not cell.is_name(CELL):
+    raise ImproperlyConfigured(f"CELL is {CELL!r}. Set it to {cell.SHAPE}.")
 
 # --- Who may come in, and how -----------------------------------------------------------------------------------------
 
@@ -150,6 +162,9 @@ SECRETS_KEY = strong("SECRETS_KEY", as_it_is("SECRETS_KEY", default=SECRET_KEY),
 SECRETS_KEY_FALLBACKS = earlier("SECRETS_KEY_FALLBACKS", as_it_is("SECRETS_KEY_FALLBACKS", default=""))
 if "SECRETS_KEY" not in env.ENVIRON:
     SECRETS_KEY_FALLBACKS += SECRET_KEY_FALLBACKS
+if CELL:
+    # Cells may have been given one key: what one of them signs is nothing to the others all the same.
+    SECRET_KEY, *SECRET_KEY_FALLBACKS = (f"{CELL}:{key}" for key in (SECRET_KEY, *SECRET_KEY_FALLBACKS))
 
 # Who may read /metrics: whoever sends it as a bearer token. Empty is nobody, but for a machine that is being debugged.
 METRICS_TOKEN = as_it_is("METRICS_TOKEN", default="")
@@ -181,6 +196,10 @@ SECURE_HSTS_SECONDS = 0 if PLAIN_HTTP else 365 * 24 * 60 * 60
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not PLAIN_HTTP
+if CELL:
+    # A browser sends a cookie to every port of a host, and two cells may share one.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"sessionid_{CELL}", f"csrftoken_{CELL}"
+    MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_ENGINE = "casino_pam.operator_sessions"
 # An operator's log-in lapses when nobody used it for so long.
@@ -386,6 +405,8 @@ DATABASE_STATEMENT_SECONDS = whole("DATABASE_STATEMENT_SECONDS", default=3, lowe
 
 # PgBouncer in transaction mode answers at DATABASE_URL: nothing lasts longer than a transaction there.
 DATABASE_PGBOUNCER = switch("DATABASE_PGBOUNCER", default=False)
+# Where all tables are: of a cell in its own schema; elsewhere PostgreSQL's own search path finds them.
+DATABASE_SCHEMA = cell.schema(CELL) if CELL else ""
 # What PostgreSQL itself bounds: for each connection, or for the role behind PgBouncer (`limit_role`).
 DATABASE_LIMITS = {
     "statement_timeout": f"{DATABASE_STATEMENT_SECONDS}s",
@@ -415,8 +436,9 @@ def connected(found: dict[str, Any], **options: Any) -> dict[str, Any]:
     }
 
 
-_limits = {"options": " ".join(f"-c {name}={value}" for name, value in DATABASE_LIMITS.items())}
-# PgBouncer refuses what a connection asks for at its start.
+# The role has it too (`manage.py cell create`), for PgBouncer, which refuses what a connection asks for at its start.
+_path = [f"-c search_path={DATABASE_SCHEMA}"] if CELL else []
+_limits = {"options": " ".join([*(f"-c {name}={value}" for name, value in DATABASE_LIMITS.items()), *_path])}
 DATABASES = {"default": connected(database("DATABASE_URL"), **({} if DATABASE_PGBOUNCER else _limits))}
 # Where a session may be kept: reports and providers' files keep one for as long as they are read, and no places of
 # the pool. `manage.py` does everything there.
@@ -426,7 +448,10 @@ if DATABASE_PGBOUNCER:
 # Where reports are read: a standby, say.
 REPORTS_DATABASE = "reports" if "REPORTS_DATABASE_URL" in env.ENVIRON else SESSION_DATABASE
 if REPORTS_DATABASE == "reports":
-    DATABASES[REPORTS_DATABASE] = connected(database("REPORTS_DATABASE_URL", of_several="prefer-standby"), pool=0)
+    _elsewhere = {"options": _path[0]} if CELL else {}
+    DATABASES[REPORTS_DATABASE] = connected(
+        database("REPORTS_DATABASE_URL", of_several="prefer-standby"), pool=0, **_elsewhere
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis: for what may be lost --------------------------------------------------------------------------------------
@@ -441,6 +466,7 @@ CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": REDIS_URL,
+        "KEY_PREFIX": CELL,
         "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.2, "SOCKET_TIMEOUT": 0.2},
     }
 }
@@ -451,7 +477,10 @@ CHANNEL_LAYERS = {
     "default": {
         # The layer that finds back to a Redis that lost everything; what was sent meanwhile is lost, and may be.
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_connect_timeout": 1, "socket_timeout": 1}]},
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_connect_timeout": 1, "socket_timeout": 1}],
+            "prefix": f"{CELL}:asgi" if CELL else "asgi",
+        },
     }
 }
 
@@ -467,7 +496,7 @@ STORAGES = {
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR"):
     raise ImproperlyConfigured(f"LOG_LEVEL is {LOG_LEVEL!r}. Set it to DEBUG, INFO, WARNING or ERROR.")
-LOGGING = logging.configured(LOG_LEVEL)
+LOGGING = logging.configured(LOG_LEVEL, CELL)
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = 20
 # What is our fault is logged as an error where it happens; a 503 is none.

@@ -18,6 +18,7 @@ from django.core.signing import BadSignature, Signer
 from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
+from casino_pam.cell import in_redis
 from wallet.errors import Busy, Refused
 
 LIFETIME_SECONDS: Final = 15 * 60
@@ -83,4 +84,4 @@ def spend_ticket(ticket: str) -> PlayerToken | None:
 
 
 def _key(ticket: str) -> str:
-    return f"socket-ticket:{ticket}"
+    return in_redis(f"socket-ticket:{ticket}")

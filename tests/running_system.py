@@ -104,6 +104,8 @@ class RunningSystem:
     def __init__(self, servers: Servers, players: tuple[str, ...], environment: dict[str, str]) -> None:
         self.postgresql, self.valkey = servers.running
         self.port = free_port()
+        # What the names of a cell begin with in Redis.
+        self.prefix = f"{environment['CELL']}:" if "CELL" in environment else ""
         self._environment = {
             **os.environ,
             **servers.environment,
@@ -196,7 +198,7 @@ class RunningSystem:
     def listeners(self) -> int:
         """How many web workers hear of restrictions."""
         with redis.Redis.from_url(self.valkey.url) as client:
-            ((_, count),) = client.pubsub_numsub(f"asgi__group__{GROUP}")
+            ((_, count),) = client.pubsub_numsub(f"{self.prefix}asgi__group__{GROUP}")
         return int(count)
 
     def python(self, code: str, **environment: str) -> str:

@@ -134,7 +134,11 @@ more than running it.
 """
 
 # Asked once for each statement, not for each of its rows.
-_IN_FORCE: Final = " AND ".join(f"current_setting('{name}') = '{value}'" for name, value in PLANNING.items())
+_IN_FORCE: Final = " AND ".join(
+    # Either was chosen by us, and no lock depends on which.
+    f"current_setting('{name}') IN ('{value}', '{value.replace('generic', 'custom')}')"
+    for name, value in PLANNING.items()
+)
 
 # Every LATERAL ... OFFSET 0 below is a look-up by index, one per name given, whatever the planner
 # believes of a table that was empty when the statement was prepared.

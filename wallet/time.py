@@ -97,8 +97,11 @@ def selected(column: str) -> str:
 
 
 def timestamp(microseconds: str) -> str:
-    """A number of microseconds, to be compared or stored as a timestamp."""
-    return f"timestamptz 'epoch' + {microseconds} * interval '1 microsecond'"
+    """A number of microseconds, to be compared or stored as a timestamp; the same wherever and whenever it is asked.
+
+    Added to a timestamptz an interval might be of months, whose length PostgreSQL would ask of the session's time zone.
+    """
+    return f"(timestamp 'epoch' + {microseconds} * interval '1 microsecond') AT TIME ZONE 'UTC'"
 
 
 # --- in ids --------------------------------------------------------------------------------------

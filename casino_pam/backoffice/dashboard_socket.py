@@ -29,6 +29,7 @@ from redis.exceptions import RedisError
 from casino_pam import guard, metrics
 from casino_pam.backoffice import dashboard
 from casino_pam.backoffice.dashboard_changes import CHANGES, EVERY_SECONDS, SEND_SECONDS
+from casino_pam.cell import in_redis
 from wallet.pg import deadline
 
 log = structlog.get_logger(__name__)
@@ -43,7 +44,7 @@ IDLE_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = 1.0
 # Shorter than the pause, so that the turn is free again when it is asked for.
 _TURN_MILLISECONDS: Final = 900
-_TURN: Final = "dashboard-turn"
+_TURN: Final = in_redis("dashboard-turn")
 # So far back each tick reaches: a page may miss some, and asks for what is older.
 TICK_SPAN: Final = 10
 

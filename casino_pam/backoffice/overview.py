@@ -237,7 +237,7 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 _COUNTED_MODELS: Final = (Player, Wallet, Transaction)
 _SIZES: Final = " UNION ALL ".join(
-    f"SELECT {place} AS place, (SELECT count(*) FROM (SELECT FROM {model._meta.db_table} LIMIT {COUNTED + 1}) few),"
+    f"SELECT {place} AS place, (SELECT count(*) FROM (SELECT 1 FROM {model._meta.db_table} LIMIT {COUNTED + 1}) few),"
     f" (SELECT reltuples::bigint FROM pg_class WHERE oid = '{model._meta.db_table}'::regclass)"
     for place, model in enumerate(_COUNTED_MODELS)
 )

@@ -150,6 +150,10 @@ _BORROWED = _settings(_SINGLE_LOCK_MILLISECONDS)
 _POOLED = _settings(_BATCH_LOCK_MILLISECONDS)
 # On one that serves postings alone.
 _DEDICATED = _settings(_BATCH_LOCK_MILLISECONDS, for_one_transaction=False)
+# Citus hands on to the node with the tables what is set in so many words and for one transaction, where it is told to.
+_IS_CITUS = "SELECT coalesce(current_setting('citus.propagate_set_commands', true) = 'local', false)"
+# It finds no plan for a parameter that it may not look into.
+_ON_CITUS = {"plan_cache_mode": "force_custom_plan"}
 # How long a thread that has no request in hand yet may take to connect, however far PostgreSQL is.
 _CONNECT_SECONDS = 5.0
 # How long to wait before PostgreSQL is tried again that was not there; every worker of every process does so.
@@ -478,7 +482,10 @@ def _session() -> Session:
         part_with_connection()
     connection.ensure_connection()
     session = session_of(connection.connection)
-    if _thread.owns_its_connection and not session.dedicated and not settings.DATABASE_PGBOUNCER:
+    if session.is_citus is None:
+        ((session.is_citus,),) = session.rows(_IS_CITUS, [])
+    lasting = _thread.owns_its_connection and not settings.DATABASE_PGBOUNCER and not session.is_citus
+    if lasting and not session.dedicated:
         session.command(_DEDICATED)
         session.dedicated = True
     return session
@@ -491,6 +498,10 @@ def _transaction() -> Iterator[Session]:
     session.put(_BEGIN)
     if not session.dedicated:
         session.put(_POOLED if _thread.owns_its_connection else _BORROWED)
+    if session.is_citus:
+        lock = _BATCH_LOCK_MILLISECONDS if _thread.owns_its_connection else _SINGLE_LOCK_MILLISECONDS
+        for name, value in {**ledger.PLANNING, **_ON_CITUS, "lock_timeout": lock}.items():
+            session.put(f"SET LOCAL {name} = {value}")
     try:
         yield session
         # Nothing is written once it has failed, so what is left to write may travel with it.

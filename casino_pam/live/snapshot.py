@@ -14,6 +14,7 @@ import msgspec
 from django.db import connection
 
 from bonus import store
+from casino_pam.cell import in_redis
 from casino_pam.engine.execution import Execution
 from casino_pam.engine.results import wagering_in_money
 from wallet import ledger
@@ -22,8 +23,8 @@ from wallet.pg import deadline
 from wallet.pg.session import session_of
 from wallet.state import Book, OpenPlayer, OpenWallet
 
-# Redis divides neither by database nor by key: whoever listens to this name hears every wallet.
-CHANNEL: Final = "casino_pam.wallets"
+# Whoever listens to this name hears every wallet of the house.
+CHANNEL: Final = in_redis("casino_pam.wallets")
 
 
 class Change(msgspec.Struct, array_like=True):

@@ -39,7 +39,7 @@ def test_gives_up_in_the_end_and_says_what_to_do(another: None, monkeypatch: pyt
     out = io.StringIO()
     with pytest.raises(CommandError, match=r"Given up after 2 attempts\. .* Then run migrate again"):
         call_command("migrate", stdout=out)
-    assert out.getvalue() == "\n  Another migrate is at work on this database. Attempt 2 of 2 in 0 s.\n"
+    assert out.getvalue() == "\n  Another migrate is at work on this schema. Attempt 2 of 2 in 0 s.\n"
 
 
 def test_whoever_only_asks_waits_for_nobody(another: None) -> None:

@@ -158,7 +158,7 @@ def test_the_leftover_of_an_index_that_was_interrupted_is_dropped_and_built_agai
         # Another one, as a second pod starts it, keeps its hands off the index.
         second = migrate(before)
         assert second.stdout
-        assert any("Another migrate is at work on this database." in line for line in second.stdout)
+        assert any("Another migrate is at work on this schema." in line for line in second.stdout)
         second.send_signal(signal.SIGTERM)
         second.communicate()
         migration.kill()

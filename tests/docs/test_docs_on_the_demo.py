@@ -30,7 +30,7 @@ README = PROJECT / "README.md"
 API = DOCS / "api.md"
 SIGNING = DOCS / "api-signing.md"
 # Not run here: what lasts until it is stopped, and what other tests run on a house of its own.
-ELSEWHERE = ("backup", "collectstatic", "limit_role", "migrate", "reset_second_factor", "run_jobs")
+ELSEWHERE = ("backup", "cell", "collectstatic", "limit_role", "migrate", "reset_second_factor", "run_jobs")
 COMMAND = re.compile(r"`(?:python |\.venv/bin/python )?manage\.py ([^`]+)`|^ {4,}manage\.py (.+)$", re.MULTILINE)
 OURS = ("casino_pam", "bonus", "wallet", "django")
 

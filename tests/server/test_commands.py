@@ -164,6 +164,26 @@ LINES: Final[dict[str, tuple[list[str], tuple[str, ...]]]] = {
         (*NAMES, "acme", "acme:2026-09-21", "acme:2026-09-31:x.csv", ":2026-09-21:x.csv"),
     ),
     "import_games": (["import_games", "{}"], ("", "/", "/nowhere/x.csv", "/dev/null", "x" * 5_000)),
+    "cell": (["cell", "{}"], ("", "x")),
+    "cell create": (["cell", "create", "{}", "--base-url", "https://a.example"], (*NAMES, "A", "a-b", "1a")),
+    "cell create --base-url": (
+        ["cell", "create", "north", "--base-url", "{}"],
+        (
+            *NAMES,
+            "a.example",
+            "ftp://a.example",
+            "https://",
+            "https://a.example/",
+            "https://a.example?x",
+            "https://a b",
+        ),
+    ),
+    "cell report --since": (["cell", "report", "--since", "{}"], DAYS),
+    "cell report --until": (["cell", "report", "--until", "{}"], DAYS),
+    "cell report --url": (
+        ["cell", "report", "--url", "{}"],
+        (*NAMES, "mysql://a/b", "postgres://a.example", "postgres://u@127.0.0.1:1/x"),
+    ),
     "limit_role --statement-seconds": (["limit_role", "--statement-seconds", "{}"], (*WHOLES, "0")),
     "set_up --operator": (["set_up", "--no-input", "--operator", "{}"], ("", "a b", "x" * 151, "a\nb")),
     "set_up --currency": (

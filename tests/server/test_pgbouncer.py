@@ -179,6 +179,17 @@ def test_a_role_without_limits_is_refused_until_the_command_was_run(
     assert limits == {"statement_timeout": "3s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
 
 
+def test_a_role_whose_tables_are_those_of_another_schema_is_refused(
+    server: PostgreSQL, folder: Path, behind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "DATABASE_SCHEMA", "cell_north")
+    with (
+        pooler(server.url, folder) as between,
+        pytest.raises(OperationalError, match=r"those of public, not of cell_north: run `manage\.py cell create`"),
+    ):
+        behind(between.port).ensure_connection()
+
+
 # --- the guard ---------------------------------------------------------------------------------
 
 

@@ -86,6 +86,58 @@ class TestSecrets:
         assert read_settings()[name] == []
 
 
+class TestCells:
+    CELL = "postgres://cell_north:secret@db.example:5432/casino"
+
+    def test_without_one_nothing_is_called_otherwise(self, environment: pytest.MonkeyPatch) -> None:
+        found = read_settings()
+        assert found["SECRET_KEY"] == PRODUCTION["SECRET_KEY"]
+        assert "search_path" not in found["DATABASES"]["default"]["OPTIONS"]["options"]
+        assert found["CHANNEL_LAYERS"]["default"]["CONFIG"]["prefix"] == "asgi"
+        assert found["CACHES"]["default"]["KEY_PREFIX"] == ""
+        assert "SESSION_COOKIE_NAME" not in found and "MESSAGE_STORAGE" not in found
+
+    def test_its_name_is_in_the_names_of_all_that_is_shared(self, environment: pytest.MonkeyPatch) -> None:
+        environment.setenv("CELL", "north")
+        environment.setenv("DATABASE_URL", self.CELL)
+        environment.setenv("REPORTS_DATABASE_URL", self.CELL)
+        found = read_settings()
+        for database in found["DATABASES"].values():
+            assert "-c search_path=cell_north" in database["OPTIONS"]["options"]
+        assert found["CACHES"]["default"]["KEY_PREFIX"] == "north"
+        assert found["CHANNEL_LAYERS"]["default"]["CONFIG"]["prefix"] == "north:asgi"
+        assert (found["SESSION_COOKIE_NAME"], found["CSRF_COOKIE_NAME"]) == ("sessionid_north", "csrftoken_north")
+        # A provider's secrets are read with the key as it was told, wherever they were written.
+        assert found["SECRET_KEY"] != found["SECRETS_KEY"] == PRODUCTION["SECRET_KEY"]
+
+    def test_keys_of_before_are_its_own_as_well(self, environment: pytest.MonkeyPatch) -> None:
+        environment.setenv("CELL", "north")
+        environment.setenv("DATABASE_URL", self.CELL)
+        before = read_settings()["SECRET_KEY"]
+        environment.setenv("SECRET_KEY_FALLBACKS", PRODUCTION["SECRET_KEY"])
+        environment.setenv("SECRET_KEY", PRODUCTION["SECRET_KEY"][::-1])
+        assert read_settings()["SECRET_KEY_FALLBACKS"] == [before]
+
+    @pytest.mark.parametrize("name", ["North", "1st", "north-sea", "a" * 31, "nörd", "north\n", "_"])
+    def test_a_name_that_is_none_does_not_boot(self, environment: pytest.MonkeyPatch, name: str) -> None:
+        environment.setenv("CELL", name)
+        with pytest.raises(ImproperlyConfigured, match=r"^CELL is .* Set it to a name of up to 30 small letters"):
+            read_settings()
+
+    @pytest.mark.parametrize("variable", ["DATABASE_URL", "REPORTS_DATABASE_URL"])
+    @pytest.mark.parametrize(("cell", "role"), [("south", "cell_north"), ("north", "casino"), ("", "cell_north")])
+    def test_a_role_that_is_not_the_cells_does_not_boot(
+        self, environment: pytest.MonkeyPatch, variable: str, cell: str, role: str
+    ) -> None:
+        own = f"cell_{cell}" if cell else "casino"
+        environment.setenv("CELL", cell)
+        environment.setenv("DATABASE_URL", f"postgres://{own}@db.example/casino")
+        environment.setenv(variable, f"postgres://{role}:secret@db.example/casino")
+        with pytest.raises(ImproperlyConfigured, match=f"^{variable} is {role}'s") as refused:
+            read_settings()
+        assert "secret" not in str(refused.value)
+
+
 class TestNonsense:
     @pytest.mark.parametrize("name", sorted(PRODUCTION.keys() - {"DATABASE_URL"}))
     def test_nothing_that_production_needs_may_be_missing(self, environment: pytest.MonkeyPatch, name: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import NO_DB_ALIAS
-from django.db.backends.postgresql import base
+from django.db.backends.postgresql import base, schema
 from psycopg import IsolationLevel, OperationalError, errors
 
 from wallet.pg.connection import Lent
@@ -22,16 +23,17 @@ class UnfitPooler(OperationalError):
 # While a statement of ours is carried out, PostgreSQL knows it by our own name, which a client of another
 # connection uses for something else, or by one that PgBouncer has given it.
 _POOLER: Final = f"""
-SELECT EXISTS (SELECT FROM pg_prepared_statements WHERE starts_with(name, '{STATEMENT_PREFIX}')),
+SELECT current_schema(), EXISTS (SELECT FROM pg_prepared_statements WHERE starts_with(name, '{STATEMENT_PREFIX}')),
     (SELECT string_agg(name, ', ') FROM pg_settings WHERE name = ANY(%s::text[]) AND setting = '0')
 """
 
 
 def check_pooler(connection: Lent) -> None:
-    """Raises UnfitPooler where PgBouncer keeps no prepared statements, or the role has no limits of time."""
+    """Raises UnfitPooler where PgBouncer keeps no prepared statements, or the role lacks schema or limits."""
     session = session_of(connection)
+    schema = None
     try:
-        ((by_our_name, unbounded),) = session.rows(_POOLER, [f"{{{','.join(settings.DATABASE_LIMITS)}}}"])
+        ((schema, by_our_name, unbounded),) = session.rows(_POOLER, [f"{{{','.join(settings.DATABASE_LIMITS)}}}"])
     except (errors.DuplicatePreparedStatement, errors.InvalidSqlStatementName):
         by_our_name, unbounded = True, None
     if by_our_name:
@@ -39,13 +41,40 @@ def check_pooler(connection: Lent) -> None:
             "PgBouncer does not keep prepared statements: run 1.21 or newer in transaction mode with"
             " max_prepared_statements above 0, or set DATABASE_PGBOUNCER=off where there is none."
         )
+    if settings.DATABASE_SCHEMA not in ("", schema):
+        raise UnfitPooler(
+            f"The role's tables would be those of {schema}, not of {settings.DATABASE_SCHEMA}: run"
+            " `manage.py cell create` again, then RECONNECT in PgBouncer."
+        )
     if unbounded:
         raise UnfitPooler(f"The role has no {unbounded}: run `manage.py limit_role`, then RECONNECT in PgBouncer.")
+
+
+_OF_TRIGGERS: Final = "_pgtrigger_should_ignore"
+# Up to the semicolons outside of strings and bodies of functions.
+_statements = re.compile(r"(?:[^;'$]|'[^']*'|\$\$.*?\$\$|\$)+", re.DOTALL).findall
+
+
+class SchemaEditor(schema.DatabaseSchemaEditor):
+    """Installs triggers wherever the tables are: pgtrigger would name the schema public, and send five statements in
+    one message, which Citus could not pass on."""
+
+    def execute(self, sql: Any, params: Any = ()) -> None:
+        if not (isinstance(sql, str) and _OF_TRIGGERS in sql) or self.collect_sql:
+            super().execute(sql, params)
+            return
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT current_schema()")
+            if cursor.fetchone() != ("public",):
+                sql = sql.replace(f'"public".{_OF_TRIGGERS}', _OF_TRIGGERS)
+        for statement in filter(str.strip, _statements(sql)):
+            super().execute(statement, params)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """``OPTIONS["pool"]`` is how many connections this process may have; 0 keeps none."""
 
+    SchemaEditorClass = SchemaEditor
     _connection_pools: dict[str, Pool] = {}
 
     @property

@@ -87,6 +87,8 @@ class Session:
         self._waiting: list[Message] = []
         # Whether its settings were made for postings alone.
         self.dedicated = False
+        # Whether it leads to a coordinator of Citus; None until somebody asked.
+        self.is_citus: bool | None = None
 
     def command(self, text: str) -> None:
         """Send commands that take no values and answer no rows, such as ROLLBACK; what still waits goes first."""

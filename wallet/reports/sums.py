@@ -304,8 +304,8 @@ _DAY_SUMS: Final = KeptSums(
     table="wallet_daysum",
     marker=MARKER,
     take_in=f"""
-INSERT INTO wallet_daysum AS kept ({_COLUMNS})
-{grouped("t.id >= %(first)s AND t.id < %(end)s")}
+WITH found AS MATERIALIZED ({grouped("t.id >= %(first)s AND t.id < %(end)s")})
+INSERT INTO wallet_daysum AS kept ({_COLUMNS}) SELECT {_COLUMNS} FROM found
 ON CONFLICT ({", ".join(KEY)}) DO UPDATE SET {", ".join(f"{name} = kept.{name} + excluded.{name}" for name in MEASURES)}
 """,
     drifted=f"""
@@ -317,8 +317,10 @@ CROSS JOIN LATERAL (VALUES
 WHERE kept <> ledger ORDER BY {", ".join(KEY)}
 """,
     rebuild=f"""
-INSERT INTO wallet_daysum ({_COLUMNS})
-{grouped("t.id < %(up_to)s AND t.created_at >= %(begin)s AND t.created_at < %(end)s")}
+WITH found AS MATERIALIZED (
+    {grouped("t.id < %(up_to)s AND t.created_at >= %(begin)s AND t.created_at < %(end)s")}
+)
+INSERT INTO wallet_daysum ({_COLUMNS}) SELECT {_COLUMNS} FROM found
 """,
 )
 
@@ -327,8 +329,8 @@ _PLAYERS: Final = KeptSums(
     table="wallet_dayplayer",
     marker=PLAYERS_MARKER,
     take_in=f"""
-INSERT INTO wallet_dayplayer (day, player_id)
-{_who_played("t.id >= %(first)s AND t.id < %(end)s")}
+WITH found AS MATERIALIZED ({_who_played("t.id >= %(first)s AND t.id < %(end)s")})
+INSERT INTO wallet_dayplayer (day, player_id) SELECT day, player_id FROM found
 ON CONFLICT DO NOTHING
 """,
     # Of a day on which not the same players are kept: how many are, and how many bet.
@@ -339,8 +341,10 @@ FULL JOIN ({_who_played("t.id < %(up_to)s")}) l USING (day, player_id)
 GROUP BY day HAVING bool_or(k.player_id IS NULL OR l.player_id IS NULL) ORDER BY day
 """,
     rebuild=f"""
-INSERT INTO wallet_dayplayer (day, player_id)
-{_who_played("t.id < %(up_to)s AND t.created_at >= %(begin)s AND t.created_at < %(end)s")}
+WITH found AS MATERIALIZED (
+    {_who_played("t.id < %(up_to)s AND t.created_at >= %(begin)s AND t.created_at < %(end)s")}
+)
+INSERT INTO wallet_dayplayer (day, player_id) SELECT day, player_id FROM found
 """,
 )
 _OURS: Final = (_DAY_SUMS, _PLAYERS)

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from casino_pam.cell import in_redis
 from casino_pam.tokens import PlayerToken
 from wallet.models import ApiKey
 
@@ -55,7 +56,7 @@ def counted(what: str, seconds: int) -> int | None:
     global _not_before
     if time.monotonic() < _not_before:
         return None
-    name = f"throttle:{what}"
+    name = in_redis(f"throttle:{what}")
     try:
         with get_redis_connection("default").pipeline() as pipeline:
             pipeline.incr(name)

@@ -25,7 +25,8 @@ ATTEMPTS = 60
 PAUSE_SECONDS = (1, 2, 4, 8, 10)  # the last of them again and again: ten minutes in all
 
 # One at a time: a second `migrate` would take the index that the first is building for a leftover.
-_KEY: Final = "hashtextextended('casino_pam migrate', 0)"
+# Cells have a schema each in one database.
+MIGRATING: Final = "hashtextextended('casino_pam migrate ' || current_schema(), 0)"
 
 _IN_THE_WAY: Final = """
 SELECT a.pid, coalesce(nullif(a.application_name, ''), a.backend_type),
@@ -45,15 +46,15 @@ class LockWait(Exception):
 
 @contextmanager
 def alone(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Be the only `migrate` on this database, with short waits for locks and no bound on work.
+    """Be the only `migrate` on this schema, with short waits for locks and no bound on work.
 
     Raises LockWait where another is at work.
     """
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_try_advisory_lock({_KEY})")
+        cursor.execute(f"SELECT pg_try_advisory_lock({MIGRATING})")
         ((is_alone,),) = cursor.fetchall()
         if not is_alone:
-            raise LockWait("Another migrate is at work on this database.")
+            raise LockWait("Another migrate is at work on this schema.")
         cursor.execute(f"SET lock_timeout = '{LOCK_MILLISECONDS}ms'")
         cursor.execute("SET statement_timeout = 0")
     try:
@@ -64,7 +65,7 @@ def alone(connection: BaseDatabaseWrapper) -> Iterator[None]:
             with connection.cursor() as cursor:
                 cursor.execute("RESET lock_timeout")
                 cursor.execute("RESET statement_timeout")
-                cursor.execute(f"SELECT pg_advisory_unlock({_KEY})")
+                cursor.execute(f"SELECT pg_advisory_unlock({MIGRATING})")
 
 
 def in_the_way(connection: BaseDatabaseWrapper) -> str:
