@@ -5,6 +5,8 @@ are not divided by database.
 """
 
 import os
+import shutil
+import tempfile
 from contextlib import ExitStack
 
 import pytest
@@ -31,12 +33,22 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         servers = ExitStack()
         early_config.add_cleanup(servers.close)
         if not worker:
+            compile_once(servers)
             servers.enter_context(shared_cluster())
         started = servers.enter_context(passing_servers(*kinds))
         os.environ.update(started.environment)
         for server in started.running:
             if isinstance(server, PostgreSQL):
                 prepare(server)
+
+
+def compile_once(servers: ExitStack) -> None:
+    """Where no bytecode is to be written into the tree, each of the hundreds of processes that tests start would
+    compile the whole product again: it is written elsewhere, for as long as the tests run.
+    """
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        folder = os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="casino-pam-bytecode-")
+        servers.callback(shutil.rmtree, folder, ignore_errors=True)
 
 
 def prepare(server: PostgreSQL) -> None:
