@@ -6,12 +6,14 @@ import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.db import connection
+from psycopg._preparing import PrepareManager
 
 from wallet.reconcile import EVERYTHING, Discrepancy, examine, ledger_wide
 
@@ -45,17 +47,24 @@ class Cursor(psycopg.Cursor[Any]):
         return iter(self.execute(query, params))
 
 
+# What is prepared on which connection, hidden from psycopg: after a ROLLBACK it would deallocate everything there,
+# the engine's own statements included.
+_known: WeakKeyDictionary[psycopg.Connection[Any], PrepareManager] = WeakKeyDictionary()
+
+
 @contextmanager
 def preparing() -> Iterator[Cursor]:
     """Every test asks the same: planning it anew takes PostgreSQL longer than answering it."""
     connection.ensure_connection()
     plain = connection.connection
-    plain.prepare_threshold = 0
+    own = _known.setdefault(plain, PrepareManager())
+    own.prepare_threshold = 0
+    before, plain._prepared = plain._prepared, own
     try:
         with Cursor(plain) as cursor:
             yield cursor
     finally:
-        plain.prepare_threshold = None
+        plain._prepared = before
 
 
 @functools.cache

@@ -17,6 +17,13 @@ from casino_pam.local.servers import PostgreSQL, Valkey, passing_servers
 from tests.prepared_servers import shared_cluster
 
 
+class SharedPostgreSQL(PostgreSQL):
+    """Room for the races of every worker at a time."""
+
+    def _options(self) -> list[str]:
+        return [*super()._options(), "max_connections=300"]
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="PostgreSQL alone: nobody listens at Redis's port")
 
@@ -25,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Runs before any other plugin looks for settings."""
     worker, fast = "PYTEST_XDIST_WORKER" in os.environ, early_config.known_args_namespace.fast
-    kinds = [*([] if worker else [PostgreSQL]), *([] if fast else [Valkey])]
+    kinds = [*([] if worker else [SharedPostgreSQL]), *([] if fast else [Valkey])]
     os.environ["DATABASE_POOL_SIZE"] = "0"
     if fast:
         os.environ["REDIS_URL"] = f"redis://127.0.0.1:{free_port()}/0"

@@ -24,6 +24,8 @@ RELEASE = {"DJANGO_SETTINGS_MODULE": "tests.deploys.settings"}
 # No write may wait longer for a migration, and no call for its answer.
 WAIT_SECONDS = 1.0
 ANSWER_SECONDS = 3.5
+# Between two bets of a player, and between two looks at who waits: with less, the bets themselves keep both cores busy.
+PAUSE_SECONDS = 0.04
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +87,7 @@ class Play:
     def _bet(self, player: str) -> None:
         client = game_client.Client(self.house.port)
         body = {"player": player, "currency": "EUR", "round": "r-1", "game": "g-1", "amount": "0.01"}
-        while not self._over.wait(0.01):
+        while not self._over.wait(PAUSE_SECONDS):
             begun = time.monotonic()
             status = client.post("bet", {**body, "reference": scenario.fresh(player)}).status
             self.answers.append((time.monotonic() - begun, status))
@@ -98,7 +100,7 @@ class Play:
             " JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.query !~ '^(ALTER|CREATE|DROP|LOCK|SET)'"
         )
         with database(self.house) as connection:
-            while not self._over.wait(0.01):
+            while not self._over.wait(PAUSE_SECONDS):
                 self.waits += [seconds for (seconds,) in connection.execute(waiting).fetchall() if seconds]
 
     def __enter__(self) -> Play:
