@@ -14,7 +14,6 @@ import psycopg
 import pytest
 
 from tests import game_client, scenario
-from tests.bench import bench_system as bench
 from tests.deploys.migrations import NEWEST
 from tests.running_system import RunningSystem, eventually, running
 
@@ -32,10 +31,10 @@ PAUSE_SECONDS = 0.04
 def serving() -> Iterator[RunningSystem]:
     """Two workers of the present code over a ledger of some age."""
     with running(*PLAYERS) as house:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("DATABASE_URL", house.postgresql.url)
-            bench.fill(ROWS)
-            bench.settle_down()
+        filled, text = output(house.manage("fill", "--rows", str(ROWS), DEMO="on"))
+        assert filled == 0, text
+        with database(house) as connection:
+            connection.execute("VACUUM (ANALYZE)")
         yield house
 
 
