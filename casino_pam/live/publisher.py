@@ -31,6 +31,8 @@ TIMEOUT_SECONDS: Final = 0.1
 QUIET_SECONDS: Final = 1.0
 # After each message the thread rests: under load a message is of many postings, and costs a bet little.
 REST_SECONDS: Final = 0.01
+# Where nobody listens, so often it is asked whether somebody does by now.
+UNHEARD_REST_SECONDS: Final = 0.05
 # As many wallets may wait for the thread; beyond that they are lost, not queued.
 MOST_WAITING: Final = 10_000
 # A command that ends right after its commit still tells of it, if Redis answers in this time.
@@ -142,7 +144,7 @@ class Publisher:
             if self._failing:
                 log.info("publisher_recovered")
             self._failing = False
-            time.sleep(REST_SECONDS)
+            time.sleep(REST_SECONDS if self._heard else UNHEARD_REST_SECONDS)
 
     def _keep_quiet(self) -> None:
         """Leave Redis alone for a while; then the first thing it hears is that something was lost."""
