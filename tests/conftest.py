@@ -22,6 +22,7 @@ LONGEST = (
     "tests/docs/test_docs_on_the_demo.py",
     "tests/deploys/test_migrations_under_load.py",
     "tests/backoffice/test_browser_every_page.py",
+    "tests/cells/test_two_cells.py",
     "tests/local/test_launch.py",
     "tests/local/test_backup_command.py",
     "tests/docs/test_docs_production.py",
