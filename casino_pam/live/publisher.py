@@ -29,8 +29,9 @@ log = structlog.get_logger(__name__)
 TIMEOUT_SECONDS: Final = 0.1
 # After a failure nothing is tried for so long.
 QUIET_SECONDS: Final = 1.0
-# After each message the thread rests: under load a message is of many postings, and costs a bet little.
-REST_SECONDS: Final = 0.01
+# After each message the thread rests: under load a message is of several postings, and costs a bet little. A player
+# waits so much longer for a bet that follows another one closely.
+REST_SECONDS: Final = 0.004
 # Where nobody listens, so often it is asked whether somebody does by now.
 UNHEARD_REST_SECONDS: Final = 0.05
 # As many wallets may wait for the thread; beyond that they are lost, not queued.
