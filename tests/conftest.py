@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import gc
+import os
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -45,8 +46,22 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    places = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
+    """pytest-xdist deals out equal shares in this order: each process begins with some of the longest."""
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if processes == 1:
+        return
+    longest: dict[str, list[pytest.Item]] = {name: [] for name in LONGEST}
+    others: list[pytest.Item] = []
+    for item in items:
+        longest.get(item.nodeid.partition("::")[0], others).append(item)
+    ordered: list[pytest.Item] = []
+    for process in range(processes):
+        share = (len(items) - len(ordered)) // (processes - process)
+        begin = [item for name in LONGEST[process::processes] for item in longest[name]]
+        room = max(0, share - len(begin))
+        ordered += begin + others[:room]
+        del others[:room]
+    items[:] = ordered + others
 
 
 @pytest.fixture(scope="session")
