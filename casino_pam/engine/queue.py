@@ -47,7 +47,7 @@ SLOW_SECONDS: Final = 0.25
 MOST_WORKERS: Final = 4
 # No wait of a worker lasts so long. One that is still at work is given up for lost, and replaced.
 LOST_SECONDS: Final = 10.0
-# A player whose row was locked until his time was up goes straight to his own worker for so long.
+# A player goes straight to the worker of those held up for so long after his row was last found locked.
 HELD_SECONDS: Final = 5.0
 
 Future = asyncio.Future[Outcome]
@@ -313,6 +313,7 @@ class PostingQueue:
             done = []
             for waiting, outcome in zip(batch, outcomes, strict=True):
                 if isinstance(outcome, HeldUp):
+                    self._held_until[waiting.request.player] = time.monotonic() + HELD_SECONDS
                     self._hold(waiting.request.player, [waiting])
                 else:
                     done.append((waiting, outcome))
@@ -365,7 +366,6 @@ class PostingQueue:
 
     def _hold(self, player: str, waiting: list[Waiting]) -> None:
         self._held.setdefault(player, []).extend(waiting)
-        self._held_until[player] = time.monotonic() + HELD_SECONDS
         self._be_patient()
 
     def _be_patient(self) -> None:
@@ -416,6 +416,7 @@ class PostingQueue:
             else:
                 answered.append((waiting, outcome))
         free = {waiting.request.player for waiting, outcome in answered if not isinstance(outcome, Busy)}
+        locked = {waiting.request.player for waiting, outcome in answered if isinstance(outcome, HeldUp)}
         with self._state:
             if worker.lost:
                 return False
@@ -427,9 +428,9 @@ class PostingQueue:
                     continue
                 if player in free:
                     self._held_until.pop(player, None)
-                else:
-                    # His time was up, perhaps between two attempts: nothing says that the row is free.
+                elif player in locked:
                     self._held_until[player] = now + HELD_SECONDS
+                # Of whoever's time was up in the line, or between two attempts, nothing new is known.
                 if more := self._at_work.pop(player):
                     self._at_work[player] = []
                     self._held[player] = more

@@ -244,6 +244,23 @@ async def test_a_worker_of_those_held_up_that_does_not_come_back_is_replaced_as_
     await posting_queue.stop()
 
 
+async def test_who_waited_in_line_in_vain_is_held_up_no_longer_than_since_the_row_was_found_locked():
+    """Else whoever is told 503 and comes again would stand in the line for ever, though nobody locks anything."""
+    outcomes = iter([HeldUp(), Busy(), Busy()])
+
+    def posting(batch):
+        return [next(outcomes, None) or Refused("unknown_player", player=request.player) for request in batch]
+
+    posting_queue = queue_over(posting)
+    posting_queue.start()
+    assert (await posting_queue.submit(in_time("held", 20.0))).code == "busy"
+    until = posting_queue._held_until["held"]
+    assert (await posting_queue.submit(in_time("held", 20.0))).code == "busy"
+    assert posting_queue._held_until["held"] == until
+    assert names([await posting_queue.submit(asked("held"))]) == ["held"]
+    await posting_queue.stop()
+
+
 async def test_where_one_is_let_go_all_who_were_held_up_are_tried_at_once():
     """One after the other they would wait for each other until their time is up, again and again."""
     free, tried_alone = threading.Event(), threading.Event()
