@@ -164,6 +164,10 @@ LINES: Final[dict[str, tuple[list[str], tuple[str, ...]]]] = {
         (*NAMES, "acme", "acme:2026-09-21", "acme:2026-09-31:x.csv", ":2026-09-21:x.csv"),
     ),
     "import_games": (["import_games", "{}"], ("", "/", "/nowhere/x.csv", "/dev/null", "x" * 5_000)),
+    "fill --rows": (["fill", "--rows", "{}"], (*WHOLES, "0")),
+    "archive --write": (["archive", "--write", "{}"], ("", "/nowhere/x", "/", "x" * 5_000)),
+    "archive --verify": (["archive", "--verify", "{}"], ("", "/nowhere/x", "/", "/dev/null", "x" * 5_000)),
+    "archive --compare": (["archive", "--compare", "{}"], ("", "/nowhere/x", "/", "/dev/null", "x" * 5_000)),
     "cell": (["cell", "{}"], ("", "x")),
     "cell create": (["cell", "create", "{}", "--base-url", "https://a.example"], (*NAMES, "A", "a-b", "1a")),
     "cell create --base-url": (
