@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -110,7 +111,8 @@ def test_an_age_is_told_in_its_two_largest_units(since, said):
     [
         # However many holds were ended before: nobody looks at those of wallets that hold nothing.
         (lambda: withdrawals.held()[:100], ("wallet_holding", "ledger_holds")),
-        (lambda: history._holds("cashier").order_by("-id")[:100], ("ledger_withdrawals",)),
+        # Where the ledger is nearly empty, that of everything which is no play is as good.
+        (lambda: history._holds("cashier").order_by("-id")[:100], ("ledger_withdrawals|ledger_beside_play",)),
         (lambda: foresight.adjustments_of(bob())[:5], ("ledger_adjustments",)),
         (lambda: player_panel._acts_on(bob())[:10], ("audit_acts_on_player",)),
         (approvals.unposted, ("approval_unposted",)),
@@ -129,7 +131,7 @@ def test_what_a_page_lists_is_found_by_an_index_of_its_own(rows: Any, indexes: t
         cursor.execute(f"EXPLAIN {sql}", values)
         plan = "\n".join(line for (line,) in cursor.fetchall())
     for index in indexes:
-        assert index in plan, plan
+        assert re.search(index, plan), plan
 
 
 # --- a round -------------------------------------------------------------------------------------

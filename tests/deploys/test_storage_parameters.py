@@ -46,4 +46,6 @@ def test_waits_for_nobody_who_writes(books: None) -> None:
         other.execute("LOCK TABLE wallet_transaction IN ROW EXCLUSIVE MODE")
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = '50ms'")
-        carried_out(SetStorageParameters("transaction", {"autovacuum_analyze_scale_factor": 0.01}))
+        operation = SetStorageParameters("transaction", {"autovacuum_analyze_threshold": 7})
+        carried_out(operation)
+        carried_out(operation, backwards=True)

@@ -12,16 +12,17 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import ProgrammingError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
+from psycopg.errors import InsufficientPrivilege
 from pytest_django import DjangoDbBlocker
 
 from casino_pam import health
 from casino_pam.local.os_support import PROJECT, postgresql_binaries
 from tests import clean_books
-from tests.game_client import Door
+from tests.game_client import Door, wait_until
 from wallet.ledger import ADDED
 from wallet.models import Provider, Transaction, Wallet
 
@@ -51,8 +52,19 @@ def restored(name: str, dump: bytes) -> Iterator[str]:
         cursor.execute(f"CREATE DATABASE {name}")
     of_postgresql("psql", name, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", stdin=dump)
     yield name
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    wait_until(lambda: dropped(name))
+
+
+def dropped(database: str) -> bool:
+    """Whether it is gone now. PostgreSQL may be looking after it at the moment, and lets nobody of ours end that."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {database} WITH (FORCE)")
+    except ProgrammingError as error:
+        if isinstance(error.__cause__, InsufficientPrivilege):
+            return False
+        raise
+    return True
 
 
 @contextmanager

@@ -627,6 +627,14 @@ BUGS: Final = (
         "tests/server/test_http_protocol.py::test_waits_for_a_body_that_asks_first_whether_it_may_come",
     ),
     Bug(
+        "call before its turn",
+        "A call that was sent behind another is carried out beside it, and may be answered first",
+        "casino_pam/server/http_protocol.py",
+        "        if earlier is None or earlier.response_complete:\n            self._start_asgi_task",
+        "        if True:\n            self._start_asgi_task",
+        "tests/server/test_http_protocol.py::test_answers_no_call_before_the_one_that_was_sent_before_it",
+    ),
+    Bug(
         "held up one by one",
         "When a standby is back, players whose rows it had kept locked wait for each other until their time is up",
         QUEUE,

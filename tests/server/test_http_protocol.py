@@ -188,27 +188,66 @@ def test_closes_a_connection_that_never_says_anything(house: None) -> None:
             assert [each.status for each in parsed(until_closed(sock))] == [200]
 
 
-def test_never_counts_the_time_an_earlier_request_takes(house: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second request is half there while the first is served; only its own slowness counts."""
-    held: list[Any] = []
-    first, second = as_bytes("bet", BET), as_bytes("win", {**BET, "reference": "w-1"})
+class Gate:
+    """A bet that is answered when the gate is opened, and not before."""
 
-    async def run(visit: Any) -> Any:
+    def __init__(self) -> None:
+        self._held: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def run(self, visit: Any) -> Any:
         gate = asyncio.Event()
-        held.append((asyncio.get_running_loop(), gate))
+        self._held.append((asyncio.get_running_loop(), gate))
         await gate.wait()
         return answer({"results": []})
 
-    monkeypatch.setitem(own_door.DIALECT.calls, b"bet", Call("bet", run))
-    with listening(Impatient) as client, client.dial() as sock:
-        sock.sendall(first + second[:40])
-        sock.settimeout(1)
-        with pytest.raises(TimeoutError):
-            sock.recv(1)
-        sock.settimeout(30)
-        loop, gate = held[0]
-        sock.sendall(second[40:])
+    def open(self) -> None:
+        loop, gate = self._held[0]
         loop.call_soon_threadsafe(gate.set)
+
+    def __enter__(self) -> Gate:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """A server does not end before it has answered."""
+        self.open()
+
+
+@pytest.fixture
+def gate(house: None, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    gate = Gate()
+    monkeypatch.setitem(own_door.DIALECT.calls, b"bet", Call("bet", gate.run))
+    return gate
+
+
+def is_silent(sock: socket.socket) -> bool:
+    """Whether nothing comes for a second."""
+    sock.settimeout(1)
+    try:
+        return not sock.recv(1)
+    except TimeoutError:
+        return True
+    finally:
+        sock.settimeout(30)
+
+
+def test_never_counts_the_time_an_earlier_request_takes(gate: Gate) -> None:
+    """The second request is half there while the first is served; only its own slowness counts."""
+    first, second = as_bytes("bet", BET), as_bytes("win", {**BET, "reference": "w-1"})
+    with listening(Impatient) as client, client.dial() as sock, gate:
+        sock.sendall(first + second[:40])
+        assert is_silent(sock)
+        sock.sendall(second[40:])
+        gate.open()
+        first_reply, second_reply = receive(sock, 2)
+    assert first_reply.json == {"results": []}
+    assert second_reply["reference"] == "w-1"
+
+
+def test_answers_no_call_before_the_one_that_was_sent_before_it(gate: Gate) -> None:
+    with listening(Impatient) as client, client.dial() as sock, gate:
+        sock.sendall(as_bytes("bet", BET) + as_bytes("win", {**BET, "reference": "w-1"}))
+        assert is_silent(sock)
+        gate.open()
         first_reply, second_reply = receive(sock, 2)
     assert first_reply.json == {"results": []}
     assert second_reply["reference"] == "w-1"
