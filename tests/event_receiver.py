@@ -9,7 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import msgspec
+from django.db import connection
 
+from tests.game_client import wait_until
 from wallet.models import Endpoint
 
 # What the server answers to an event: a status, and further headers.
@@ -85,11 +87,26 @@ def endpoint(port: int, code: str = "crm", **fields: Any) -> Endpoint:
     return made
 
 
+_AT_WORK_ELSEWHERE = """
+SELECT datname, pid, backend_xid::text FROM pg_stat_activity
+WHERE datname <> current_database() AND backend_xid IS NOT NULL
+"""
+
+
+def at_work_elsewhere() -> set[tuple[Any, ...]]:
+    """The transactions that write in other databases of the server: what is written meanwhile is sent after them."""
+    with connection.cursor() as cursor:
+        cursor.execute(_AT_WORK_ELSEWHERE)
+        return set(cursor.fetchall())
+
+
 class UntilIdle:
-    """A claim that holds until the job has nothing more to do."""
+    """A claim that holds until the job has nothing more to do; begins when nobody else's work holds events up."""
 
     def __init__(self) -> None:
         self.idle = False
+        before = at_work_elsewhere()
+        wait_until(lambda: before.isdisjoint(at_work_elsewhere()))
 
     def goes_on(self) -> bool:
         return not self.idle

@@ -8,6 +8,7 @@ import threading
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
@@ -210,6 +211,20 @@ def test_an_event_that_is_committed_late_is_not_overtaken(monkeypatch: pytest.Mo
         send()
     exclusion, hold = ("alice", "player.excluded"), ("alice", "withdrawal.held")
     assert (before, crm.told) == (([], [exclusion, hold]) if guarded else ([hold], [hold, exclusion]))
+
+
+def test_work_in_another_database_of_the_server_delays_events_and_loses_none():
+    """PostgreSQL tells the oldest transaction of all its databases, not of one."""
+    claim = UntilIdle()
+    with receiver() as crm:
+        endpoint(crm.port)
+        with psycopg.connect(**{**connection.get_connection_params(), "dbname": "postgres"}) as other:
+            other.execute("SELECT pg_current_xact_id()")
+            held("alice")
+            delivery.deliver("crm", claim)
+            assert crm.told == []
+        send()
+    assert crm.told == [("alice", "withdrawal.held")]
 
 
 def test_after_a_restore_into_another_cluster_what_waited_goes_first():
