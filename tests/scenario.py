@@ -9,6 +9,8 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import connection
+
 from casino_pam.engine import commands, posting
 from wallet import money
 from wallet.errors import Refused
@@ -99,6 +101,16 @@ def _play(kind: Any, who: str, fields: dict[str, Any], **defaults: Any) -> Any:
 
 def bet(who: str = "alice", amount: str = "10.00", **fields: Any) -> Any:
     return _play(commands.Bet, who, {"amount": eur(amount), **fields}, currency="EUR", round="round-1", game="slot-1")
+
+
+def many_bets(count: int, who: str = "alice") -> None:
+    """Bets of nothing, and what the planner knows of them: rows of a ledger that has grown at the price of a few."""
+    fields = {"source": "acme", "player": who, "currency": "EUR", "game": "slot-1", "at": NOON, "amount": 0}
+    for _ in range(0, count, 100):
+        bets = [commands.Bet(reference=fresh("many"), round=fresh("many-round"), **fields) for _ in range(100)]
+        assert {word(outcome) for outcome in posting.post(bets)} == {"posted"}
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE wallet_transaction, wallet_wallet")
 
 
 def win(who: str = "alice", amount: str = "10.00", **fields: Any) -> Any:

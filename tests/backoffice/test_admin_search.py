@@ -11,7 +11,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from casino_pam.engine import commands, posting
 from tests import operators, scenario
 from tests.backoffice.admin_scenario import furnish, ours, page
 from wallet import models
@@ -181,11 +180,7 @@ def test_no_page_asks_more_as_the_house_grows(house):
 
 def test_every_question_about_the_ledger_is_answered_by_an_index(house):
     scenario.player("carl", "10.00")
-    for _ in range(30):
-        post_many(100)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE wallet_transaction")
-        cursor.execute("ANALYZE wallet_wallet")
+    scenario.many_bets(3_000, "carl")
     client = operators.rita()
     assert b"about 3,0" in client.get("/admin/").content
     wallet = Wallet.objects.get(player__code="alice")
@@ -206,26 +201,6 @@ def test_every_question_about_the_ledger_is_answered_by_an_index(house):
             plan = "\n".join(line for (line,) in cursor.fetchall())
         counted = "COUNT(*)" in sql
         assert "Seq Scan on wallet_transaction" not in plan or (counted and "Limit" in plan), (sql, plan)
-
-
-def post_many(count: int) -> None:
-    """Many bets in one transaction: rows of a real ledger at the price of a few."""
-    for outcome in posting.post(
-        [
-            commands.Bet(
-                source="acme",
-                player="carl",
-                currency="EUR",
-                at=scenario.NOON,
-                reference=scenario.fresh("many"),
-                round=scenario.fresh("many-round"),
-                game="slot-1",
-                amount=0,
-            )
-            for _ in range(count)
-        ]
-    ):
-        assert outcome.status == "posted"
 
 
 def test_a_long_list_is_counted_up_to_a_bound(house, monkeypatch):

@@ -66,6 +66,16 @@ def told(client: psycopg.Connection[Any], query: str) -> Any:
     return record[0]
 
 
+def told_by_two(client: psycopg.Connection[Any], query: str) -> set[Any]:
+    """What the two servers say. One may be handed back some time after its last client was answered."""
+    answers: set[Any] = set()
+    for _ in range(5_000):
+        answers.add(told(client, query))
+        if len(answers) == 2:
+            break
+    return answers
+
+
 # --- what stands in for a pooler is strict -----------------------------------------------------
 
 
@@ -86,13 +96,13 @@ def test_a_server_is_handed_on_at_the_end_of_each_transaction_with_all_that_was_
             assert told(one, "SELECT pg_backend_pid()") != told(other, "SELECT pg_backend_pid()")
             with one.transaction():
                 assert told(one, "SELECT pg_backend_pid()") == told(one, "SELECT pg_backend_pid()")
-        assert len({told(one, "SELECT pg_backend_pid()") for _ in range(4)}) == 2
+        assert len(told_by_two(one, "SELECT pg_backend_pid()")) == 2
         one.execute("SET SESSION lock_timeout = '7s'")
         one.execute("SELECT pg_advisory_lock(7)")
         with connected(between.port, server) as other:
-            assert {told(other, "SHOW lock_timeout") for _ in range(4)} == {"0", "7s"}
+            assert told_by_two(other, "SHOW lock_timeout") == {"0", "7s"}
             locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
-            assert {told(other, locks) for _ in range(4)} == {0, 1}
+            assert told_by_two(other, locks) == {0, 1}
         # Nobody else's: what a transaction sets for itself.
         with one.transaction():
             one.execute("SET LOCAL statement_timeout = '9s'")
@@ -114,9 +124,9 @@ def test_prepared_statements_follow_their_client_where_they_are_kept_and_are_los
             told(one, "SELECT 1"), told(other, "SELECT 1")
         session = session_of(one)
         session.rows("SELECT %s::int + 1", ["1"])
-        # On the other server, which on a busy machine is handed back after its last client was answered.
+        # On the other server, once it is handed back.
         with pytest.raises(psycopg.errors.InvalidSqlStatementName):
-            [session.rows("SELECT %s::int + 1", ["1"]) for _ in range(50)]
+            [session.rows("SELECT %s::int + 1", ["1"]) for _ in range(5_000)]
 
 
 # --- a pooler that will not do -----------------------------------------------------------------

@@ -120,9 +120,8 @@
         says.textContent = "You are no longer logged in. Load this page again.";
         return;
       }
-      const found = await answer.json().catch(() => ({}));
-      if (!answer.ok) throw new Error(found.problem ?? "");
-      accept(found);
+      if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).problem ?? "");
+      accept(await answer.json());
     } catch (error) {
       says.textContent = `No answer since ${end ? clock(end) + " UTC" : "the page was opened"}; trying again. ${error.message || ""}`;
     } finally {

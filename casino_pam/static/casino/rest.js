@@ -41,14 +41,25 @@ export class Rest {
   async call(method, path, body) {
     const headers = { Authorization: `Bearer ${this.token}` };
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    let answer;
+    let answer, text;
     try {
       answer = await fetch(BASE + path, { method, headers, body, cache: "no-store", signal: AbortSignal.timeout(10_000) });
+      text = await answer.text();
     } catch {
       throw new Refused(0, {});
     }
-    const found = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Refused(answer.status, found);
+    const found = parsed(text);
+    if (!answer.ok) throw new Refused(answer.status, found ?? {});
+    // What is good and cannot be read was cut on its way.
+    if (found === null) throw new Refused(0, {});
     return found;
+  }
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
 }
