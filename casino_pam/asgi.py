@@ -23,7 +23,7 @@ django = get_asgi_application()
 # Imported once Django is set up: both know its models.
 from casino_pam import guard  # noqa: E402
 from casino_pam.api.game.app import GameDoor  # noqa: E402
-from casino_pam.backoffice import dashboard_socket, grant_list_pages, report_pages  # noqa: E402
+from casino_pam.backoffice import dashboard, grant_list_pages, report_pages  # noqa: E402
 from casino_pam.engine.queue import posting_queue  # noqa: E402
 from casino_pam.live.consumer import PATH, player_socket  # noqa: E402
 from casino_pam.live.hub import hub  # noqa: E402
@@ -101,8 +101,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     scope["path"] = guard.path_as_sent(scope)
     if scope["type"] == "websocket" and scope["path"] == PATH:
         await player_socket(scope, receive, send)
-    elif scope["type"] == "websocket" and scope["path"] == dashboard_socket.PATH:
-        await dashboard_socket.dashboard_socket(scope, receive, send)
+    elif scope["type"] == "websocket" and scope["path"] == dashboard.SOCKET_PATH:
+        await dashboard.dashboard_socket(scope, receive, send)
     elif scope["type"] == "websocket":
         # Before acceptance this is a plain 403.
         await send({"type": "websocket.close", "code": 1008, "reason": "not found"})
