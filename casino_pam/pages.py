@@ -1,5 +1,8 @@
-"""The pages for people: what this is, a player's own page, and what each refusal means. None knows anything of the
-player: the token stands in the address's fragment, which no browser sends."""
+"""The pages for people outside of the back office: what this is, a player's own page, what each refusal means; and what
+a browser is shown where there is no page, or not for this operator.
+
+None of the first knows anything of the player: the token stands in the address's fragment, which no browser sends.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,18 @@ import re
 from typing import Any, Final
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
 from casino_pam import demo, problems
-from wallet.errors import STATUS
+from casino_pam.api.rest import exceptions
+from wallet.errors import STATUS, Refused
 
 # Everything comes from here, nothing is written into the page itself, and nobody frames it.
 POLICY: Final = (
@@ -81,3 +88,64 @@ def _page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
     page["Cache-Control"] = "no-store"
     page["Referrer-Policy"] = "no-referrer"
     return page
+
+
+# --- refusals ----------------------------------------------------------------------------------
+
+_permission_shape: Final = re.compile(r"[a-z]+\.[a-z_]+").fullmatch
+# The pages of a table are named after it: wallet_player_changelist.
+_table_page_shape: Final = re.compile(r"([a-z]+)_([a-z]+)_(changelist|change|history|add|delete)").fullmatch
+_VERBS: Final = {"changelist": "view", "change": "view", "history": "view", "add": "add", "delete": "delete"}
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """403: which permission is missing, and which roles have it."""
+    if request.path_info.startswith(problems.API):
+        return exceptions.problem_response(Refused("forbidden"))
+    return _refusal(request, 403, "This page is not for you", **_missing(request, exception))
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """404: nothing here is ever deleted, so the address is wrong."""
+    if request.path_info.startswith(problems.API):
+        return exceptions.problem_response(Refused("not_found"))
+    return _refusal(request, 404, "There is nothing at this address", missing=True)
+
+
+def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """CSRF_FAILURE_VIEW: a form that was opened before the last log-in, or elsewhere."""
+    return _refusal(request, 403, "This form is no longer good", stale=True)
+
+
+def _missing(request: HttpRequest, exception: Exception) -> dict[str, Any]:
+    """The permission's name and its roles, where the refusal names one or the address tells it."""
+    named = str(exception) if isinstance(exception, PermissionDenied) else ""
+    found = _table_page_shape((request.resolver_match and request.resolver_match.url_name) or "")
+    if not _permission_shape(named) and found is not None:
+        named = f"{found[1]}.{_VERBS[found[3]]}_{found[2]}"
+    if not _permission_shape(named):
+        return {}
+    app, _, codename = named.partition(".")
+    permission = Permission.objects.filter(content_type__app_label=app, codename=codename).first()
+    if permission is None:
+        return {}
+    if request.user.has_perm(named):
+        return {"nobody": True}
+    roles = Group.objects.filter(permissions=permission).order_by("name").values_list("name", flat=True)
+    return {"needs": permission.name, "roles": list(roles)}
+
+
+def _refusal(request: HttpRequest, status: int, heading: str, **why: Any) -> HttpResponse:
+    """Why, and a way on: below /admin/ in the frame of the back office, for who is logged in there."""
+    user = getattr(request, "user", None)
+    inside = request.path_info.startswith("/admin/") and user is not None and admin.site.has_permission(request)
+    context: dict[str, Any] = {"title": heading, "status": status, **why}
+    if not inside:
+        return render(request, "pages/refusal.html", context, status=status)
+    held = [group.name for group in user.groups.order_by("name")] if user is not None else []
+    return render(
+        request,
+        "backoffice/refusal.html",
+        admin.site.each_context(request) | context | {"held": held},
+        status=status,
+    )

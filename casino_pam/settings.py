@@ -209,7 +209,7 @@ SECOND_FACTOR_FOR = [name.strip() for name in env.list("SECOND_FACTOR_FOR", defa
 if "" in SECOND_FACTOR_FOR:
     raise ImproperlyConfigured("SECOND_FACTOR_FOR holds an empty name. Set it to everybody, or names of roles.")
 X_FRAME_OPTIONS = "DENY"
-CSRF_FAILURE_VIEW = "casino_pam.refusal_pages.form_refused"
+CSRF_FAILURE_VIEW = "casino_pam.pages.form_refused"
 
 # The only log-in there is for a browser.
 LOGIN_URL = "admin:login"

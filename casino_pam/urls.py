@@ -37,6 +37,6 @@ urlpatterns = [
 
 # Below /api/ as problem+json, elsewhere as pages.
 handler400 = "casino_pam.api.rest.exceptions.bad_request"
-handler403 = "casino_pam.refusal_pages.permission_denied"
-handler404 = "casino_pam.refusal_pages.page_not_found"
+handler403 = "casino_pam.pages.permission_denied"
+handler404 = "casino_pam.pages.page_not_found"
 handler500 = "casino_pam.api.rest.exceptions.server_error"
