@@ -269,7 +269,7 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "casino_pam.logging.LoggedRequests",
     "django.middleware.security.SecurityMiddleware",
-    "casino_pam.text_files.CompressedPages",
+    "casino_pam.compression.CompressedPages",
     "casino_pam.backoffice.site.storable_addresses",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -490,7 +490,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / ".static")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "casino_pam.text_files.CompressedFiles"},
+    "staticfiles": {"BACKEND": "casino_pam.compression.CompressedFiles"},
 }
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
