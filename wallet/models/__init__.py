@@ -1,21 +1,17 @@
 from wallet.models.access import OperatorSession, SecondFactor
-from wallet.models.background import Job
-from wallet.models.endpoint import Delivery, Endpoint
-from wallet.models.oversight import (
-    AccountChange,
-    Approval,
-    AuditEntry,
+from wallet.models.background import (
     Checkpoint,
     DayPlayer,
     DaySum,
-    LimitChange,
-    PlayerNote,
+    Job,
     PlayersSummedUp,
     ProviderDifference,
     ProviderRun,
     ReconciliationRun,
     SummedUp,
 )
+from wallet.models.endpoint import Delivery, Endpoint
+from wallet.models.oversight import AccountChange, Approval, AuditEntry, LimitChange, PlayerNote
 from wallet.models.people import Currency, Player, PlayerTag, Wallet, WalletLimits
 from wallet.models.provider import ApiKey, Game, GameSession, Provider
 from wallet.models.transaction import Transaction
