@@ -1,5 +1,4 @@
-"""What the player's page shows beside wallets and rows, each part to those who may see it; the page of a round; and
-what the countries of players ask of the house."""
+"""What the player's page shows beside wallets and rows, each part to those who may see it; and the page of a round."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from bonus.admin.bonus_admin import badge_of, progress
 from bonus.models import LIVE, Bonus, BonusStatus
 from casino_pam.backoffice import permissions, withdrawals
 from casino_pam.engine import commands
-from wallet import audit, games, hindrances, history, jurisdictions, limits, money
+from wallet import audit, games, hindrances, history, limits, money
 from wallet.admin import ledger_pages
 from wallet.admin.ledger_pages import LedgerPage
 from wallet.history import Lifetime
@@ -247,13 +246,3 @@ def _closed(rows: QuerySet[Transaction]) -> bool:
     ending = list(rows.filter(status=Status.POSTED, ends_round=True).values_list("pk", flat=True))
     undone = Transaction.objects.filter(closes__in=ending, status=Status.POSTED, kind=Kind.ROLLBACK)
     return bool(set(ending) - set(undone.values_list("closes", flat=True)))
-
-
-@permissions.page("wallet.view_player")
-def countries(request: HttpRequest) -> HttpResponse:
-    """Every rule of a country that the house keeps, as docs/jurisdictions.md has them."""
-    context = admin.site.each_context(request) | {
-        "title": "Jurisdictions",
-        "rules": [(jurisdictions.name(rule.country), rule) for rule in jurisdictions.RULES],
-    }
-    return render(request, "backoffice/jurisdictions.html", context)

@@ -1,4 +1,5 @@
-"""Games that providers send and nobody has listed: as a page, and as a file to be filled in and imported."""
+"""The catalogue's own pages: games that providers send and nobody has listed, also as a file to be filled in and
+imported; and what each country asks of the house."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from django.urls import URLPattern, path
 
 from casino_pam import spreadsheet
 from casino_pam.backoffice import permissions
-from wallet import games
+from wallet import games, jurisdictions
 from wallet.admin.date_fields import today
 from wallet.reports.sums import snapshot
 
@@ -21,7 +22,7 @@ SECONDS: Final = 3
 
 
 @permissions.page(VIEW)
-def page(request: HttpRequest) -> HttpResponse:
+def unlisted_games(request: HttpRequest) -> HttpResponse:
     """The busiest first, each with a way to list it."""
     context = admin.site.each_context(request) | {
         "title": "Unlisted games",
@@ -33,17 +34,28 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 @permissions.page(VIEW)
-def file(request: HttpRequest) -> HttpResponseBase:
+def unlisted_games_file(request: HttpRequest) -> HttpResponseBase:
     """The same as ``manage.py import_games`` reads it, with empty names."""
     lines = [spreadsheet.line(games.COLUMNS)]
     lines += [spreadsheet.line((game.provider, game.code, "", "", "yes")) for game in _unlisted()]
     return spreadsheet.download("unlisted-games.csv", iter(lines))
 
 
+@permissions.page("wallet.view_player")
+def countries(request: HttpRequest) -> HttpResponse:
+    """Every rule of a country that the house keeps, as docs/jurisdictions.md has them."""
+    context = admin.site.each_context(request) | {
+        "title": "Jurisdictions",
+        "rules": [(jurisdictions.name(rule.country), rule) for rule in jurisdictions.RULES],
+    }
+    return render(request, "backoffice/jurisdictions.html", context)
+
+
 def patterns() -> list[URLPattern]:
     return [
-        path("games/unlisted/", page, name="unlisted_games"),
-        path("games/unlisted.csv", file, name="unlisted_games_file"),
+        path("games/unlisted/", unlisted_games, name="unlisted_games"),
+        path("games/unlisted.csv", unlisted_games_file, name="unlisted_games_file"),
+        path("jurisdictions/", countries, name="jurisdictions"),
     ]
 
 
