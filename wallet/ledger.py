@@ -447,7 +447,7 @@ def write(session: Session, book: Book) -> set[int]:
             " Is a pooler between us and PostgreSQL, and DATABASE_PGBOUNCER off?"
         )
     matched = _update_wallets(session, touched) if touched else set()
-    if elements := [element for id in rows if id in matched for element in rows[id]]:
+    if elements := [_element(f"{text}\n{digest}") for id in rows if id in matched for text, digest in rows[id]]:
         session.put(_INSERT_ROWS, [_array_of(elements)])
     matched |= _unmoved(session, shown) if shown else set()
     return {wallet.id for wallet in (*touched, *shown) if wallet.id not in matched}
@@ -462,16 +462,16 @@ def _hold(session: Session, players: Mapping[int, OpenPlayer]) -> None:
         raise SerializationFailure("a player has changed meanwhile")
 
 
-def _digested(wallet: OpenWallet) -> list[str]:
-    """The wallet's new rows as they travel, each with its digest; leaves the newest digest behind."""
-    elements = []
+def _digested(wallet: OpenWallet) -> list[tuple[str, str]]:
+    """Each new row of the wallet as canonical text, with its digest in hex; leaves the newest digest behind."""
+    digested = []
     digest = wallet.digest or first_digest(wallet.id)
     for row in wallet.rows:
         text = canonical(row)
         digest = chain(digest, text)
-        elements.append(_element(f"{text}\n{digest.hex()}"))
+        digested.append((text, digest.hex()))
     wallet.digest = digest
-    return elements
+    return digested
 
 
 _COPY_ROWS: Final = f"COPY wallet_transaction ({', '.join(name for name, _ in COLUMNS)}, digest) FROM STDIN"
@@ -484,27 +484,20 @@ def copy(connection: Connection[Any], wallets: Iterable[OpenWallet]) -> None:
     Texts of these rows may hold nothing that COPY would read as something else: a caller that makes them up sees to it.
     """
     touched = [wallet for wallet in wallets if wallet.rows]
-    rows = [row for wallet in touched for row in zip(wallet.rows, _copied(wallet), strict=True)]
+    rows = [(row, *texts) for wallet in touched for row, texts in zip(wallet.rows, _digested(wallet), strict=True)]
     if len(_update_wallets(session_of(connection), touched)) < len(touched):
         raise SerializationFailure("a wallet has moved meanwhile")
     # In the order of time, as rows come: what is read by time lies together.
     rows.sort(key=lambda each: each[0].created_at)
     with connection.cursor() as cursor, cursor.copy(_COPY_ROWS) as lines:
-        lines.write("".join(line for _, line in rows))
+        lines.write("".join(_line(*row) for row in rows))
 
 
-def _copied(wallet: OpenWallet) -> list[str]:
-    """As ``_digested``, a line of COPY for each row."""
-    lines = []
-    digest = wallet.digest or first_digest(wallet.id)
-    for row in wallet.rows:
-        text = canonical(row)
-        digest = chain(digest, text)
-        texts = text.split("\n")
-        texts[_CREATED_AT] = to_text(to_datetime(row.created_at))
-        lines.append("\t".join([text or r"\N" for text in texts]) + f"\t\\\\x{digest.hex()}\n")
-    wallet.digest = digest
-    return lines
+def _line(row: Row, text: str, digest: str) -> str:
+    """A row as COPY reads it."""
+    values = text.split("\n")
+    values[_CREATED_AT] = to_text(to_datetime(row.created_at))
+    return "\t".join([value or r"\N" for value in values]) + f"\t\\\\x{digest}\n"
 
 
 def _update_wallets(session: Session, wallets: list[OpenWallet]) -> set[int]:

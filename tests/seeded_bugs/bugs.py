@@ -54,8 +54,8 @@ BUGS: Final = (
         "digest not chained",
         "Each row's digest rests on the wallet's first, and no longer on the row before it",
         LEDGER,
-        "digest = chain(digest, text)\n        elements",
-        "digest = chain(first_digest(wallet.id), text)\n        elements",
+        "digest = chain(digest, text)\n        digested",
+        "digest = chain(first_digest(wallet.id), text)\n        digested",
         "tests/wallet/test_reconcile.py::TestCleanBooks::test_are_met_with_silence",
     ),
     Bug(
