@@ -24,7 +24,7 @@ def page(permission: str) -> Callable[[View], View]:
     """Make a view a page of the admin, for operators with ``permission``; 403 for others.
 
     Whoever is not logged in is led to the log-in. The refusal reaches the audit trail with every
-    other 403 of the admin (casino_pam/backoffice/permissions.py).
+    other 403 of the admin (``audited_refusals``).
     """
 
     def guarded(view: View) -> View:

@@ -22,7 +22,7 @@ from casino_pam.api.rest import examples, serializers
 from casino_pam.api.rest.authentication import PLAYER
 from casino_pam.api.rest.pagination import NewestFirstPagination, OfferPagination, OnePage
 from casino_pam.api.rest.rest_view import RestView, created
-from casino_pam.api.rest.schema import documented
+from casino_pam.api.rest.schema import NO_WALLET, documented
 from casino_pam.api.rest.throttling import PromoCodeThrottle
 from casino_pam.engine import accounts, commands, posting
 from casino_pam.engine.commands import Browse, Claim, Forfeit, Grant
@@ -110,7 +110,6 @@ def _offer(code: str) -> OfferModel:
     return found
 
 
-NO_WALLET: Final = ("unknown_player", "unknown_wallet", "unknown_currency")
 NOT_GRANTED: Final = ("unknown_offer", "player_excluded", "wallet_locked", "offer_not_available")
 
 # --- back ends -----------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from casino_pam.api.game.dialects import door
 from casino_pam.api.rest import examples, serializers
 from casino_pam.api.rest.pagination import WithdrawalPagination
 from casino_pam.api.rest.rest_view import RestView
-from casino_pam.api.rest.schema import documented
+from casino_pam.api.rest.schema import NO_WALLET, documented
 from casino_pam.engine import accounts, approvals, commands, posting
 from casino_pam.engine.commands import Adjust, Deposit, Hold
 from casino_pam.engine.results import BonusResult, Receipt
@@ -25,8 +25,6 @@ from wallet import audit, history
 from wallet.errors import Refused
 from wallet.models import Approval, Provider, Transaction
 from wallet.money import show
-
-NO_WALLET = ("unknown_player", "unknown_wallet", "unknown_currency")
 
 
 class CashierView(RestView):

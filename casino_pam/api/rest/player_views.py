@@ -118,7 +118,7 @@ class PlayerTokens(RestView):
         return created(serializers.Token({"token": text, "expires_at": expires}).data)
 
 
-NO_WALLET = ("unknown_player", "unknown_wallet")
+NO_SUCH_WALLET = ("unknown_player", "unknown_wallet")
 
 
 class LimitsView(RestView):
@@ -151,7 +151,7 @@ class PlayerLimits(LimitsView):
         answers=serializers.Limits,
         gets=examples.LIMITS,
         query=(serializers.CurrencyQuery,),
-        refusals=NO_WALLET,
+        refusals=NO_SUCH_WALLET,
     )
     def get(self, request: Request, player: str) -> Response:
         return self.read(player)
@@ -162,7 +162,7 @@ class PlayerLimits(LimitsView):
         sends=examples.LIMITS_ASKED,
         answers=serializers.Limits,
         gets=examples.LIMITS,
-        refusals=NO_WALLET,
+        refusals=NO_SUCH_WALLET,
     )
     def put(self, request: Request, player: str) -> Response:
         return self.put_down(player)

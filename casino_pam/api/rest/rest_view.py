@@ -35,7 +35,7 @@ class RestView(GenericAPIView[Any]):
     """Path, method, credentials, scope, throttle, body: the first that fails is the answer."""
 
     http_method_names = ["get", "head", "post", "patch", "put", "delete"]
-    # The scope a key must have, or callers.PLAYER for a player's token.
+    # The scope a key must have, or authentication.PLAYER for a player's token.
     scope: ClassVar[str]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -29,6 +29,8 @@ _PROBLEM: Final = "application/problem+json"
 # Refusals that any request may meet, and any request with a body.
 _ALWAYS: Final = ("unauthenticated", "key_expired", "forbidden", "rate_limited", "internal", "busy", "unavailable")
 _OF_BODIES: Final = ("malformed", "invalid_field", "too_large", "unsupported_media_type")
+# Refusals of a body that names a player and a currency.
+NO_WALLET: Final = ("unknown_player", "unknown_wallet", "unknown_currency")
 # What a page of these is called.
 _PAGES: Final = {
     "Bonus": "Bonuses",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
@@ -37,14 +37,13 @@ from wallet.errors import InvalidField, Refused, unknown_members
 from wallet.models.provider import validate_currencies, validate_public_key
 from wallet.money import show
 from wallet.provider_file.mapping import WrongMapping, read_mapping
+from wallet.time import to_datetime
 
 _AMOUNT: Final = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _SIGNED: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _NAME: Final = r"^[!-~]([ -~]*[!-~])?$"
 _CURRENCY: Final = r"^[A-Z][A-Z0-9_]{2,31}$"
 _COUNTRY: Final = r"^[A-Z]{2}$"
-
-_epoch = datetime.fromtimestamp(0, UTC)
 
 
 # --- serializers -----------------------------------------------------------------------------
@@ -277,7 +276,7 @@ class InstantField(StrictField, DateTimeField):
         return fields.instant(body, name)
 
     def to_representation(self, value: datetime | int) -> str:
-        return responses.instant(_epoch + timedelta(microseconds=value) if isinstance(value, int) else value)
+        return responses.instant(to_datetime(value) if isinstance(value, int) else value)
 
 
 class QueryInstantField(InstantField):
