@@ -223,7 +223,7 @@ def take_back(bonuses: Bonuses, entry: Entry, win: Row, *, clamp: bool) -> Colum
     if bonus is not None:
         _unwind(bonuses, entry.book, bonus, win)
     if taken.bonus:
-        # Whoever's win it was, bonus money is the ACTIVE bonus's.
+        # Whichever bonus the win came from, all bonus money is the ACTIVE bonus's by now.
         bonus = bonuses.active(wallet.id)
     columns: Columns = {
         "cash_delta": -taken.cash,

@@ -23,7 +23,7 @@ env = environ.Env()
 if "DATABASE_URL" not in env.ENVIRON:
     # `make run` leaves its addresses and secrets here, so that manage.py in another terminal finds them.
     env.read_env(BASE_DIR / ".data" / "env")
-# Neither told where the database is, nor ever run here: enough for commands that need no server.
+# Nobody said where the database is, and `make run` has not run here: only commands that need no server can work.
 UNTOLD = "DATABASE_URL" not in env.ENVIRON
 
 
@@ -163,7 +163,7 @@ SECRETS_KEY_FALLBACKS = earlier("SECRETS_KEY_FALLBACKS", as_it_is("SECRETS_KEY_F
 if "SECRETS_KEY" not in env.ENVIRON:
     SECRETS_KEY_FALLBACKS += SECRET_KEY_FALLBACKS
 if CELL:
-    # Cells may have been given one key: what one of them signs is nothing to the others all the same.
+    # Even if several cells were given the same key, what one of them signs must not be believed by the others.
     SECRET_KEY, *SECRET_KEY_FALLBACKS = (f"{CELL}:{key}" for key in (SECRET_KEY, *SECRET_KEY_FALLBACKS))
 
 # Who may read /metrics: whoever sends it as a bearer token. Empty is nobody, but for a machine that is being debugged.

@@ -202,7 +202,8 @@ UNION ALL
 {_rows_where("asked", "x.wallet_id = n.wallet_id AND x.round = n.round")}
 """
 
-# What hangs on rows that are there; most requests name none that is.
+# Rows that belong to those that ``_READ_ROWS`` found by name. Most commands name no row that is there yet, and this is
+# not asked.
 _READ_RELATED = f"""
 WITH named AS ({_NAMED}), answers AS (
     SELECT t.* FROM named n

@@ -131,7 +131,7 @@ class OpenSession(msgspec.Struct):
     player: str
     expires_at: int
     has_ended: bool
-    # Of those that this player has, or had, with this provider.
+    # Whether the player has opened no later session with this provider.
     is_newest: bool = True
 
     def ended(self, at: int) -> bool:

@@ -35,7 +35,7 @@ from wallet.models import Approval, AuditEntry, Currency, Player, Transaction, W
 
 VIEW: Final = "wallet.view_approval"
 SEES_ROWS: Final = "wallet.view_transaction"
-# As many of each sort are shown; a house with more has other worries.
+# So many of each sort are shown.
 SHOWN: Final = 200
 COUNTED: Final = 100
 
@@ -159,7 +159,7 @@ def _of_grant(bonus: Bonus, state: Approval.State | None = None) -> PendingAppro
 
 
 def _state_of(bonus: Bonus) -> Approval.State:
-    """Of a grant the trail knows best: one that was approved may have been cancelled later, as if it were rejected."""
+    """What was decided of a grant. The trail says it: one that was approved and cancelled later looks rejected."""
     if bonus.approver is None:
         return Approval.State.PENDING
     rejected = AuditEntry.objects.filter(act="reject grant", reference=str(bonus.pk), outcome=audit.DONE).exists()
@@ -215,7 +215,7 @@ def count_for(request: HttpRequest) -> int:
 
 
 def badge(request: HttpRequest) -> str:
-    """What the side bar says of it: nothing of nothing."""
+    """How many wait, for the side bar; empty where nothing does."""
     found = count_for(request)
     return f"{COUNTED - 1}+" if found == COUNTED else str(found or "")
 

@@ -101,12 +101,12 @@ LONGEST_REREAD: Final = 30.0
 # Players per look at the database: more would make the first of them wait.
 MOST_PLAYERS: Final = 500
 TICK_SECONDS: Final = 1.0
-# Between two looks at a database that does not answer: sockets are right again so soon after it is back.
+# The longest pause between two readings of a database that does not answer: so soon after it is back sockets are right.
 LONGEST_PAUSE: Final = 0.5
 
 SESSION_ENDED: Final = 4401
 
-# What all sockets of a player may say: so many messages at once, and so many a second.
+# How much the sockets of a player may send us together: so many messages at once, and so many a second.
 MOST_MESSAGES: Final = 100
 MESSAGES_A_SECOND: Final = 20.0
 
@@ -141,7 +141,7 @@ class _WatchedPlayer:
         self.wallets: set[int] = set()
         self.was_read = False
         self.reread_at = 0.0
-        # With the locks as they were last read.
+        # The player as last read, locks included.
         self.player: OpenPlayer | None = None
         self.allowance = Allowance(MOST_MESSAGES, MESSAGES_A_SECOND)
 

@@ -54,7 +54,7 @@ class HeadTooLarge(Exception):
 
 
 class _Nobody:
-    """Waits for no news of a body: a call is begun when it is whole."""
+    """In the place of uvicorn's event that more of a body is there. A call is begun when it is whole: nobody waits."""
 
     def set(self) -> None: ...
 
@@ -153,7 +153,7 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.close()
 
     def _serving_earlier(self) -> bool:
-        """Whether we are ourselves the reason that the message is not read on."""
+        """Whether the message is late because of us: we still answer an earlier one, and read no further until then."""
         if self._in_head:
             return self.cycle is not None and not self.cycle.response_complete
         return bool(self.pipeline)

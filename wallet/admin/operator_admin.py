@@ -235,10 +235,10 @@ class PlayerFilter(_Exactly):
 
 
 class WalletFilter(_Exactly):
-    """Of the player whom the address names what touches the wallet in this currency.
+    """Acts that concern the money in the player's wallet in this currency; the player is the one the address names.
 
-    That is what was done to the player, or to anything in the wallet; not what was done in another wallet, and nothing
-    that no money hangs on.
+    These are the acts on the wallet or on anything in it, and those on the player as a whole. Acts on the player's
+    other wallets are left out, and so are acts that change nothing about money.
     """
 
     title = "wallet"

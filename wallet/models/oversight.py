@@ -15,9 +15,10 @@ from wallet.models.transaction import append_only
 ASKED = ["wallet", "source", "reference", "act", "bonus", "withdrawal", "amount", "reason", "author", "created_at"]
 DECIDED = ["approver", "decided_at", "decision_reason"]
 
-# So long whoever changed an account may be the one who uses it. Who made an API key knows it for good.
+# For so many days whoever changed an account may be the one who uses it. Whoever made an API key knows it for good.
 INDEPENDENT_AFTER_DAYS: Final = 7
-# How changes name who made them where no operator is known, and the accounts of back ends. No user name has a colon.
+# With these begin the names of commands of manage.py, by which an unknown operator changed an account, and the names of
+# back ends' keys. No user name has a colon.
 COMMAND: Final = "command:"
 KEY: Final = "key:"
 
@@ -307,7 +308,7 @@ class AuditEntry(models.Model):
                 opclasses=["varchar_pattern_ops", "uuid_ops"],
                 condition=Q(player__isnull=False),
             ),
-            # What a player's page shows; a token is handed out at every log-in.
+            # What a player's page shows: all but the tokens, of which each log-in is handed one.
             models.Index(
                 name="audit_acts_on_player",
                 fields=["player", "-id"],

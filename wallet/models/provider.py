@@ -148,16 +148,16 @@ class Provider(models.Model):
     secrets_version = models.PositiveIntegerField(default=0, editable=False)
 
     dialect = models.CharField(max_length=16, choices=dialects, default=Dialect.DOOR, db_default="door")
-    # How it names us, where its dialect wants that.
+    # By what name it knows us, where its dialect wants that.
     merchant = models.CharField(max_length=128, blank=True, default="", db_default="")
-    # With which it signs, where its dialect wants that; two may be live, as of the secrets.
+    # The keys with which it signs, where its dialect wants that; as with secrets, two may be live.
     public_key_one = models.TextField(blank=True, default="", db_default="", validators=[validate_public_key])
     public_key_two = models.TextField(blank=True, default="", db_default="", validators=[validate_public_key])
-    # Its codes and ours, where they differ, of the same unit.
+    # Its codes of currencies and ours, where they differ; each pair is of the same unit.
     currencies = models.JSONField(
         blank=True, default=dict, db_default=models.Value({}, models.JSONField()), validators=[validate_currencies]
     )
-    # How its own report is read, where that is not the file of docs/operations.md (wallet.provider_file.mapping).
+    # How its own report is read, where that is not the file of docs/reports.md (wallet.provider_file.mapping).
     file_mapping = models.JSONField(blank=True, default=dict, db_default=models.Value({}, models.JSONField()))
 
     reference_scope = models.CharField(max_length=16, choices=ReferenceScope, default=ReferenceScope.GLOBAL)

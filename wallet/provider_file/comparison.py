@@ -78,7 +78,7 @@ class Difference(NamedTuple):
 
 
 class DifferenceRow(NamedTuple):
-    """A record of pairs.DIFFERENCES."""
+    """A record of ``DIFFERENCES``: its columns by name."""
 
     what: str
     line: int | None

@@ -400,8 +400,9 @@ def _undone(column: str, sign: str) -> str:
     return f"'{column}', jsonb_build_object({', '.join(sums)})"
 
 
-# Said a second time, beside wallet.state.UndoneEarlier. What is older than the month of the wallet's newest row
-# counts for nothing any more, and is not asked about; only the rows since then are read.
+# The rule of wallet.state.UndoneEarlier a second time, in SQL, so that the one checks the other. What is older than the
+# month of the wallet's newest row counts for nothing any more, and is not asked about; only the rows since then are
+# read.
 _MONTH: Final = "date_trunc('month', w.newest_at, 'UTC')"
 _STILL_COUNTS: Final = f"(w.undone_earlier ->> 'at')::bigint >= {selected(_MONTH)}"
 _UNDONE_BY_ROWS: Final = f"""

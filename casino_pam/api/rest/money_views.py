@@ -147,7 +147,7 @@ class Settle(EndOfWithdrawal):
         return Response({"status": outcome.state, "id": str(outcome.id)}, 202)
 
     def _record(self, hold: Transaction, outcome: Receipt | Approval) -> None:
-        """What is settled at once is in the ledger; a request that waits would else be nowhere."""
+        """A request that waits leaves a row of the audit trail; what is settled at once has one in the ledger."""
         if isinstance(outcome, Receipt):
             return
         wallet = hold.wallet

@@ -65,7 +65,7 @@ class StrictSerializer(Serializer[Any]):
             raise refusal.inside(self.field_name) from None
 
     def digits_of(self, instance: Any) -> int:
-        """By which the amounts of ``instance`` are shown."""
+        """The decimal places of the currency in which the amounts of ``instance`` are shown."""
         digits: int = instance.digits
         return digits
 

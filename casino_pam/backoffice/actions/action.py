@@ -304,7 +304,7 @@ class Action(Generic[T]):
     # person would decide about it first.
     command: Callable[[ActionRequest[T]], Request] | None = None
     second: Callable[[ActionRequest[T], Foresight], bool] = alone
-    # Nothing but the subject decides what it comes to, so that the form shows it at once.
+    # What it comes to depends on the subject alone, not on what is filled in: the form shows it as soon as it opens.
     at_once: bool = False
     # It takes something away: its button says so in red.
     takes: bool = False

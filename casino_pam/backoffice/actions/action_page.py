@@ -129,7 +129,7 @@ def _run_once(act: Action[Any], submission: ActionRequest[Any]) -> ActionResult:
 
 
 def _earlier_result(act: Action[Any], submission: ActionRequest[Any]) -> ActionResult | None:
-    """What this very form came to before, in the words of then."""
+    """What this very form came to when it was sent before, in the words of that answer; None if it never was."""
     entry = AuditEntry.objects.filter(act=act.name, reference=submission.reference, outcome=audit.DONE).first()
     if entry is None:
         return None
@@ -194,7 +194,7 @@ def _foresee(request: HttpRequest, act: Action[Any], row: Any, given: dict[str, 
     if act.command is None:
         return {}
     by, wallet = request.user.get_username(), wallet_of(row)
-    # Why need not be said yet, and decides nothing.
+    # The reason need not be given yet: what the act comes to does not depend on it.
     given = {"reference": uuid7(), **given, "reason": given.get("reason") or "foreseen"}
     submission = ActionRequest(on=row, given=given, by=by, before={}, record=lambda _: None)
     foresight = foresight_page.of(act.command(submission), wallet)

@@ -114,7 +114,7 @@ class ActionForm(forms.Form):
         super().__init__(data, initial={"reference": uuid7()})
         self.subject = subject
         self.prepare()
-        # Why comes last, whatever else is asked.
+        # The reason is asked for last.
         self.order_fields([name for name in self.fields if name != "reason"])
 
     def prepare(self) -> None:
@@ -166,7 +166,7 @@ class LocksForm(ActionForm):
 
     def prepare(self) -> None:
         player: Player = self.subject
-        # What stood otherwise when the form was shown may be sent all the same: it is a repeat.
+        # A form that is sent twice names locks that its first copy has changed: every lock may be sent.
         offered = LOCKS if self.is_bound else standing(player, locked=self.locked)
         self.fields["locks"] = forms.MultipleChoiceField(
             choices=list(offered.items()),
@@ -214,7 +214,7 @@ class TagForm(NoteForm):
 class UntagForm(NoteForm):
     def prepare(self) -> None:
         player: Player = self.subject
-        # What was taken away when the form was shown may be sent all the same: it is a repeat.
+        # A form that is sent twice names tags that its first copy has taken away: they may be sent.
         sent = cast("QueryDict", self.data).getlist("names") if self.is_bound else []
         offered = sorted({*(tag.name for tag in player.tags.all()), *filter(_tag_shape, sent)})
         self.fields["names"] = forms.MultipleChoiceField(
@@ -225,7 +225,7 @@ class UntagForm(NoteForm):
 class VerificationForm(ActionForm):
     def prepare(self) -> None:
         player: Player = self.subject
-        # As with locks: what it is by now may be sent all the same.
+        # As with locks: a form that is sent twice names what its first copy has set.
         offered = [status for status in VERIFICATIONS if self.is_bound or status != player.verification]
         self.fields["verification"] = forms.ChoiceField(
             choices=[(status, status) for status in offered],
