@@ -97,10 +97,9 @@ def _every_job() -> Iterator[ScheduledJob]:
     yield _daily("reconcile_full", settings.RECONCILE_FULL_AT, "reconcile", "--full", "--seal")
     yield _daily("check_reports", settings.CHECK_REPORTS_AT, "refresh_reports", "--check")
     yield _daily("open_rounds", settings.OPEN_ROUNDS_AT, "open_rounds", "--older-than", "1440")
-    cashback = ("grant_cashback", "--last", settings.CASHBACK_PERIOD)
     yield _daily("clearsessions", CLEAR_SESSIONS_AT, "clearsessions")
     yield ScheduledJob("tidy_events", command("tidy_events"), TIDY_SECONDS)
-    yield _daily("grant_cashback", settings.GRANT_CASHBACK_AT, *cashback)
+    yield _daily("grant_cashback", settings.GRANT_CASHBACK_AT, "grant_cashback", "--last", settings.CASHBACK_PERIOD)
 
 
 def _deliveries() -> Iterator[ScheduledJob]:

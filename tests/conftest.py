@@ -165,6 +165,13 @@ def static_root(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
+def workers(django_db_setup: None) -> Iterator[int]:
+    """The port of two web workers, for all tests of a file; the test's own process is a third."""
+    with served() as client:
+        yield client.port
+
+
+@pytest.fixture(scope="module")
 def provider(django_db_setup: None, static_root: str) -> Iterator[Client]:
     """A provider at two web workers that serve the pages, too."""
     with served(STATIC_ROOT=static_root) as client:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -13,17 +12,10 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests import operators, scenario
-from tests.game_client import served
 from tests.socket_client import PATIENCE, closed_with, next_frame, until
 from wallet import second_factor
 
 SOCKETS = 6
-
-
-@pytest.fixture(scope="module")
-def workers(django_db_setup: None) -> Iterator[int]:
-    with served() as client:
-        yield client.port
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import msgspec
@@ -18,19 +18,11 @@ from casino_pam.live.restrictions import RestrictionPublisher
 from casino_pam.live.snapshot import read, stricter
 from tests import operators, rest_client, scenario
 from tests.backoffice.action_scenario import acted
-from tests.game_client import served
 from tests.socket_client import closed_with, dial, next_frame, ticket
 from wallet.models import Player
 
 # So many connections are spread over both workers.
 SOCKETS = 8
-
-
-@pytest.fixture(scope="module")
-def workers(django_db_setup: None) -> Iterator[int]:
-    """The port of two web workers; whoever restricts a player here is a third process."""
-    with served() as client:
-        yield client.port
 
 
 @pytest.fixture

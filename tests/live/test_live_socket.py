@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -16,13 +15,6 @@ from casino_pam import tokens
 from tests import bonus_scenario, scenario
 from tests.game_client import served
 from tests.socket_client import PATIENCE, closed_with, dial, next_frame, ticket, until
-
-
-@pytest.fixture(scope="module")
-def workers(django_db_setup: None) -> Iterator[int]:
-    """The port of two web workers, for all the tests here."""
-    with served() as client:
-        yield client.port
 
 
 @pytest.fixture

@@ -10,26 +10,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from casino_pam.local.os_support import PROJECT, free_port, listening, processes_in
 from casino_pam.local.servers import passing_servers
+from tests.running_system import eventually
 from tests.server.test_settings import OURS
 
 SOURCES = ("casino_pam", "wallet", "bonus", "templates", "manage.py")
 SECONDS = 300
-
-
-def eventually(condition: Callable[[], object], what: str) -> None:
-    """Wait for another process to do what it must; the bound is for a machine that hangs."""
-    until = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < until, f"in vain for {what}"
-        time.sleep(0.05)
 
 
 class Checkout:

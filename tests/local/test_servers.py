@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -33,6 +32,7 @@ from casino_pam.local.os_support import (
     valkey_binaries,
 )
 from casino_pam.local.servers import PostgreSQL, Servers, Valkey, passing_servers
+from tests.running_system import eventually
 
 
 @pytest.fixture
@@ -56,14 +56,6 @@ def careful_umask() -> Iterator[None]:
     before = os.umask(0o077)
     yield
     os.umask(before)
-
-
-def eventually(condition: Callable[[], object], what: str) -> None:
-    """Wait for another process to do what it must; half a minute is a failure, not a measure."""
-    until = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < until, f"in vain for {what}"
-        time.sleep(0.02)
 
 
 def ask(server: PostgreSQL, question: str) -> object:

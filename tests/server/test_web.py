@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,18 +14,11 @@ import pytest
 
 from casino_pam.local.os_support import PROJECT, free_port, listening, processes_in
 from casino_pam.server.web import SILENCE_SECONDS
+from tests.running_system import eventually
 from tests.server.test_settings import OURS
 
 SECONDS = 300
 METRICS_TOKEN = "0123456789-abcdefghijklmnopqrstuvwxyz"
-
-
-def eventually(condition: Callable[[], object], what: str) -> None:
-    """Wait for another process to do what it must; the bound is for a machine that hangs."""
-    until = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < until, f"in vain for {what}"
-        time.sleep(0.05)
 
 
 class Web:
