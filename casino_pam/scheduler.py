@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 import psycopg
@@ -30,6 +30,7 @@ from django.db.models.functions import Now
 from casino_pam.timetable import Finding, ScheduledJob
 from wallet.models import Job
 from wallet.pg import deadline, faults
+from wallet.time import SECOND, to_datetime
 
 log = structlog.get_logger(__name__)
 
@@ -45,8 +46,6 @@ LONGEST_RESULT: Final = 500
 DONE: Final = "done"
 FOUND: Final = "found"
 FAILED: Final = "failed"
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Ended(NamedTuple):
@@ -243,6 +242,6 @@ def _free() -> Q:
 
 def _next(job: ScheduledJob) -> Any:
     """The job's next time after now."""
-    every, origin = timedelta(seconds=job.every), _EPOCH + timedelta(seconds=job.offset)
+    every, origin = timedelta(seconds=job.every), to_datetime(job.offset * SECOND)
     last = Func(Value(every), Now(), Value(origin), function="date_bin", output_field=DateTimeField())
     return last + every

@@ -11,7 +11,16 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
 from casino_pam.local.cluster import NAMES, Cluster, Node, running_cluster
-from casino_pam.local.launch import PORT, Stopped, Web, claimed, manage_py_told, prepare, stop_on_signals, valid_port
+from casino_pam.local.launch import (
+    PORT,
+    Stopped,
+    Web,
+    claimed,
+    prepare,
+    settings_for_manage_py,
+    stop_on_signals,
+    valid_port,
+)
 from casino_pam.local.os_support import CannotStart, listening
 from casino_pam.local.servers import Server
 
@@ -26,7 +35,7 @@ def run(port: int) -> None:
     with running_cluster(port) as cluster:
         # Whatever this shell has of another house, commands and workers shall find this one.
         os.environ |= cluster.environment | {"DEMO": "on"}
-        with manage_py_told(cluster), ExitStack() as groups:
+        with settings_for_manage_py(cluster), ExitStack() as groups:
             prepare()
             for worker_port in cluster.balancer.worker_ports:
                 group = groups.enter_context(Web(listening(worker_port), dict(os.environ)))

@@ -71,7 +71,7 @@ def start_servers(servers: Servers) -> None:
 
 
 @contextmanager
-def manage_py_told(servers: Servers) -> Iterator[None]:
+def settings_for_manage_py(servers: Servers) -> Iterator[None]:
     """While we run the settings lie where manage.py in another terminal finds them, for our account only."""
     path = PROJECT / ".data" / "env"
     names = sorted({*servers.environment, "DATABASE_URL", "REDIS_URL", "BASE_URL", "DEMO"} & set(os.environ))
@@ -94,12 +94,12 @@ def prepare() -> None:
     call_command("collectstatic", interactive=False, verbosity=0)
 
 
-def demo_told() -> str:
+def demo_logins() -> str:
     """Load what is missing of the demo's data, on a machine of our own; returns its logins, to be printed."""
-    told = io.StringIO()
+    printed = io.StringIO()
     if settings.DEMO:
-        call_command("demo", stdout=told)
-    return told.getvalue()
+        call_command("demo", stdout=printed)
+    return printed.getvalue()
 
 
 class Part:
@@ -213,14 +213,14 @@ def run(port: int) -> None:
         start_servers(servers)
         os.environ.setdefault("BASE_URL", f"http://127.0.0.1:{port}")
         environment = dict(os.environ)
-        with manage_py_told(servers):
+        with settings_for_manage_py(servers):
             prepare()
             with Web(sock, environment) as web:
                 # Meanwhile the workers start; the jobs can wait until they are there.
-                told = demo_told()
+                logins = demo_logins()
                 web.wait_until_it_answers()
                 with Jobs(environment) as jobs:
-                    print(told + where_to_look(servers), flush=True)
+                    print(logins + where_to_look(servers), flush=True)
                     watch(web, jobs, servers)
 
 

@@ -17,6 +17,7 @@ import msgspec
 
 from wallet import money
 from wallet.provider_file.lines import DELIMITERS, FIELDS, KINDS, Cut, Line, NotAFile, WrongLine, bare, cells, read
+from wallet.time import to_text
 
 REQUIRED: Final = ("reference", "kind", "player", "currency", "amount", "time")
 ISO: Final = "iso"
@@ -165,10 +166,9 @@ class Opened:
     def _time(self, text: str) -> str:
         """As ISO 8601 in UTC. Raises WrongLine."""
         try:
-            instant = self._instant(text).astimezone(UTC)
+            return to_text(self._instant(text))
         except (ValueError, OverflowError, OSError):
             raise WrongLine(f"time {text!r} is not of the form {self.mapping.time_format}") from None
-        return instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
     def _instant(self, text: str) -> datetime:
         form = self.mapping.time_format

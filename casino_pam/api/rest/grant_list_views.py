@@ -66,7 +66,7 @@ class GrantListAsked(KnownCurrencySerializer):
     reason = ReasonField(required=False, help_text="For the auditor, on one line.")
 
 
-class Shown(NamedTuple):
+class ListAndProgress(NamedTuple):
     """A list, and how far it has come."""
 
     list: campaign_tables.GrantList
@@ -86,8 +86,8 @@ class GrantList(StrictSerializer):
     finished_at = InstantField(source="list.finished_at", allow_null=True)
 
 
-def _shown(of: campaign_tables.GrantList) -> dict[str, Any]:
-    return GrantList(Shown(of, bulk_grants.progress(of))).data
+def _body(of: campaign_tables.GrantList) -> dict[str, Any]:
+    return GrantList(ListAndProgress(of, bulk_grants.progress(of))).data
 
 
 _SENT: Final = {"reference": "vip-november", "offer": "gift", "currency": "EUR", "players": ["alice", "bob"]}
@@ -140,8 +140,8 @@ class GrantLists(RestView):
             made = bulk_grants.make(asked, record)
         except Unfit as unfit:
             raise _unfit(unfit) from None
-        shown = _shown(bulk_grants.carry_out(made, PART_SECONDS))
-        return created(shown) if new else Response(shown)
+        answer = _body(bulk_grants.carry_out(made, PART_SECONDS))
+        return created(answer) if new else Response(answer)
 
 
 def _unfit(unfit: Unfit) -> Refused:
@@ -156,14 +156,14 @@ def _unfit(unfit: Unfit) -> Refused:
     )
 
 
-class GrantListShown(RestView):
+class GrantListProgress(RestView):
     """How a list stands."""
 
     scope = "bonuses"
 
     @documented("Read a grant list", answers=GrantList, gets=_EXAMPLE, refusals=("not_found",))
     def get(self, request: Request, grant_list: str) -> Response:
-        return Response(_shown(_found(self.key.source, grant_list)))
+        return Response(_body(_grant_list(self.key.source, grant_list)))
 
 
 class GrantListAnswers(RestView):
@@ -177,10 +177,10 @@ class GrantListAnswers(RestView):
         refusals=("not_found",),
     )
     def get(self, request: Request, grant_list: str) -> StreamingHttpResponse:
-        return spreadsheet.download("answers.csv", _pieces(_found(self.key.source, grant_list)))
+        return spreadsheet.download("answers.csv", _pieces(_grant_list(self.key.source, grant_list)))
 
 
-def _found(source: str, reference: str) -> campaign_tables.GrantList:
+def _grant_list(source: str, reference: str) -> campaign_tables.GrantList:
     found = bulk_grants.lists().filter(source=source, reference=reference).first()
     if found is None:
         raise Refused("not_found")

@@ -74,7 +74,7 @@ urlpatterns = [
     path("bonuses/<name:bonus>", bonus_views.Bonus.as_view()),
     path("grant-lists", grant_list_views.GrantLists.as_view()),
     path("grant-lists/<name:grant_list>/answers.csv", grant_list_views.GrantListAnswers.as_view()),
-    path("grant-lists/<name:grant_list>", grant_list_views.GrantListShown.as_view()),
+    path("grant-lists/<name:grant_list>", grant_list_views.GrantListProgress.as_view()),
     path("me/offers", bonus_views.MyOffers.as_view()),
     path("me/bonuses", bonus_views.MyBonuses.as_view()),
     path("me/promo-codes", bonus_views.MyPromoCodes.as_view()),
