@@ -57,20 +57,20 @@ def spelt(key: bytes) -> str:
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
+def code_of(key: bytes, step: int) -> str:
+    """The code of a half-minute."""
+    return _totp(key).generate(step * STEP_SECONDS).decode()
+
+
 def step_of(key: bytes, code: str, now: float) -> int | None:
     """The half-minute whose code this is, among those that may be now (unix seconds); None for a wrong code."""
     this = int(now) // STEP_SECONDS
     good = None
     for step in range(this - TOLERATED_STEPS, this + TOLERATED_STEPS + 1):
         # Each is compared, so that the time taken tells nothing.
-        if secrets.compare_digest(_totp(key).generate(step * STEP_SECONDS), code.encode()):
+        if secrets.compare_digest(code_of(key, step).encode(), code.encode()):
             good = step
     return good
-
-
-def code_of(key: bytes, step: int) -> str:
-    """The code of a half-minute."""
-    return _totp(key).generate(step * STEP_SECONDS).decode()
 
 
 def set_up(operator: User, key: bytes, step: int) -> list[str]:

@@ -236,10 +236,6 @@ class Balancer(Server):
     def url(self) -> str:
         return f"postgres://casino:{self.password}@127.0.0.1:{self.port}/casino"
 
-    @property
-    def reader_url(self) -> str:
-        return f"postgres://casino:{self.password}@127.0.0.1:{self.reader_port}/casino"
-
     def start(self) -> None:
         shared, ways = self.data / "haproxy.cfg", self.data / "etcd.cfg"
         shared.write_text(HAPROXY.read_text())

@@ -83,6 +83,6 @@ def test_every_report_field_and_difference_is_explained() -> None:
     for report in REPORTS.values():
         assert f"| {report.title} |" in PAGE
     assert [name for name in FIELDS if f"`{name}`" not in PAGE] == []
-    assert [name for name in comparison.SORTS if f"| `{name}` |" not in PAGE] == []
+    assert [name for name in comparison.TO_DO if f"| `{name}` |" not in PAGE] == []
     assert f"first {KEPT:,} differences" in PAGE
     assert f"after {report_pages.SECONDS} seconds" in PAGE

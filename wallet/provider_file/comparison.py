@@ -46,7 +46,6 @@ TO_DO: Final = {
     "other_day": "Both sides have it, on days that differ or on a day that is not this file's: clocks around midnight."
     " Nothing to correct; the totals of the two days differ by it.",
 }
-SORTS: Final = tuple(TO_DO)
 
 _NEAR: Final = timedelta(minutes=10)
 
