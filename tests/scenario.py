@@ -14,7 +14,7 @@ from django.db import connection
 from casino_pam.engine import commands, posting
 from wallet import money
 from wallet.errors import Refused
-from wallet.models import Currency, GameSession, Player, Provider, Wallet
+from wallet.models import Currency, Game, GameSession, Player, Provider, Wallet
 
 NOON = 1_790_000_000_000_000  # an instant in September 2026, microseconds since 1970
 SECOND = 1_000_000
@@ -49,6 +49,14 @@ def catalogue() -> None:
 
 def profile(code: str = "acme", **fields: Any) -> None:
     Provider.objects.filter(code=code).update(**fields)
+
+
+def close_every_gate() -> None:
+    """Locks and an exclusion on every player; currencies, acme and its slot-1 are switched off."""
+    Player.objects.update(bet_locked=True, deposit_locked=True, withdraw_locked=True, excluded_until=moment(NOON + DAY))
+    Currency.objects.update(enabled=False)
+    Game.objects.create(provider=Provider.objects.get(code="acme"), code="slot-1", enabled=False)
+    profile(enabled=False)
 
 
 def player(code: str, cash: str = "0.00", *, currency: str = "EUR", **fields: Any) -> Wallet:

@@ -7,7 +7,7 @@ import pytest
 from casino_pam.engine import commands
 from tests import scenario
 from tests.scenario import word
-from wallet.models import Currency, Game, Player, Provider, Transaction
+from wallet.models import Transaction
 
 
 @pytest.fixture(autouse=True)
@@ -369,15 +369,7 @@ def test_rule_19_a_win_that_was_spent_is_refused_or_clamped(left, policy, expect
 def test_rule_21_no_gate_stops_a_rollback():
     scenario.bet(reference="b")
     scenario.end_round()
-    Player.objects.update(
-        bet_locked=True,
-        deposit_locked=True,
-        withdraw_locked=True,
-        excluded_until=scenario.moment(scenario.NOON + scenario.DAY),
-    )
-    Currency.objects.update(enabled=False)
-    Game.objects.create(provider=Provider.objects.get(code="acme"), code="slot-1", enabled=False)
-    scenario.profile(enabled=False)
+    scenario.close_every_gate()
     assert word(scenario.rollback("never")) == "void"
     receipt = scenario.rollback("b")
     assert (receipt.status, receipt.cash) == ("posted", 10000)

@@ -6,7 +6,7 @@ import pytest
 
 from tests import scenario
 from tests.scenario import word
-from wallet.models import Currency, Game, Player, Provider, Transaction
+from wallet.models import Transaction
 
 SOURCES = (None, "game", "free_round", "jackpot", "promo")
 
@@ -22,15 +22,7 @@ def house(books):
 
 def test_rule_10_a_win_passes_every_gate():
     scenario.bet()
-    Player.objects.update(
-        bet_locked=True,
-        deposit_locked=True,
-        withdraw_locked=True,
-        excluded_until=scenario.moment(scenario.NOON + scenario.DAY),
-    )
-    Currency.objects.update(enabled=False)
-    Game.objects.create(provider=Provider.objects.get(code="acme"), code="slot-1", enabled=False)
-    scenario.profile(enabled=False)
+    scenario.close_every_gate()
     receipt = scenario.win(reference="w", amount="25.00")
     assert (receipt.status, receipt.amount, receipt.cash, receipt.row.late) == ("posted", 2500, 11500, False)
 
