@@ -1,7 +1,7 @@
 """The pages for people outside of the back office: what this is, a player's own page, what each refusal means; and what
-a browser is shown where there is no page, or not for this operator.
+a browser is shown where there is no page, or where this operator may not open it.
 
-None of the first knows anything of the player: the token stands in the address's fragment, which no browser sends.
+A player's page knows nothing of the player: the token stands in the address's fragment, which no browser sends.
 """
 
 from __future__ import annotations
