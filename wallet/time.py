@@ -108,8 +108,11 @@ def timestamp(microseconds: str) -> str:
 
 
 def first_id(instant: datetime) -> UUID:
-    """The smallest id that a row made at this instant can have: ids begin with their millisecond (UUIDv7)."""
-    return UUID(int=int(instant.timestamp() * 1000) << 80)
+    """The smallest id that a row made at this instant can have: ids begin with their millisecond (UUIDv7).
+
+    Before 1970 nothing was made.
+    """
+    return UUID(int=max(0, int(instant.timestamp() * 1000)) << 80)
 
 
 def made_at(id: UUID) -> datetime:

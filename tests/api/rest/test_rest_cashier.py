@@ -222,6 +222,9 @@ def test_lists_withdrawals_newest_first_by_how_they_stand_and_since_when(
     since = shop.get("withdrawals/w-3")["created_at"]
     assert withdrawals(shop, since=since) == ["w-much", "w-4", "w-3"]
     assert withdrawals(shop, since=since, status="held") == ["w-4"]
+    # Ids begin with the time since 1970, and no time before it stands in one.
+    for early in ("1969-12-31T23:59:59Z", "0001-01-01T00:00:00Z"):
+        assert withdrawals(shop, since=early) == every
     assert [shop.get(f"withdrawals/w-{n}")["release_reason"] for n in (0, 1, 2, 3)] == [
         None,
         None,
