@@ -39,19 +39,19 @@ class Players(RestView):
 
     @documented(
         "Make a player",
-        asks=serializers.NewPlayer,
+        asks=player_serializers.NewPlayer,
         sends={"player": "alice", "country": "MT", "wallets": ["EUR"]},
-        answers=serializers.Player,
+        answers=player_serializers.Player,
         gets=examples.PLAYER,
         status=201,
         refusals=("unknown_currency", "already_exists", "one_currency"),
     )
     def post(self, request: Request) -> Response:
-        body = self.validated(serializers.NewPlayer)
+        body = self.validated(player_serializers.NewPlayer)
         wallets = body.get("wallets", [])
         about = {"country": body.get("country"), "verification": body.get("verification", Verification.UNVERIFIED)}
         made = accounts.create(body["player"], currencies=wallets, record=self.record, **about)
-        return created(serializers.Player(made).data)
+        return created(player_serializers.Player(made).data)
 
     @documented(
         "List the players",
@@ -69,21 +69,21 @@ class Player(RestView):
 
     scope = "players"
 
-    @documented("Read a player", answers=serializers.Player, gets=examples.PLAYER, refusals=("unknown_player",))
+    @documented("Read a player", answers=player_serializers.Player, gets=examples.PLAYER, refusals=("unknown_player",))
     def get(self, request: Request, player: str) -> Response:
-        return Response(serializers.Player(accounts.find(player)).data)
+        return Response(player_serializers.Player(accounts.find(player)).data)
 
     @documented(
         "Lock, exclude, verify or correct a player",
-        asks=serializers.PlayerChanges,
+        asks=player_serializers.PlayerChanges,
         sends={"locks": {"bet": True}, "excluded_until": "2027-01-01T00:00:00Z"},
-        answers=serializers.Player,
+        answers=player_serializers.Player,
         gets={**examples.PLAYER, "locks": {"bet": True, "deposit": False, "withdraw": False}},
         refusals=("unknown_player", "one_currency"),
     )
     def patch(self, request: Request, player: str) -> Response:
-        changes = self.validated(serializers.PlayerChanges, partial=True)
-        return Response(serializers.Player(accounts.change(player, self.record, **changes)).data)
+        changes = self.validated(player_serializers.PlayerChanges, partial=True)
+        return Response(player_serializers.Player(accounts.change(player, self.record, **changes)).data)
 
 
 class PlayerWallets(RestView):
@@ -109,13 +109,13 @@ class PlayerTokens(RestView):
 
     scope = "players"
 
-    @documented("Hand out a player's token", answers=serializers.Token, status=201, refusals=("unknown_player",))
+    @documented("Hand out a player's token", answers=player_serializers.Token, status=201, refusals=("unknown_player",))
     def post(self, request: Request, player: str) -> Response:
         _ = self.body_if_any
         text, token = tokens.issue(accounts.find(player).code, time.time())
         expires = datetime.fromtimestamp(token.expires_at, UTC)
         self.record("issue token", player=player, subject=player, after={"expires_at": expires})
-        return created(serializers.Token({"token": text, "expires_at": expires}).data)
+        return created(player_serializers.Token({"token": text, "expires_at": expires}).data)
 
 
 NO_SUCH_WALLET = ("unknown_player", "unknown_wallet")
@@ -129,7 +129,7 @@ class LimitsView(RestView):
         return _answer(_wallet(player, self.query(serializers.CurrencyQuery).get("currency")))
 
     def put_down(self, player: str) -> Response:
-        body = self.validated(serializers.LimitsAsked)
+        body = self.validated(player_serializers.LimitsAsked)
         currency = body.pop("currency")
         wanted: NewLimits = {
             f"{subject}_{period}": amount for subject, named in body.items() for period, amount in named.items()
@@ -148,7 +148,7 @@ class PlayerLimits(LimitsView):
 
     @documented(
         "Read a player's limits",
-        answers=serializers.Limits,
+        answers=player_serializers.Limits,
         gets=examples.LIMITS,
         query=(serializers.CurrencyQuery,),
         refusals=NO_SUCH_WALLET,
@@ -158,9 +158,9 @@ class PlayerLimits(LimitsView):
 
     @documented(
         "Set a player's limits, at the player's word",
-        asks=serializers.LimitsAsked,
+        asks=player_serializers.LimitsAsked,
         sends=examples.LIMITS_ASKED,
-        answers=serializers.Limits,
+        answers=player_serializers.Limits,
         gets=examples.LIMITS,
         refusals=NO_SUCH_WALLET,
     )
@@ -173,7 +173,7 @@ class MyLimits(LimitsView):
 
     @documented(
         "My limits",
-        answers=serializers.Limits,
+        answers=player_serializers.Limits,
         gets=examples.LIMITS,
         query=(serializers.CurrencyQuery,),
         refusals=("unknown_wallet",),
@@ -183,9 +183,9 @@ class MyLimits(LimitsView):
 
     @documented(
         "Set my limits: a lower one holds at once, a higher one is asked for and confirmed later",
-        asks=serializers.LimitsAsked,
+        asks=player_serializers.LimitsAsked,
         sends=examples.LIMITS_ASKED,
-        answers=serializers.Limits,
+        answers=player_serializers.Limits,
         gets=examples.LIMITS,
         refusals=("unknown_wallet",),
     )
@@ -248,15 +248,15 @@ class MyExclusion(RestView):
 
     @documented(
         "Exclude myself until a moment",
-        asks=serializers.ExclusionAsked,
+        asks=player_serializers.ExclusionAsked,
         sends={"excluded_until": "2027-01-01T00:00:00Z"},
-        answers=serializers.Player,
+        answers=player_serializers.Player,
         gets={**examples.PLAYER, "excluded_until": "2027-01-01T00:00:00.000000Z"},
     )
     def put(self, request: Request) -> Response:
         player = self.token.player
-        until = self.validated(serializers.ExclusionAsked)["excluded_until"]
-        return Response(serializers.Player(accounts.exclude_myself(player, until, self.record)).data)
+        until = self.validated(player_serializers.ExclusionAsked)["excluded_until"]
+        return Response(player_serializers.Player(accounts.exclude_myself(player, until, self.record)).data)
 
 
 def _wallet(player: str, currency: str | None) -> Wallet:
@@ -275,9 +275,9 @@ class Me(RestView):
 
     scope = PLAYER
 
-    @documented("Read myself", answers=serializers.Player, gets=examples.PLAYER)
+    @documented("Read myself", answers=player_serializers.Player, gets=examples.PLAYER)
     def get(self, request: Request) -> Response:
-        return Response(serializers.Player(accounts.find(self.token.player)).data)
+        return Response(player_serializers.Player(accounts.find(self.token.player)).data)
 
 
 class MyWallets(RestView):
@@ -300,7 +300,7 @@ class MyTransactions(RestView):
 
     @documented(
         "My statement",
-        answers=player_serializers.MyEntry(many=True),
+        answers=serializers.MyEntry(many=True),
         query=(serializers.CurrencyQuery, serializers.StatementQuery),
         refusals=("unknown_wallet",),
     )
@@ -310,7 +310,7 @@ class MyTransactions(RestView):
         currency = self.query(serializers.CurrencyQuery).get("currency")
         rows = self.paginate_queryset(accounts.wallets(self.token.player, currency))
         games.give_names(rows)
-        return self.get_paginated_response(player_serializers.MyEntry(rows, many=True).data)
+        return self.get_paginated_response(serializers.MyEntry(rows, many=True).data)
 
 
 class MySocketTicket(RestView):
@@ -318,9 +318,9 @@ class MySocketTicket(RestView):
 
     scope = PLAYER
 
-    @documented("Buy a ticket for the WebSocket", answers=serializers.Ticket, status=201)
+    @documented("Buy a ticket for the WebSocket", answers=player_serializers.Ticket, status=201)
     def post(self, request: Request) -> Response:
         _ = self.body_if_any
         ticket, expires_at = tokens.issue_ticket(self.token, time.time())
         expires = datetime.fromtimestamp(expires_at, UTC)
-        return created(serializers.Ticket({"ticket": ticket, "expires_at": expires}).data)
+        return created(player_serializers.Ticket({"ticket": ticket, "expires_at": expires}).data)

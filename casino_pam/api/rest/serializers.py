@@ -1,4 +1,5 @@
-"""The bodies of requests and answers: one class reads, writes and documents each.
+"""The bodies of requests and answers: one class reads, writes and documents each. Those about players are in
+player_serializers.py.
 
 Only documented here are offers (read and written by ``bonus.offers``), plays (read by the game door's reader), and
 what both doors answer alike (``casino_pam.api.responses``). The tests hold every answer against its shape.
@@ -25,10 +26,7 @@ from bonus.rules import MAX_WEIGHT_BP, Base, Conversion, Counted, SpendOrder
 from bonus.terms import OfferKind, OnWithdrawal, OverMaxStake
 from casino_pam.api.rest.serializer_fields import (
     AmountField,
-    CountryField,
-    CurrenciesField,
     CurrencyField,
-    CurrencySerializer,
     FlagField,
     InstantField,
     KindField,
@@ -48,7 +46,7 @@ from casino_pam.api.rest.serializer_fields import (
 from wallet import history
 from wallet.errors import STATUS
 from wallet.history import WITHDRAWAL_STATUSES
-from wallet.kinds import KINDS, RELEASE_REASONS, STATUSES, VERIFICATIONS, WIN_SOURCES
+from wallet.kinds import KINDS, RELEASE_REASONS, STATUSES, WIN_SOURCES
 from wallet.models import Transaction
 
 # --- problems --------------------------------------------------------------------------------
@@ -66,42 +64,7 @@ class Problem(StrictSerializer):
     request_id = CharField()
 
 
-# --- players and wallets ---------------------------------------------------------------------
-
-
-class Locks(StrictSerializer):
-    bet = BooleanField(source="bet_locked")
-    deposit = BooleanField(source="deposit_locked")
-    withdraw = BooleanField(source="withdraw_locked")
-
-
-class SomeLocks(TermsSerializer):
-    bet = FlagField(source="bet_locked", required=False)
-    deposit = FlagField(source="deposit_locked", required=False)
-    withdraw = FlagField(source="withdraw_locked", required=False)
-
-
-class NewPlayer(TermsSerializer):
-    player = NameField()
-    country = CountryField(required=False)
-    wallets = CurrenciesField(required=False, max_length=100)
-    verification = WordField(*VERIFICATIONS, required=False)
-
-
-class PlayerChanges(TermsSerializer):
-    locks = SomeLocks(source="*", required=False)
-    excluded_until = InstantField(allow_null=True, help_text="With any offset; null lifts the exclusion.")
-    country = CountryField()
-    verification = WordField(*VERIFICATIONS)
-
-
-class Player(StrictSerializer):
-    player = NameField(source="code")
-    country = CharField(allow_null=True)
-    locks = Locks(source="*")
-    excluded_until = InstantField(allow_null=True)
-    verification = WordField(*VERIFICATIONS)
-    wallets = CurrenciesField()
+# --- wallets ---------------------------------------------------------------------------------
 
 
 class NewWallet(StrictSerializer):
@@ -125,68 +88,6 @@ class Wallet(StrictSerializer):
     held = AmountField()
     version = IntegerField(min_value=0)
     wagering = Wagering(allow_null=True)
-
-
-class Token(StrictSerializer):
-    token = CharField()
-    expires_at = InstantField()
-
-
-class Ticket(StrictSerializer):
-    ticket = CharField(help_text="Good once, for 30 s: `/ws/player/?ticket=...`.")
-    expires_at = InstantField()
-
-
-class LimitsOfSubjectAsked(TermsSerializer):
-    day = AmountField(required=False, allow_null=True)
-    week = AmountField(required=False, allow_null=True)
-    month = AmountField(required=False, allow_null=True)
-
-
-class LimitsAsked(TermsSerializer, CurrencySerializer):
-    """What is not named stays; null is no limit. A subject or period that there is not is refused."""
-
-    currency = CurrencyField()
-    deposit = LimitsOfSubjectAsked(required=False)
-    stake = LimitsOfSubjectAsked(required=False)
-    loss = LimitsOfSubjectAsked(required=False)
-
-
-class Increase(StrictSerializer):
-    limit = AmountField(allow_null=True)
-    available_at = InstantField(help_text="Asked for again from then on, it holds.")
-    lapses_at = InstantField(help_text="From then on it must be asked for anew.")
-
-
-class Limit(StrictSerializer):
-    limit = AmountField(allow_null=True)
-    used = SignedAmountField(help_text="In this period so far; a net loss below zero is a win.")
-    left = AmountField(allow_null=True)
-    resets_at = InstantField(help_text="When the period ends (UTC; a week begins on Monday).")
-    increase = Increase(allow_null=True, help_text="A higher limit that was asked for and does not hold yet.")
-
-
-class LimitsOfSubject(StrictSerializer):
-    day = Limit()
-    week = Limit()
-    month = Limit()
-
-
-class Limits(StrictSerializer):
-    player = NameField()
-    currency = CurrencyField()
-    holds_for = WordField(
-        "currency",
-        "account",
-        help_text="`currency`: another wallet has limits of its own. `account`: the player has one wallet.",
-    )
-    deposit = LimitsOfSubject()
-    stake = LimitsOfSubject()
-    loss = LimitsOfSubject(help_text="Stakes less wins; a stake counts as lost until it is won back.")
-
-
-class ExclusionAsked(StrictSerializer):
-    excluded_until = InstantField(help_text="Not before the exclusion in force, which nobody can shorten here.")
 
 
 # --- statements ------------------------------------------------------------------------------
@@ -216,6 +117,10 @@ class Entry(StrictSerializer):
 
     def digits_of(self, instance: Transaction) -> int:
         return instance.wallet.currency.digits
+
+
+class MyEntry(Entry):
+    game_name = CharField(help_text="What the casino calls the game; empty where it has given it no name.")
 
 
 class Owner(StrictSerializer):
