@@ -283,11 +283,13 @@ class PostingQueue:
         free = []
         mine: set[str] = set()
         now = time.monotonic()
+        # Also of players who never come back: they would keep everybody on this longer way.
+        self._held_until = {player: until for player, until in self._held_until.items() if now < until}
         for waiting in taken:
             player = waiting.request.player
             if player not in mine and player in self._at_work:
                 self._at_work[player].append(waiting)
-            elif self._is_held_until_later(player, now):
+            elif player in self._held_until:
                 self._at_work[player] = []
                 self._hold(player, [waiting])
             else:
@@ -295,12 +297,6 @@ class PostingQueue:
                 free.append(waiting)
         self._at_work.update({player: [] for player in mine})
         return free
-
-    def _is_held_until_later(self, player: str, now: float) -> bool:
-        until = self._held_until.get(player)
-        if until is not None and until <= now:
-            del self._held_until[player]
-        return until is not None and now < until
 
     def _serve(self, worker: Worker, batch: list[Waiting]) -> list[Waiting]:
         """Post a batch and answer it; what came for its players meanwhile is the next one."""

@@ -65,6 +65,9 @@ PROGRESS_CONTRASTS: Final = """() => {
 
 def faults(page: Page) -> list[str]:
     """What is wrong with the page as it is shown, in both schemes and at 390 px."""
+    # Until their font is there, icons are words: a word may be too pale where an ornament may be pale.
+    page.wait_for_load_state()
+    page.evaluate("document.fonts.ready.then(() => null)")
     page.evaluate("document.documentElement.classList.remove('dark')")
     found = violations(page, "light", {"type": "tag", "values": LEVELS})
     page.emulate_media(color_scheme="dark")
