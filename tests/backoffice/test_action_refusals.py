@@ -9,7 +9,7 @@ from django.db import DatabaseError, OperationalError
 from django.db.models import Model
 from django.test import Client
 
-from bonus.models import Bonus
+from bonus.models import Bonus, Offer
 from bonus.offers import create_offer
 from casino_pam.engine import approvals, posting
 from tests import bonus_scenario, operators, scenario
@@ -230,17 +230,26 @@ def test_what_the_books_could_not_take_keeps_its_reference(monkeypatch):
     assert AuditEntry.objects.filter(act="settle", reference=form["reference"]).count() == 2
 
 
-def test_an_act_is_undone_when_its_row_of_the_trail_cannot_be_written(monkeypatch):
+# The first writes its row of the trail itself, beside what it does; for the others the page does.
+BY_PAGE = {
+    "lock": (player, {"locks": ["bet"]}),
+    "copy": (lambda: Offer.objects.get(code="gift"), {"code": "gift-again"}),
+}
+
+
+@pytest.mark.parametrize("act", BY_PAGE)
+def test_an_act_is_undone_when_its_row_of_the_trail_cannot_be_written(monkeypatch, act):
+    subject, fields = BY_PAGE[act]
     client = operators.sue()
-    form = {**action_scenario.opened(client, "lock", player()), "reason": "because", "locks": ["bet"]}
+    form = {**action_scenario.opened(client, act, subject()), "reason": "because", **fields}
 
     def fails(*_: Any, **__: Any) -> None:
         raise DatabaseError("no room")
 
     monkeypatch.setattr(audit, "named", fails)
     with pytest.raises(DatabaseError):
-        action_scenario.sent(client, "lock", player(), form)
-    assert locks() == (False, False, False)
+        action_scenario.sent(client, act, subject(), form)
+    assert (locks(), Offer.objects.filter(code="gift-again").exists()) == ((False, False, False), False)
 
 
 # Each of these is one command of the engine, whose transaction the row of the trail is written in.
