@@ -37,7 +37,7 @@ def prepare(name: str, base_url: str, *, new_password: bool) -> str | None:
         cursor.execute(_named("CREATE SCHEMA IF NOT EXISTS {0} AUTHORIZATION {0}", ours))
         cursor.execute("SELECT current_database()")
         ((database,),) = cursor.fetchall()
-        # For PgBouncer; whoever connects directly asks for it himself.
+        # For connections by way of PgBouncer; a direct one asks for its search_path when it is opened.
         cursor.execute(_named("ALTER ROLE {0} IN DATABASE {1} SET search_path = {0}", ours, database))
         # The schema's owner alone may say what it is.
         cursor.execute(_named("SET ROLE {}", ours))
@@ -74,7 +74,7 @@ def _role(cursor: Any, ours: str, *, new_password: bool) -> str | None:
 
 @contextmanager
 def _membership(ours: str) -> Iterator[None]:
-    """Be able to act as the cell's role for the time of the block. A superuser always is."""
+    """Let our own role act as the cell's within the block. A superuser may anyway."""
     with _administrator() as cursor:
         cursor.execute(
             "SELECT rolsuper, current_setting('server_version_num')::int FROM pg_roles WHERE rolname = current_user"
@@ -94,10 +94,7 @@ def _membership(ours: str) -> Iterator[None]:
 
 @contextmanager
 def _being(ours: str) -> Iterator[None]:
-    """Whoever asks for the database meanwhile is connected as the cell's role, which so owns what it makes.
-
-    Its password is not needed for that.
-    """
+    """Within the block Django is connected as the cell's role, which owns what is made; no password is needed."""
     known = settings.DATABASES[settings.SESSION_DATABASE]
     start = f"-c role={ours} -c search_path={ours} -c lock_timeout={settings.DATABASE_LIMITS['lock_timeout']}"
     before = connections.databases[DEFAULT_DB_ALIAS]

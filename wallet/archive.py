@@ -24,7 +24,7 @@ from wallet.time import selected
 
 FORMAT: Final = "casino-pam ledger 1"
 _NAMES: Final = tuple(name for name, _ in COLUMNS)
-# Where the columns that follow from those before are found in a row's text.
+# Where each column stands in a row's text.
 _PLACES: Final = {name: _NAMES.index(name) for name in _NAMES}
 
 

@@ -133,7 +133,7 @@ def encrypt_anew(factor: SecondFactor) -> bool:
     if is_current(factor.key.encode()):
         return False
     newer = cipher().rotate(factor.key.encode()).decode()
-    # Set up anew meanwhile it is encrypted as it should be.
+    # The operator may have set up another key meanwhile: that one is encrypted as it should be.
     return bool(SecondFactor.objects.filter(pk=factor.pk, key=factor.key).update(key=newer))
 
 

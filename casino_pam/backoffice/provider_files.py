@@ -103,7 +103,7 @@ def _read(line: Line, digits: dict[str, int]) -> dict[str, Any]:
 
 
 def _unseen_lines(request: HttpRequest, asked: dict[str, Any]) -> FirstLines | None:
-    """The first lines of a report that is read by a mapping, unless this form was sent with them before its eyes."""
+    """The first lines of a report that is read by a mapping, unless the form had shown them when it was sent."""
     if not asked["provider"].file_mapping:
         return None
     first = _first_lines(asked["provider"], asked["file"].file)
@@ -138,11 +138,11 @@ def _compared(request: HttpRequest, asked: dict[str, Any]) -> Outcome:
 
 
 def _untold(difference: Difference) -> None:
-    """The run keeps them, and its page shows them."""
+    """Says nothing of a difference: the run keeps it, and its page shows it."""
 
 
 def _unseen(lines: int) -> None:
-    """A form has no place for progress."""
+    """Says nothing of the progress: a form has no place for it."""
 
 
 @permissions.page(VIEW)

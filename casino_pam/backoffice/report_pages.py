@@ -45,7 +45,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @permissions.page(VIEW)
 def show(request: HttpRequest, name: str) -> HttpResponse:
-    # PostgreSQL itself ends what takes too long; the rest is for it to say so, and for the page around it.
+    # PostgreSQL ends what takes longer than SECONDS; it needs a moment to say so, and the page around it another.
     with deadline.afresh(time.monotonic() + SECONDS + 2):
         return _shown(request, name)
 

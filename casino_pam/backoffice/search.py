@@ -1,4 +1,4 @@
-"""The first page after log-in, and one search box: a player, a transaction's id, a reference, a round.
+"""The one search box: a player, a transaction's id, a reference, a round.
 
 Every look-up is exact, or the beginning of an indexed name, so that it costs the same at ten million rows as at ten.
 """

@@ -65,7 +65,7 @@ def fill(rows: int, progress: Callable[[int], None]) -> None:
     from wallet.reports import sums
 
     first, last = _players(WALLETS)
-    # What is Python's own is no other process's.
+    # Django's parameters name objects of this process too: another one is given what libpq itself knows.
     known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
     params = {name: value for name, value in connection.get_connection_params().items() if name in known}
     conninfo = psycopg.conninfo.make_conninfo(**params)
@@ -133,7 +133,7 @@ SELECT w.id, w.cash, w.bonus, w.held, w.version, w.digest, w.staked_total, w.pai
 FROM wallet_wallet w JOIN wallet_player p ON p.id = w.player_id
 WHERE w.id BETWEEN %s AND %s AND w.currency_id = '{CURRENCY}' AND p.code LIKE '{PREFIX}%%' ORDER BY w.id
 """
-# Nobody decides on these two.
+# A wallet in memory needs a player and a currency, but nothing here is decided by them.
 _SOMEBODY: Final = OpenPlayer(0, "", None, False, False, False, None, Verification.UNVERIFIED)
 _EURO: Final = OpenCurrency(CURRENCY, 2, True)
 
