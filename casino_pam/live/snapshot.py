@@ -92,7 +92,7 @@ decode = msgspec.json.Decoder(Announcement).decode
 
 
 def change(execution: Execution, wallet: OpenWallet, *, moved: bool) -> Change:
-    """Where the wallet stands on this desk, as ``balance`` would answer."""
+    """Where the wallet stands after this execution, as ``balance`` would answer."""
     at = execution.standing(wallet)
     return Change(
         at.player, wallet.id, at.version, moved, at.currency, at.digits, at.cash, at.bonus, at.held, at.wagering

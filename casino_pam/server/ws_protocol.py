@@ -1,7 +1,7 @@
 """One WebSocket connection, bounded: a client that does not read, or writes without end, is hung up on.
 
 Frames wait in the transport until the client takes them. Uvicorn would keep the connection of one
-that never does, with all that waits, until the client deigns to leave. Nothing a client says is needed here, and
+that never does, with all that waits, for as long as the client stays. Nothing a client says is needed here, and
 reading it costs time that others wait for: beyond a few frames a second it is not read any more.
 """
 

@@ -1,4 +1,4 @@
-"""What the back office shows: the queue of withdrawals, a round, a player's dossier; and to whom."""
+"""What the back office shows: the queue of withdrawals, a round, a player's panel; and to whom."""
 
 from __future__ import annotations
 
