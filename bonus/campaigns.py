@@ -70,7 +70,6 @@ def _together(*parts: str) -> str:
 _NONE: Final = " AND ".join(f"{measure} = 0" for measure in MEASURES)
 
 SUMS: Final = KeptSums(
-    table=OfferDay._meta.db_table,
     marker=_MARKER,
     take_in=f"""
 WITH gone AS (DELETE FROM bonus_offerstep RETURNING offer AS offer_id, day, currency AS currency_id, step)
@@ -89,6 +88,7 @@ CROSS JOIN LATERAL (VALUES
 ) AS measured(measure, kept, ledger)
 WHERE kept <> ledger ORDER BY day, key
 """,
+    clear="DELETE FROM bonus_offerday WHERE day = %(day)s",
     rebuild=f"""
 WITH gone AS (DELETE FROM bonus_offerstep WHERE day = %(day)s)
 INSERT INTO bonus_offerday ({_COLUMNS})

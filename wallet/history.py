@@ -1,4 +1,4 @@
-"""What a wallet's rows say: statements page by page, balances of the past, open rounds, and the feed of all rows.
+"""What a wallet's rows say: statements page by page, balances of the past, and the feed of all rows.
 
 A wallet's versions run 1..n without a gap and in the order of time. So a page is a range of versions, and an instant
 is found among them by halving: no index but (wallet, version) is needed.
@@ -24,81 +24,6 @@ from wallet.models import Transaction, Wallet
 from wallet.pg.rows import by_name
 from wallet.pg.standby import OnStandby
 from wallet.time import first_id
-
-# What ends a bet's round. Providers that never send an end of round are done with a round when it paid.
-_ENDS: Final = """
-e.wallet_id = bet.wallet_id AND e.round = bet.round AND e.source = bet.source AND e.status = 'POSTED'
-    AND (e.ends_round OR e.kind = 'WIN' AND NOT bet.ends_rounds)
-"""
-
-# A row's id begins with the milliseconds at which it was made (UUIDv7), so a time span is a range of the primary key;
-# ``which`` may narrow it. Nearly every round ends in the span in which it began, which is found by hashing the rows of
-# that span alone. The few bets that are left, and those whose end was rolled back, look their rounds up one by one, for
-# an end may have come before its bet: by scalar sub-selects, because PostgreSQL may turn an EXISTS into a hash of the
-# whole ledger.
-OPEN: Final = f"""
-WITH placed AS NOT MATERIALIZED (
-    SELECT t.*, coalesce(provider.ends_rounds, true) AS ends_rounds
-    FROM wallet_transaction t LEFT JOIN wallet_provider provider ON provider.code = t.source
-    WHERE t.id >= %(since)s AND t.id < %(until)s AND t.kind = 'BET' AND t.status = 'POSTED'
-        AND (%(source)s::text IS NULL OR t.source = %(source)s)
-), reopened AS (
-    SELECT DISTINCT e.wallet_id, e.source, e.round
-    FROM wallet_transaction x
-    CROSS JOIN LATERAL (SELECT * FROM wallet_transaction WHERE id = x.closes OFFSET 0) e
-    WHERE x.closes IS NOT NULL AND x.status = 'POSTED' AND x.id >= %(since)s
-        AND e.id >= %(since)s AND (e.ends_round OR e.kind = 'WIN')
-), left_open AS MATERIALIZED (
-    SELECT * FROM placed bet
-    WHERE {{which}} AND NOT EXISTS (SELECT 1 FROM wallet_transaction e WHERE e.id >= %(since)s AND {_ENDS})
-    UNION ALL
-    SELECT bet.* FROM reopened r
-    CROSS JOIN LATERAL (
-        SELECT * FROM placed p WHERE p.wallet_id = r.wallet_id AND p.round = r.round AND p.source = r.source OFFSET 0
-    ) bet
-    WHERE {{which}} AND EXISTS (SELECT 1 FROM wallet_transaction e WHERE e.id >= %(since)s AND {_ENDS})
-)
-SELECT bet.source, p.code AS player, w.currency_id AS currency, bet.round, max(bet.game) AS game,
-       min(bet.created_at) AS since, count(*) AS bets, sum(bet.amount) AS staked, c.digits
-FROM left_open bet
-CROSS JOIN LATERAL (SELECT * FROM wallet_wallet WHERE id = bet.wallet_id OFFSET 0) w
-CROSS JOIN LATERAL (SELECT * FROM wallet_player WHERE id = w.player_id OFFSET 0) p
-CROSS JOIN LATERAL (SELECT * FROM wallet_currency WHERE code = w.currency_id OFFSET 0) c
-WHERE (
-    SELECT x.id FROM wallet_transaction x
-    WHERE x.closes = bet.id AND x.closes IS NOT NULL AND x.status = 'POSTED'
-) IS NULL
-  AND (
-      SELECT e.id FROM wallet_transaction e
-      WHERE {_ENDS} AND (SELECT x.id FROM wallet_transaction x WHERE x.closes = e.id AND x.status = 'POSTED') IS NULL
-      LIMIT 1
-  ) IS NULL
-GROUP BY bet.source, p.code, w.currency_id, bet.round, c.digits
-ORDER BY min(bet.created_at)
-"""
-
-
-class OpenRound(msgspec.Struct, frozen=True):
-    """A round with a live bet and nothing that ended it; ``staked`` in minor units."""
-
-    source: str
-    player: str
-    currency: str
-    round: str
-    game: str
-    since: datetime
-    bets: int
-    staked: int
-    digits: int
-
-
-def open_rounds(*, since: datetime, until: datetime, source: str | None = None) -> Iterator[OpenRound]:
-    """Rounds whose first live bet fell between the two instants and which nothing has ended, oldest first."""
-    connection.ensure_connection()
-    with connection.connection.cursor(row_factory=by_name(OpenRound)) as cursor:
-        values = {"since": first_id(since), "until": first_id(until), "source": source}
-        yield from cursor.execute(OPEN.format(which="true"), values).fetchall()
-
 
 PAGE: Final = 100
 START: Final = UUID(int=0)

@@ -13,7 +13,7 @@ from bonus import campaigns
 from bonus import costs as bonuses
 from wallet import games
 from wallet.admin.date_fields import DayField, presets, today
-from wallet.reports import figures
+from wallet.reports import figures, open_bets
 from wallet.reports.sums import Connected
 
 LONGEST: Final = timedelta(days=1_100)
@@ -383,13 +383,13 @@ _ROUNDS: Final = _columns(
 
 def _rounds(own: Connected, criteria: Criteria) -> Iterator[Cells]:
     known = games.every_name()
-    for each in figures.open_rounds(own, criteria["since"], criteria["until"]):
+    for each in open_bets.open_rounds_of_days(own, criteria["since"], criteria["until"]):
         name = (each.since, each.source, each.player, each.round, each.game, known.get((each.source, each.game), ""))
         yield (*name, each.bets, each.currency, Money(each.staked, each.digits))
 
 
 def _round_totals(own: Connected, criteria: Criteria) -> Iterator[Cells]:
-    for each in figures.open_round_totals(own, criteria["since"], criteria["until"]):
+    for each in open_bets.open_round_totals(own, criteria["since"], criteria["until"]):
         staked = Money(each.staked, each.digits)
         yield (None, None, None, f"{each.rounds:,} rounds", None, None, each.bets, each.currency, staked)
 

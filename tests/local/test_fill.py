@@ -81,7 +81,7 @@ def test_no_refresh_takes_anything_in_meanwhile(books: None) -> None:
     """Rows come with ids of the past: one that passed them by would leave them out for ever."""
     with sums.held(), psycopg.connect(**connection.get_connection_params()) as other:
         other.execute("SET lock_timeout = '50ms'")
-        for marker in ("wallet_summedup", "wallet_playerssummedup", "bonus_offerssummedup"):
+        for marker in ("wallet_summedup", "wallet_playerssummedup", "wallet_openbetssummedup", "bonus_offerssummedup"):
             with pytest.raises(psycopg.errors.LockNotAvailable):
                 other.execute(f"UPDATE {marker} SET refreshed_at = now()")
             other.rollback()

@@ -8,16 +8,22 @@ import pytest
 from django.core.management import call_command
 
 from tests import scenario
-from wallet.history import open_rounds
 from wallet.models import Transaction
+from wallet.reports.open_bets import OpenRound, open_rounds
+from wallet.reports.sums import snapshot
 from wallet.time import first_id, made_at
 
 HOUR = timedelta(hours=1)
 
 
+def found(since, until, **asked) -> list[OpenRound]:
+    with snapshot() as own:
+        return list(open_rounds(own, since=since, until=until, **asked))
+
+
 def open_now(**asked):
     now = datetime.now(UTC)
-    return [each.round for each in open_rounds(since=now - HOUR, until=now + HOUR, **asked)]
+    return [each.round for each in found(now - HOUR, now + HOUR, **asked)]
 
 
 @pytest.fixture(autouse=True)
@@ -115,5 +121,4 @@ def test_an_end_from_before_the_span_ends_a_round_as_well():
     scenario.bet(round="s")
     since = made_at(Transaction.objects.get(reference="late").id)
     assert Transaction.objects.get(kind="WIN").id < first_id(since)
-    found = open_rounds(since=since, until=since + HOUR)
-    assert [each.round for each in found] == ["s"]
+    assert [each.round for each in found(since, since + HOUR)] == ["s"]

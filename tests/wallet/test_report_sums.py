@@ -60,9 +60,10 @@ def test_small_steps_come_to_the_same(house: None, stride: int, monkeypatch: pyt
     sums.refresh(report_history.next_moment(), progress=reached.append)
     assert rows_kept() == len(report_history.posted())
     assert list(sums.drifted()) == []
-    # What builds on the wallet is taken in by the same steps, after it.
-    once = reached[: len(reached) // 3]
-    assert reached == sorted(once) * 3 and len(once) >= Transaction.objects.count() // stride
+    # All that is kept is taken in by the same steps, one after the other.
+    kept = len(sums._OURS) + len(sums.further_sums)
+    once = reached[: len(reached) // kept]
+    assert kept == 4 and reached == sorted(once) * kept and len(once) >= Transaction.objects.count() // stride
 
 
 def test_a_row_that_is_committed_late_is_taken_in_later(house: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -219,3 +219,38 @@ class PlayersSummedUp(models.Model):
 
     def __str__(self) -> str:
         return f"up to {self.up_to}"
+
+
+class OpenBet(models.Model):
+    """A bet whose round nothing had ended when its rows were last taken in; ``id`` is its row's.
+
+    Every open bet below the bound is here, and others may be: whoever reads looks each up in the ledger. Only
+    ``wallet.reports.open_bets`` writes here.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False)
+    source = models.CharField(max_length=64)
+    round = models.CharField(max_length=128)
+
+    class Meta:
+        default_permissions = ()
+        # What is played on in a round finds its kept bets.
+        indexes = [models.Index(name="open_bet_rounds", fields=["round", "wallet"])]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.round}"
+
+
+class OpenBetsSummedUp(models.Model):
+    """As ``SummedUp``, of ``OpenBet``."""
+
+    up_to = models.UUIDField()
+    refreshed_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.CheckConstraint(name="open_bets_summed_up_once", condition=models.Q(id=1))]
+
+    def __str__(self) -> str:
+        return f"up to {self.up_to}"

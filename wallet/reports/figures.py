@@ -18,11 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
-from wallet.history import OPEN, OpenRound, newest_before
+from wallet.history import newest_before
 from wallet.reconcile.ledger_wide import ACCOUNTS
 from wallet.reports.sums import ACTIVE, BEYOND, PLAYERS_MARKER, STANDING, Connected, every, span, stream
 from wallet.time import first_id, midnight
@@ -305,41 +305,6 @@ SELECT b.currency_id AS currency, c.digits, count(*) AS players,
 FROM ({_AT}) b JOIN wallet_currency c ON c.code = b.currency_id WHERE {HOLDINGS[holding]} GROUP BY 1, 2 ORDER BY 1
 """
     return every(own, statement, {"end": midnight(day + timedelta(days=1))}, BalanceTotal)
-
-
-# A row is made after its command was received, and no clock of ours is a day slow.
-_AFTER: Final = timedelta(days=1)
-_LAST_ID: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
-_ROUNDS: Final = OPEN.format(which="bet.created_at >= %(begin)s AND bet.created_at < %(end)s")
-_IN_ALL: Final = f"""
-SELECT currency, digits, count(*) AS rounds, sum(bets) AS bets, sum(staked) AS staked
-FROM ({_ROUNDS}) o GROUP BY 1, 2 ORDER BY 1
-"""
-
-
-def _values(since: date, until: date) -> dict[str, Any]:
-    begin, end = midnight(since), midnight(until + timedelta(days=1))
-    return {"since": first_id(begin - _AFTER), "until": _LAST_ID, "begin": begin, "end": end, "source": None}
-
-
-def open_rounds(own: Connected, since: date, until: date) -> Iterator[OpenRound]:
-    """Open rounds with a live bet of the days ``since`` to ``until``, oldest first."""
-    yield from stream(own, _ROUNDS, _values(since, until), OpenRound)
-
-
-class OpenRoundTotal(msgspec.Struct, frozen=True):
-    """All open rounds of a currency together; ``staked`` in minor units."""
-
-    currency: str
-    digits: int
-    rounds: int
-    bets: int
-    staked: int
-
-
-def open_round_totals(own: Connected, since: date, until: date) -> list[OpenRoundTotal]:
-    """The sums of ``open_rounds``, one of each currency."""
-    return every(own, _IN_ALL, _values(since, until), OpenRoundTotal)
 
 
 # A row is made after its command was received, and by the clock of another machine maybe.

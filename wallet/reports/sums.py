@@ -175,13 +175,19 @@ SELECT EXISTS (SELECT FROM wallet_transaction WHERE id >= %(up_to)s ORDER BY id 
 """
 
 
+def kept_up_to(own: Connected, marker: str) -> UUID:
+    """The bound below which the ledger is in the sums of that marker, in the snapshot of ``own``."""
+    (up_to,) = one(own, _up_to(marker), {})
+    return cast(UUID, up_to)
+
+
 def span(own: Connected, since: date, until: date, *, marker: str = MARKER, most: int | None = None) -> Values:
     """What STANDING asks for, in the snapshot of ``own``; of other sums than these, ``marker`` holds the bound.
 
     Where more than ``most`` rows are not kept yet they are left out, all of them (the bound is BEYOND): a page must not
     read a ledger that nobody adds up.
     """
-    (up_to,) = one(own, _up_to(marker), {})
+    up_to = kept_up_to(own, marker)
     if most is not None:
         (further,) = one(own, _FURTHER, {"up_to": up_to, "most": most})
         up_to = BEYOND if further else up_to
@@ -202,14 +208,14 @@ class KeptSums(NamedTuple):
     """Sums by day in a table of their own: how settled rows are taken in, how they are checked and added up anew.
 
     ``marker`` is the table whose one row says how far the ledger is in them. ``take_in`` adds the rows from ``first``
-    up to ``end``; ``drifted`` compares with the rows below ``up_to``, its columns those of Drift; ``rebuild`` adds up
-    one ``day`` whose rows of ``table`` are gone: rows below ``up_to``, from ``begin`` up to ``end``.
+    up to ``end``; ``drifted`` compares with the rows below ``up_to``, its columns those of Drift; ``clear`` takes away
+    what is kept of one ``day``, and ``rebuild`` adds that up: rows below ``up_to``, from ``begin`` up to ``end``.
     """
 
-    table: str
     marker: str
     take_in: str
     drifted: str
+    clear: str
     rebuild: str
 
 
@@ -301,7 +307,6 @@ class Drift(NamedTuple):
 _NAMED: Final = "concat_ws(' ', currency_id, nullif(source, ''), nullif(game, ''), kind, nullif(undoes, ''))"
 
 _DAY_SUMS: Final = KeptSums(
-    table="wallet_daysum",
     marker=MARKER,
     take_in=f"""
 WITH found AS MATERIALIZED ({grouped("t.id >= %(first)s AND t.id < %(end)s")})
@@ -316,6 +321,7 @@ CROSS JOIN LATERAL (VALUES
 ) AS measured(measure, kept, ledger)
 WHERE kept <> ledger ORDER BY {", ".join(KEY)}
 """,
+    clear="DELETE FROM wallet_daysum WHERE day = %(day)s",
     rebuild=f"""
 WITH found AS MATERIALIZED (
     {grouped("t.id < %(up_to)s AND t.created_at >= %(begin)s AND t.created_at < %(end)s")}
@@ -326,7 +332,6 @@ INSERT INTO wallet_daysum ({_COLUMNS}) SELECT {_COLUMNS} FROM found
 
 
 _PLAYERS: Final = KeptSums(
-    table="wallet_dayplayer",
     marker=PLAYERS_MARKER,
     take_in=f"""
 WITH found AS MATERIALIZED ({_who_played("t.id >= %(first)s AND t.id < %(end)s")})
@@ -340,6 +345,7 @@ FROM (SELECT day, player_id FROM wallet_dayplayer) k
 FULL JOIN ({_who_played("t.id < %(up_to)s")}) l USING (day, player_id)
 GROUP BY day HAVING bool_or(k.player_id IS NULL OR l.player_id IS NULL) ORDER BY day
 """,
+    clear="DELETE FROM wallet_dayplayer WHERE day = %(day)s",
     rebuild=f"""
 WITH found AS MATERIALIZED (
     {_who_played("t.id < %(up_to)s AND t.created_at >= %(begin)s AND t.created_at < %(end)s")}
@@ -354,19 +360,18 @@ def drifted() -> Iterator[Drift]:
     """Every kept sum that differs from the ledger, read anew; nothing where they agree."""
     for kept in (*_OURS, *further_sums):
         with snapshot() as own:
-            (up_to,) = one(own, _up_to(kept.marker), {})
-            yield from stream(own, kept.drifted, {"up_to": up_to}, Drift)
+            yield from stream(own, kept.drifted, {"up_to": kept_up_to(own, kept.marker)}, Drift)
 
 
 def rebuild(day: date) -> None:
     """Add one day up anew from the ledger, whatever was kept. Only when somebody asks for it."""
-    begin, end = midnight(day), midnight(day + timedelta(days=1))
+    values = {"day": day, "begin": midnight(day), "end": midnight(day + timedelta(days=1))}
     for kept in (*_OURS, *further_sums):
         with transaction.atomic(), connection.cursor() as cursor:
             _begin(cursor)
             # Held until the end, so that no refresh adds to the day meanwhile.
             cursor.execute(f"UPDATE {kept.marker} SET refreshed_at = refreshed_at RETURNING up_to")
             bounds = cursor.fetchall()
-            cursor.execute(f"DELETE FROM {kept.table} WHERE day = %s", [day])
+            cursor.execute(kept.clear, values)
             for (up_to,) in bounds:
-                cursor.execute(kept.rebuild, {"up_to": up_to, "day": day, "begin": begin, "end": end})
+                cursor.execute(kept.rebuild, {**values, "up_to": up_to})

@@ -9,8 +9,9 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand
 
 from wallet import money
-from wallet.history import open_rounds
 from wallet.management.arguments import name, whole
+from wallet.reports.open_bets import open_rounds
+from wallet.reports.sums import snapshot
 
 TEN_YEARS: Final = 3_653
 
@@ -28,12 +29,12 @@ class Command(BaseCommand):
 
     def handle(self, *, older_than: int, within_days: int, provider: str | None, **options: Any) -> None:
         now = datetime.now(UTC)
-        found = 0
         until, since = now - timedelta(minutes=older_than), now - timedelta(days=within_days)
-        for each in open_rounds(since=since, until=until, source=provider):
-            found += 1
+        with snapshot() as own:
+            rounds = list(open_rounds(own, since=since, until=until, source=provider))
+        for each in rounds:
             self.stdout.write(
                 f"{each.since:%Y-%m-%d %H:%M:%S}  {each.source}  {each.player}  {each.round}  {each.game}  "
                 f"{each.bets} bets  {money.show(each.staked, each.digits)} {each.currency}"
             )
-        self.stdout.write(f"{found} open rounds whose first bet is older than {older_than} minutes.")
+        self.stdout.write(f"{len(rounds)} open rounds whose first bet is older than {older_than} minutes.")
