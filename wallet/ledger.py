@@ -124,13 +124,14 @@ PLANNING: Final = {
     "enable_mergejoin": "off",
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
+    "enable_memoize": "off",
     "plan_cache_mode": "force_generic_plan",
 }
 """PostgreSQL's settings while a posting is at work.
 
 Joins by index in the order given keep the wallets' locks in ascending order (``UPDATE_WALLETS``). Every look-up is by
-index, whatever the planner thinks of a table that was empty a minute ago; and planning each statement anew would cost
-more than running it.
+index, whatever the planner thinks of a table that was empty a minute ago; planning each statement anew would cost
+more than running it, and so would remembering what was looked up by keys that hardly ever come twice.
 """
 
 # Asked once for each statement, not for each of its rows.
@@ -382,12 +383,9 @@ FROM unnest(%s::{ROW_TYPE}[]) n
 _special = re.compile(r'[,()"\\]').search
 
 
-def _element(text: str) -> str:
-    """A row, as text whose values are joined by LF, as an element of an array; an empty value stands for NULL."""
-    if not _special(text):
-        return '"(' + text.replace("\n", ",") + ')"'
-    values = [_quoted(value) if _special(value) else value for value in text.split("\n")]
-    return '"(' + ",".join(values).replace("\\", "\\\\").replace('"', '\\"') + ')"'
+def _element(values: str) -> str:
+    """An element of an array: a row whose values are joined by commas, each quoted where it must be."""
+    return f'"({values})"'
 
 
 def _array_of(elements: Iterable[str]) -> str:
@@ -395,18 +393,36 @@ def _array_of(elements: Iterable[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A value inside a row inside an array; an empty one stands for NULL."""
+    if not _special(text):
+        return text
+    inside = text.replace("\\", "\\\\").replace('"', '\\"')
+    return ('"' + inside + '"').replace("\\", "\\\\").replace('"', '\\"')
 
 
 _as_json: Final = msgspec.json.Encoder().encode
 
 
+class Line(NamedTuple):
+    """A row as it is digested, and as it is written."""
+
+    text: str
+    values: str
+
+
+def lines(rows: Collection[Row]) -> Iterable[Line]:
+    """The rows as text, all in one go where no text holds what JSON or PostgreSQL would read as something else."""
+    listed = _as_json(rows).decode()
+    commas, ends = len(rows) * len(COLUMNS) - 1, len(rows) + 1
+    if "\\" in listed or ")" in listed or listed.count(",") != commas or listed.count("]") != ends:
+        texts = map(canonical, rows)
+        return [Line(text, ",".join(map(_quoted, text.split("\n")))) for text in texts]
+    values = listed[2:-2].replace(",null", ",").replace('"', "")
+    return map(Line, values.replace(",", "\n").split("]\n["), values.split("],["))
+
+
 def canonical(row: Row) -> str:
     """The row's columns as text, in order and joined by LF; what is digested is exactly what is written."""
-    listed = _as_json(msgspec.structs.astuple(row)).decode()[1:-1]
-    if "\\" not in listed and listed.count(",") == len(COLUMNS) - 1:
-        # No text holds what JSON puts between two values or escapes, so nothing of a text is taken for JSON's own.
-        return listed.replace(",null", ",").replace('"', "").replace(",", "\n")
     return "\n".join(map(_text, msgspec.structs.astuple(row)))
 
 
@@ -441,15 +457,16 @@ def write(session: Session, book: Book) -> set[int]:
     known = sorted(book.wallets_by_id.values(), key=lambda wallet: wallet.id)
     touched = [wallet for wallet in known if wallet.rows or wallet.relied_on]
     shown = [wallet for wallet in known if wallet.balances_shown and not (wallet.rows or wallet.relied_on)]
-    rows = {wallet.id: _digested(wallet) for wallet in touched if wallet.rows}
+    digested = _digested(touched)
     if touched and not book.is_planned:
         raise Unplanned(
             "The planner's settings are not in force, so wallets would be locked in any order."
             " Is a pooler between us and PostgreSQL, and DATABASE_PGBOUNCER off?"
         )
     matched = _update_wallets(session, touched) if touched else set()
-    if elements := [_element(f"{text}\n{digest}") for id in rows if id in matched for text, digest in rows[id]]:
-        session.put(_INSERT_ROWS, [_array_of(elements)])
+    written = [_element(f"{line.values},{digest}") for row, line, digest in digested if row.wallet in matched]
+    if written:
+        session.put(_INSERT_ROWS, [_array_of(written)])
     matched |= _unmoved(session, shown) if shown else set()
     return {wallet.id for wallet in (*touched, *shown) if wallet.id not in matched}
 
@@ -463,15 +480,13 @@ def _hold(session: Session, players: Mapping[int, OpenPlayer]) -> None:
         raise SerializationFailure("a player has changed meanwhile")
 
 
-def _digested(wallet: OpenWallet) -> list[tuple[str, str]]:
-    """Each new row of the wallet as canonical text, with its digest in hex; leaves the newest digest behind."""
+def _digested(wallets: Iterable[OpenWallet]) -> list[tuple[Row, Line, str]]:
+    """The new rows as text, each with its digest in hex; leaves the newest digests behind."""
+    rows = [(wallet, row) for wallet in wallets for row in wallet.rows]
     digested = []
-    digest = wallet.digest or first_digest(wallet.id)
-    for row in wallet.rows:
-        text = canonical(row)
-        digest = chain(digest, text)
-        digested.append((text, digest.hex()))
-    wallet.digest = digest
+    for (wallet, row), line in zip(rows, lines([row for _, row in rows]), strict=True):
+        wallet.digest = chain(wallet.digest or first_digest(wallet.id), line.text)
+        digested.append((row, line, wallet.digest.hex()))
     return digested
 
 
@@ -485,16 +500,16 @@ def copy(connection: Connection[Any], wallets: Iterable[OpenWallet]) -> None:
     Texts of these rows may hold nothing that COPY would read as something else: a caller that makes them up sees to it.
     """
     touched = [wallet for wallet in wallets if wallet.rows]
-    rows = [(row, *texts) for wallet in touched for row, texts in zip(wallet.rows, _digested(wallet), strict=True)]
+    digested = _digested(touched)
     if len(_update_wallets(session_of(connection), touched)) < len(touched):
         raise SerializationFailure("a wallet has moved meanwhile")
     # In the order of time, as rows come: what is read by time lies together.
-    rows.sort(key=lambda each: each[0].created_at)
-    with connection.cursor() as cursor, cursor.copy(_COPY_ROWS) as lines:
-        lines.write("".join(_line(*row) for row in rows))
+    digested.sort(key=lambda each: each[0].created_at)
+    with connection.cursor() as cursor, cursor.copy(_COPY_ROWS) as stream:
+        stream.write("".join(_copied(row, line.text, digest) for row, line, digest in digested))
 
 
-def _line(row: Row, text: str, digest: str) -> str:
+def _copied(row: Row, text: str, digest: str) -> str:
     """A row as COPY reads it."""
     values = text.split("\n")
     values[_CREATED_AT] = to_text(to_datetime(row.created_at))
@@ -502,16 +517,16 @@ def _line(row: Row, text: str, digest: str) -> str:
 
 
 def _update_wallets(session: Session, wallets: list[OpenWallet]) -> set[int]:
-    return {id for (id,) in session.rows(UPDATE_WALLETS, [_array_of(map(_change, wallets))])}
+    numbers = _as_json(list(map(_numbers_of, wallets))).decode()[2:-2].split("],[")
+    changes = [_element(f"{these},{_rest(wallet)}") for these, wallet in zip(numbers, wallets, strict=True)]
+    return {id for (id,) in session.rows(UPDATE_WALLETS, [_array_of(changes)])}
 
 
-def _change(wallet: OpenWallet) -> str:
+def _rest(wallet: OpenWallet) -> str:
+    """What of a change is no number."""
     digest = wallet.digest.hex() if wallet.digest else ""
-    return _element("\n".join([*map(str, _numbers_of(wallet)), digest, _json(wallet.undone_earlier)]))
-
-
-def _json(undone: UndoneEarlier | None) -> str:
-    return "" if undone is None else msgspec.json.encode(undone).decode()
+    undone = "" if wallet.undone_earlier is None else _quoted(_as_json(wallet.undone_earlier).decode())
+    return f"{digest},{undone}"
 
 
 def _unmoved(session: Session, wallets: list[OpenWallet]) -> set[int]:

@@ -8,6 +8,7 @@ microseconds since 1970, ids are text.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypedDict, Unpack
 
 import msgspec
@@ -22,7 +23,7 @@ from wallet.time import spans
 DIGEST_VERSION: Final = 2
 
 
-class Row(msgspec.Struct):
+class Row(msgspec.Struct, array_like=True, gc=False):
     """One ledger row; the fields stand in the order in which they are digested and written.
 
     A later digest version adds fields behind those of the earlier ones (``wallet.ledger.ADDED``).
@@ -286,6 +287,7 @@ _POSTED: Final = (
     *("cash", "bonus", "held", "version", "newest_at"),
     *("staked_total", "paid_total", "deposited_total", "undone_earlier"),
 )
+_standing_of: Final = attrgetter(*_POSTED)
 
 
 class Mark(msgspec.Struct):
@@ -293,7 +295,8 @@ class Mark(msgspec.Struct):
 
     rows: int
     wallet: OpenWallet
-    copy: OpenWallet
+    # What posting a row changes, as it was.
+    before: tuple[Any, ...]
 
 
 class Book:
@@ -413,7 +416,7 @@ class Book:
             self.companions.setdefault(row.command, []).append(row)
 
     def mark(self, wallet: OpenWallet) -> Mark:
-        return Mark(rows=len(self.added), wallet=wallet, copy=msgspec.structs.replace(wallet))
+        return Mark(len(self.added), wallet, _standing_of(wallet))
 
     def back_to(self, mark: Mark) -> None:
         """Forget every row added since ``mark``; all of them belong to the marked wallet."""
@@ -430,8 +433,8 @@ class Book:
                 self.answers[(row.wallet, row.source, row.original)].pop()
             if row.command != row.id:
                 self.companions[row.command].pop()
-        for name in _POSTED:
-            setattr(mark.wallet, name, getattr(mark.copy, name))
+        for name, value in zip(_POSTED, mark.before, strict=True):
+            setattr(mark.wallet, name, value)
 
 
 class Columns(TypedDict, total=False):

@@ -48,18 +48,31 @@ def read(session: Session, batch: Sequence[AnyRequest]) -> Execution:
     """Read all that ``batch`` may decide on: wallets, then their live bonuses, then the rows they name."""
     book = Book()
     requests = list(each(batch))
-    providers = {request.source for request in requests if _rests_on_provider(request)}
-    games = {(play.source, play.game) for play in requests if isinstance(play, (Bet, Win)) and play.game}
-    sessions = {name for request in requests if isinstance(request, (Bet, Balance)) and (name := request.session)}
-    sessions |= {request.newest for request in requests if request.newest}
-    ledger.read_wallets(session, book, {request.player for request in requests}, providers, games, sessions)
+    _read_named(session, book, requests)
     live = store.ask(session, book)
     begun = limits.ask(session, _gated(book, requests))
     named = {key for request in requests for key in keys(request, book)}
     if named:
         ledger.read_rows(session, book, named, set(_rounds(book, requests)))
     limits.know(book, begun)
-    return Execution(book, store.read(session, book, live, bonus_needs(book, batch)))
+    return Execution(book, store.read(session, book, live, bonus_needs(book, requests)))
+
+
+def _read_named(session: Session, book: Book, requests: Iterable[Request]) -> None:
+    """Read the players that the requests name, with their wallets, and providers, games and sessions."""
+    players, providers, games = set(), set(), set()
+    sessions: set[str | None] = set()
+    for request in requests:
+        players.add(request.player)
+        sessions.add(request.newest)
+        if isinstance(request, (Play, Find)) or request.secrets_version is not None:
+            # The provider's profile decides it, or the state of its secrets.
+            providers.add(request.source)
+        if isinstance(request, (Bet, Win)) and request.game:
+            games.add((request.source, request.game))
+        if isinstance(request, (Bet, Balance)):
+            sessions.add(request.session)
+    ledger.read_wallets(session, book, players, providers, games, set(filter(None, sessions)))
 
 
 def _gated(book: Book, requests: Iterable[Request]) -> Iterator[tuple[OpenWallet, int]]:
@@ -69,11 +82,6 @@ def _gated(book: Book, requests: Iterable[Request]) -> Iterator[tuple[OpenWallet
             wallet = book.wallets.get(request.player, {}).get(request.currency)
             if wallet is not None:
                 yield wallet, request.at
-
-
-def _rests_on_provider(request: Request) -> bool:
-    """Whether the provider's profile decides it, or the state of its secrets."""
-    return isinstance(request, (Play, Find)) or request.secrets_version is not None
 
 
 def keys(request: Request, book: Book) -> list[Key]:
@@ -111,9 +119,8 @@ def names_offer(request: Request) -> bool:
 # --- bonuses -----------------------------------------------------------------------------------
 
 
-def bonus_needs(book: Book, batch: Sequence[AnyRequest]) -> BonusNeeds:
+def bonus_needs(book: Book, requests: Sequence[Request]) -> BonusNeeds:
     """What the requests want to know of bonuses, now that wallets and rows are read."""
-    requests = list(each(batch))
     needs = BonusNeeds(at=max(request.at for request in requests))
     spending: dict[int, int] = {}
     for request in requests:

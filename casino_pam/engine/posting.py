@@ -426,7 +426,7 @@ def _check_others(execution: Execution, stale: set[int], requests: Iterable[AnyR
 
 def _decide(execution: Execution, request: AnyRequest) -> Outcome:
     try:
-        for single in each([request]):
+        for single in request.operations if isinstance(request, Batch) else (request,):
             _still_trusted(execution, single)
         return VERBS[type(request)](execution, request)
     except Refused as refusal:

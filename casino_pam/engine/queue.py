@@ -32,7 +32,7 @@ from wallet.errors import Busy, Refused
 log = structlog.get_logger(__name__)
 
 # Operations, those inside a batch included. More gain nothing and make the first of them wait.
-LARGEST_BATCH: Final = 256
+LARGEST_BATCH: Final = 512
 # About a second of work: who comes after that would only wait for a 503.
 LONGEST_QUEUE: Final = 8192
 # Whoever was answered often has the next request ready. So many turns of the loop are enough to send
