@@ -463,7 +463,7 @@ def write(session: Session, book: Book) -> set[int]:
             "The planner's settings are not in force, so wallets would be locked in any order."
             " Is a pooler between us and PostgreSQL, and DATABASE_PGBOUNCER off?"
         )
-    matched = _update_wallets(session, touched) if touched else set()
+    matched = _update_wallets(session, touched)
     written = [_element(f"{line.values},{digest}") for row, line, digest in digested if row.wallet in matched]
     if written:
         session.put(_INSERT_ROWS, [_array_of(written)])
@@ -517,6 +517,8 @@ def _copied(row: Row, text: str, digest: str) -> str:
 
 
 def _update_wallets(session: Session, wallets: list[OpenWallet]) -> set[int]:
+    if not wallets:
+        return set()
     numbers = _as_json(list(map(_numbers_of, wallets))).decode()[2:-2].split("],[")
     changes = [_element(f"{these},{_rest(wallet)}") for these, wallet in zip(numbers, wallets, strict=True)]
     return {id for (id,) in session.rows(UPDATE_WALLETS, [_array_of(changes)])}

@@ -494,8 +494,7 @@ class Entry:
 
     def close(self) -> None:
         """A command that left rows but no named one is known by its first row."""
-        rows = self.rows()
-        if self.named_row is not None or not rows:
+        if self.named_row is not None or not (rows := self.rows()):
             return
         self.book.companions.pop(self.id, None)
         for row in rows:

@@ -21,7 +21,7 @@ from wallet.state import Columns, Entry, OpenPlayer, OpenWallet, Row
 def deposit(execution: Execution, command: Deposit) -> Receipt:
     """Money in. Raises InvalidField for an amount of zero."""
     _must_move(command)
-    return once(execution, command, _deposit, {"captured": command.captured})
+    return once(execution, command, _deposit)
 
 
 def _must_move(command: Deposit | Hold | Adjust) -> None:
@@ -122,7 +122,7 @@ def adjust(execution: Execution, command: Adjust) -> Receipt:
     _must_move(command)
     if not audit.is_reason(command.reason):
         raise InvalidField("reason", "must not be blank")
-    return once(execution, command, _adjust, {"reason": command.reason})
+    return once(execution, command, _adjust)
 
 
 def _adjust(execution: Execution, entry: Entry, command: Adjust) -> None:

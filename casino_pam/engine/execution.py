@@ -13,7 +13,7 @@ import msgspec
 
 from bonus import lifecycle
 from bonus.open_bonuses import Bonuses, summary
-from casino_pam.engine.commands import BonusRequest, Command
+from casino_pam.engine.commands import Adjust, Bet, BonusRequest, Command, Deposit
 from casino_pam.engine.results import Receipt, Standing, kept_facts, receipt, remembered
 from wallet.errors import REMEMBERED, TELLS_BALANCES, Refused
 from wallet.kinds import Kind, Status
@@ -24,6 +24,17 @@ Decided = TypeVar("Decided")
 
 # A refusal of these is a row too: a delayed copy must never be accepted later (PLAY.md rule 5).
 REMEMBERED_KINDS = frozenset((Kind.BET, Kind.HOLD, Kind.DEPOSIT, Kind.ADJUST))
+
+
+def _described(command: Command) -> Columns:
+    """What the row of a refusal says of its command beyond its amount."""
+    if isinstance(command, Bet):
+        return {"round": command.round, "game": command.game, "wagering": command.wagering is not False}
+    if isinstance(command, Deposit):
+        return {"captured": command.captured}
+    if isinstance(command, Adjust):
+        return {"reason": command.reason}
+    return {}
 
 
 class ExecutionMark(msgspec.Struct):
@@ -43,12 +54,8 @@ class Execution:
         wallet: OpenWallet,
         command: Command | BonusRequest,
         decide: Callable[[Entry], Decided],
-        refused: Callable[[Entry, Refused], None] | None = None,
     ) -> Decided:
-        """Decide ``command`` on ``wallet``; ``refused`` posts what must remain of it should it be refused.
-
-        Raises ``Refused`` with what the caller may know of it.
-        """
+        """Decide ``command`` on ``wallet``. Raises ``Refused`` with what the caller may know of it."""
         entry = Entry(self.book, wallet, at=command.at, actor=command.actor)
         lifecycle.expire_due(self.bonuses, entry)
         mark = self.mark(wallet)
@@ -59,34 +66,29 @@ class Execution:
             # What follows from a command may be what cannot be: a balance at its bound.
             self.back_to(mark)
             entry.named_row = None
-            if refused is not None:
-                refused(entry, refusal)
+            if isinstance(command, Command):
+                self.remember(entry, command, refusal)
             lifecycle.settle(self.bonuses, entry)
             entry.close()
             raise self.explain(entry, refusal) from None
         entry.close()
         return decided
 
-    def post(
-        self, wallet: OpenWallet, command: C, decide: Callable[[Execution, Entry, C], None], columns: Columns
-    ) -> Receipt:
+    def post(self, wallet: OpenWallet, command: C, decide: Callable[[Execution, Entry, C], None]) -> Receipt:
         """Decide a command that spends a reference, by the row that ``decide`` names or by that of its refusal.
 
-        ``columns`` describe the command in the row of its refusal. Raises as ``run``.
+        Raises as ``run``.
         """
 
         def decided(entry: Entry) -> Entry:
             decide(self, entry, command)
             return entry
 
-        def refused(entry: Entry, refusal: Refused) -> None:
-            self.remember(entry, command, refusal, columns)
-
-        entry = self.run(wallet, command, decided, refused)
+        entry = self.run(wallet, command, decided)
         assert entry.named_row is not None
         return self.receipt(wallet, entry.named_row)
 
-    def remember(self, entry: Entry, command: Command, refusal: Refused, columns: Columns) -> None:
+    def remember(self, entry: Entry, command: Command, refusal: Refused) -> None:
         """Spend the reference on the refusal, where forgetting it would be dangerous."""
         if refusal.code not in REMEMBERED or command.kind not in REMEMBERED_KINDS:
             return
@@ -94,7 +96,7 @@ class Execution:
         bonus = self.bonuses.money(entry.wallet)
         refused: Columns = {
             "reason": kept_facts(refusal, bonus if bonus != entry.wallet.bonus else None),
-            **columns,
+            **_described(command),
             "status": Status.REFUSED,
             "refusal": refusal.code,
         }

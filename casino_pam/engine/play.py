@@ -56,8 +56,7 @@ def find(execution: Execution, request: Find) -> Receipt:
 def bet(execution: Execution, command: Bet) -> Receipt:
     """Take a stake. A refusal is remembered under the reference for ever (rule 5)."""
     check_stake(execution, command)
-    columns: Columns = {"round": command.round, "game": command.game, "wagering": command.wagering is not False}
-    return once(execution, command, _bet, columns)
+    return once(execution, command, _bet)
 
 
 def check_stake(execution: Execution, command: Bet) -> None:
@@ -224,11 +223,11 @@ def rollback(execution: Execution, command: Rollback) -> Receipt:
         return replay(execution, home, spent, command)
     original = original_of(execution, command)
     if original is None or execution.owner_code(original) != command.player:
-        receipt = execution.post(home, command, _void, {})
+        receipt = execution.post(home, command, _void)
         return as_profiled(execution, home, receipt)
     if command.currency is None:
         home = book.wallets_by_id[original.wallet]
-    return execution.post(home, command, _rollback if original.posted else _void, {})
+    return execution.post(home, command, _rollback if original.posted else _void)
 
 
 def _void(execution: Execution, entry: Entry, command: Rollback) -> None:
@@ -371,10 +370,5 @@ def _facts_of_whole(execution: Execution, wallet: OpenWallet, operation: Play, r
 def _remembered_alone(execution: Execution, wallet: OpenWallet, operation: Play, refusal: Refused) -> Refused:
     """Remember the refusal by itself: nothing else of the batch is left, not even what was due."""
     entry = Entry(execution.book, wallet, at=operation.at, actor=operation.actor)
-    columns: Columns = {
-        "round": getattr(operation, "round", None),
-        "game": getattr(operation, "game", None),
-        "wagering": getattr(operation, "wagering", None) is not False,
-    }
-    execution.remember(entry, operation, refusal, columns)
+    execution.remember(entry, operation, refusal)
     return execution.explain(entry, refusal)

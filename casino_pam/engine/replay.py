@@ -24,22 +24,14 @@ from casino_pam.engine.results import Receipt, remembered
 from wallet import money
 from wallet.errors import Refused
 from wallet.kinds import SHARING, Kind, Status
-from wallet.state import Columns, Entry, OpenWallet, Row
+from wallet.state import Entry, OpenWallet, Row
 
 # What names its wallet, as all but rollbacks do.
 W = TypeVar("W", bound=Bet | Win | EndRound | Deposit | Hold | Settle | Release | Adjust)
 
 
-def once(
-    execution: Execution,
-    command: W,
-    decide: Callable[[Execution, Entry, W], None],
-    columns: Columns | None = None,
-) -> Receipt:
-    """Decide a command on the wallet it names, the first time; a repeat is answered as that time.
-
-    ``columns`` describe the command in the row of its refusal.
-    """
+def once(execution: Execution, command: W, decide: Callable[[Execution, Entry, W], None]) -> Receipt:
+    """Decide a command on the wallet it names, the first time; a repeat is answered as that time."""
     wallet = execution.book.wallet(command.player, command.currency)
     spent = execution.book.row(command.source, command.kind, command.reference)
     if spent is not None:
@@ -47,7 +39,7 @@ def once(
     other = counterpart(execution, command.source, command.kind, command.reference)
     if other is not None:
         return _replay_other_kind(execution, wallet, other, command)
-    return execution.post(wallet, command, decide, columns or {})
+    return execution.post(wallet, command, decide)
 
 
 def replay(execution: Execution, wallet: OpenWallet, row: Row, command: Command) -> Receipt:

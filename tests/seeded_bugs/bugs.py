@@ -54,8 +54,8 @@ BUGS: Final = (
         "digest not chained",
         "Each row's digest rests on the wallet's first, and no longer on the row before it",
         LEDGER,
-        "digest = chain(digest, text)\n        digested",
-        "digest = chain(first_digest(wallet.id), text)\n        digested",
+        "chain(wallet.digest or first_digest(wallet.id), line.text)",
+        "chain(first_digest(wallet.id), line.text)",
         "tests/wallet/test_reconcile.py::TestCleanBooks::test_are_met_with_silence",
     ),
     Bug(
@@ -145,7 +145,7 @@ BUGS: Final = (
         "refusal not remembered",
         "A refused bet leaves no row, so that a late copy of it may be accepted",
         "casino_pam/engine/execution.py",
-        "self.remember(entry, command, refusal, columns)",
+        "self.remember(entry, command, refusal)",
         "pass",
         "tests/engine/test_rules_refusals.py::test_rule_5_a_refusal_is_remembered_for_ever",
     ),
@@ -212,7 +212,7 @@ BUGS: Final = (
     ),
     Bug(
         "batch bounded by requests",
-        "A batch counts requests, so that 256 of a hundred operations each are one posting",
+        "A batch counts requests, so that 512 of a hundred operations each are one posting",
         QUEUE,
         "size += operations(waiting)",
         "size += 1",
