@@ -31,7 +31,7 @@ from wallet.errors import Busy, Refused
 
 log = structlog.get_logger(__name__)
 
-# Operations, those inside a batch included. More gain nothing and make the first of them wait.
+# Operations, those inside a batch included. More gain little and make the first of them wait (docs/decisions/0046).
 LARGEST_BATCH: Final = 512
 # About a second of work: who comes after that would only wait for a 503.
 LONGEST_QUEUE: Final = 8192
