@@ -1,10 +1,10 @@
 """Open rounds, by their bets: live ones of rounds that nothing has ended.
 
 Nearly every round ends within minutes, so the few bets that may be open are kept (``OpenBet``), up to a bound of their
-own as the sums by day are (wallet/reports/sums.py). The rows of a part that is taken in may leave a bet of theirs open,
-end the round of one that is kept, or undo what ended a round, whose bets are then looked at again. Nothing is told from
-the list: whoever asks looks each bet up in the ledger, those of the rows above the bound besides. So it must hold every
-open bet, may hold others, and an answer is complete at any time.
+own as the sums by day are (wallet/reports/sums.py). Of a part that is taken in the rounds are looked up that it does
+not end, that it undid an end of, and that have bets in the list. Nothing is told from the list: whoever asks looks each
+bet up in the ledger, those of the rows above the bound besides. So it must hold every open bet, may hold others, and an
+answer is complete at any time.
 
 A bet is left out for good when its round has ended by what its provider's profile says at that time. So a provider
 that from now on always sends an end (``ends_rounds``) leaves no round open that a win had ended before.
@@ -55,32 +55,38 @@ def _each(found: str, ends_rounds: str = _ALWAYS_ENDS) -> str:
 """
 
 
-def _begun(first: str, end: str, which: str) -> str:
-    """Bets among the rows from ``first`` up to ``end`` whose round does not end there; hashed, for most of them do."""
+def _unended(first: str, end: str) -> str:
+    """Rounds with rows from ``first`` up to ``end`` and no end among these: hashed, for nearly all have one."""
     return f"""
-SELECT bet.id FROM (
-    SELECT t.*, coalesce(p.ends_rounds, true) AS ends_rounds
-    FROM wallet_transaction t LEFT JOIN wallet_provider p ON p.code = t.source
-    WHERE t.id >= {first} AND t.id < {end} AND t.kind = 'BET' AND t.status = 'POSTED'
-) bet WHERE {which} AND NOT EXISTS (
-    SELECT 1 FROM wallet_transaction e WHERE e.id >= {first} AND e.id < {end} AND {_ENDS}
-)
+SELECT t.wallet_id, t.source, t.round FROM wallet_transaction t
+WHERE t.id >= {first} AND t.id < {end} AND t.status = 'POSTED' AND t.round IS NOT NULL
+GROUP BY t.wallet_id, t.source, t.round
+HAVING NOT bool_or(t.ends_round OR t.kind = 'WIN' AND t.source = ANY(
+    ARRAY(SELECT p.code FROM wallet_provider p WHERE NOT p.ends_rounds)
+))
 """
 
 
-def _reopened(first: str, end: str, which: str) -> str:
-    """Bets of rounds of which an end was undone by a row from ``first`` up to ``end``, or is one of these rows.
+def _reopened(first: str, end: str) -> str:
+    """Rounds of which an end was undone by a row from ``first`` up to ``end``, or is one of these rows and undone.
 
     One of the two is not enough: by clocks of two machines the id of what undoes a row may be the smaller.
     """
     undoes = "SELECT x.closes FROM wallet_transaction x WHERE x.closes IS NOT NULL AND x.status = 'POSTED'"
     return f"""
-SELECT bet.id FROM (
+SELECT e.wallet_id, e.source, e.round FROM (
     {undoes} AND x.id >= {first} AND x.id < {end} UNION {undoes} AND x.closes >= {first} AND x.closes < {end}
 ) undone CROSS JOIN LATERAL (
     SELECT * FROM wallet_transaction e WHERE e.id = undone.closes AND (e.ends_round OR e.kind = 'WIN') OFFSET 0
-) e CROSS JOIN LATERAL (
-    SELECT * FROM wallet_transaction t WHERE t.wallet_id = e.wallet_id AND t.round = e.round AND t.source = e.source
+) e
+"""
+
+
+def _bets(rounds: str, which: str) -> str:
+    """The bets of these rounds; ``which`` says of ``bet`` whether it counts."""
+    return f"""
+SELECT bet.id FROM ({rounds}) r CROSS JOIN LATERAL (
+    SELECT * FROM wallet_transaction t WHERE t.wallet_id = r.wallet_id AND t.round = r.round AND t.source = r.source
         AND t.kind = 'BET' AND t.status = 'POSTED' OFFSET 0
 ) bet WHERE {which}
 """
@@ -88,7 +94,7 @@ SELECT bet.id FROM (
 
 def _may_be_open(first: str, end: str, which: str) -> str:
     """Bets that the rows from ``first`` up to ``end`` may have left open or opened again."""
-    return f"{_begun(first, end, which)} UNION {_reopened(first, end, which)}"
+    return _bets(f"{_unended(first, end)} UNION {_reopened(first, end)}", which)
 
 
 # --- kept ----------------------------------------------------------------------------------------
@@ -123,7 +129,7 @@ SELECT (bet.created_at AT TIME ZONE 'UTC')::date AS day, concat_ws(' ', bet.sour
 FROM {
         _each(
             f"({_may_be_open(_BEGINNING, '%(up_to)s', 'bet.id < %(up_to)s')}) EXCEPT SELECT id FROM wallet_openbet"
-            f" EXCEPT ({_reopened('%(up_to)s', _NEVER, 'true')})",
+            f" EXCEPT ({_bets(_reopened('%(up_to)s', _NEVER), 'true')})",
             ends_rounds="false",
         )
     }

@@ -286,6 +286,9 @@ def _begin(cursor: Any) -> None:
     cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
     cursor.execute("SET LOCAL lock_timeout = 0")
     cursor.execute("SET LOCAL statement_timeout = 0")
+    # Groups are hashed: PostgreSQL would sort the rows of a part by several texts, which takes twice the CPU.
+    cursor.execute("SET LOCAL work_mem = '64MB'")
+    cursor.execute("SET LOCAL enable_sort = off")
 
 
 # --- check and rebuild -------------------------------------------------------------------------
