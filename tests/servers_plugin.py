@@ -6,6 +6,7 @@ are not divided by database.
 
 import os
 import shutil
+import signal
 import tempfile
 from contextlib import ExitStack
 
@@ -31,6 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Runs before any other plugin looks for settings."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell lets what it starts in the background ignore Ctrl-C, and so would all that the tests start.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     worker, fast = "PYTEST_XDIST_WORKER" in os.environ, early_config.known_args_namespace.fast
     kinds = [*([] if worker else [SharedPostgreSQL]), *([] if fast else [Valkey])]
     os.environ["DATABASE_POOL_SIZE"] = "0"

@@ -9,9 +9,11 @@ is kept: it is complete at any time, and only slower where nobody has refreshed.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta
+from threading import Event
 from typing import Any, Final, NamedTuple, TypeVar, cast
 from uuid import UUID
 
@@ -243,9 +245,25 @@ def refresh(until: datetime | None = None, *, progress: Callable[[datetime], Non
     Another refresh may run meanwhile: whoever comes second to a part leaves it be.
     """
     end = first_id(until or history.settled_before())
-    for kept in (*_OURS, *further_sums):
-        while (reached := _step(kept, end)) is not None:
-            progress(reached)
+    stopped = Event()
+    # Two cores where there are two: each of these reads the whole ledger, the first time.
+    with ThreadPoolExecutor(2) as threads:
+        try:
+            for part in [threads.submit(_take_in, sums, end, stopped, progress) for sums in (_OURS, further_sums)]:
+                part.result()
+        finally:
+            # Whoever is interrupted waits for the parts under way, and for no others.
+            stopped.set()
+
+
+def _take_in(sums: Iterable[KeptSums], end: UUID, stopped: Event, progress: Callable[[datetime], None]) -> None:
+    """Take in all that is older than ``end``, in a thread and by a connection of its own."""
+    try:
+        for kept in sums:
+            while not stopped.is_set() and (reached := _step(kept, end)) is not None:
+                progress(reached)
+    finally:
+        connection.close()
 
 
 def _step(kept: KeptSums, end: UUID) -> datetime | None:
