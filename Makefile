@@ -22,9 +22,9 @@ FAST := tests/wallet tests/bonus tests/engine tests/api/test_*.py tests/api/game
 	tests/docs/test_architecture.py tests/deploys/test_migrations_are_online.py tests/server/test_tokens.py
 NOT_FAST := *_races.py *_killed_processes.py *_in_time.py *_orderings.py *_against_model.py *_state_machine.py \
 	*_session.py *_pool.py *_feed.py *_database_faults.py *_report_*.py *_reconcile_*.py *_open_rounds.py \
-	*_promo_codes.py
+	*_promo_codes.py *_open_bets.py
 
-test-fast: .venv/ready-dev ## the rules and the books alone, in under 90 s: PostgreSQL, no Redis, no browser, no races
+test-fast: .venv/ready-dev ## the rules and the books alone, in some two minutes: PostgreSQL, no Redis, no browser, no races
 	$(BIN)/python -m pytest -n 2 --fast $(FAST) $(NOT_FAST:%=--ignore-glob='%')
 
 test-cluster: .venv/ready-dev .venv-cluster/ready ## the product while a cluster of PostgreSQL fails over, some minutes

@@ -55,9 +55,9 @@ def printed(output: str) -> dict[str, str]:
 
 def create(servers: Servers, name: str, url: str = "") -> dict[str, str]:
     """Make a cell; the environment of its processes."""
-    made = manage(
-        administrator(servers, url), "cell", "-v", "0", "create", name, "--base-url", f"http://{name}.example"
-    )
+    # No host has an underscore in its name.
+    address = f"http://{name.replace('_', '-')}.example"
+    made = manage(administrator(servers, url), "cell", "-v", "0", "create", name, "--base-url", address)
     assert made.returncode == 0, made.stderr
     # Called by number here, and with one key for all: what the settings add to it must do.
     keys = dict.fromkeys(("ALLOWED_HOSTS", "SECRET_KEY", "SECRETS_KEY"))
