@@ -67,6 +67,23 @@ def test_small_steps_come_to_the_same(house: None, stride: int, monkeypatch: pyt
     assert len(once) >= Transaction.objects.count() // stride
 
 
+def test_a_refresh_that_is_broken_off_leaves_whole_parts_and_the_next_one_the_rest(
+    house: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sums, "STRIDE", 1)
+
+    def broken_off(reached: datetime) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        sums.refresh(report_history.next_moment(), progress=broken_off)
+    assert rows_kept() < len(report_history.posted())
+    assert list(sums.drifted()) == []
+    report_history.refreshed()
+    assert rows_kept() == len(report_history.posted())
+    assert list(sums.drifted()) == []
+
+
 def test_a_row_that_is_committed_late_is_taken_in_later(house: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A posting under way holds the bound back, so its rows, made before others, are not passed by."""
     monkeypatch.setattr(history, "_SETTLED_BEFORE", history._SETTLED_BEFORE.replace("2 seconds", "0 seconds"))
